@@ -1,0 +1,90 @@
+package io.vertebra.cli;
+
+import io.vertebra.VertebraException;
+import io.vertebra.cpu.CpuBackend;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** What this machine is and gives. */
+@Command(name = "check",
+    description = "Shows what this machine gives: instruction set, threads, measured arithmetic and memory bandwidth.")
+final class CheckCommand implements Callable<Integer> {
+  private static final double SECONDS = 0.15;
+  private static final long MEMORY_BYTES = 256 << 20;
+  private static final long MAX_MEMORY_BYTES = 1 << 30;
+
+  @Mixin
+  private Output output;
+
+  private final List<Fact> facts = new ArrayList<>();
+
+  /**
+   * A line of the report.
+   *
+   * @param key its name in JSON
+   */
+  private record Fact(String key, String label, Object value, String unit) {}
+
+  @Override
+  public Integer call() {
+    Cpu cpu = Cpu.detect();
+    add("system", "system", System.getProperty("os.name") + " " + System.getProperty("os.version"), "");
+    add("java", "Java", System.getProperty("java.vm.name") + " " + System.getProperty("java.runtime.version"), "");
+    add("cpu", "processor", cpu.model(), "");
+    int exitCode = Main.DONE;
+    try {
+      addNative(cpu);
+    } catch (VertebraException e) {
+      add("problem", "problem", e.getMessage(), "");
+      exitCode = Main.UNUSABLE;
+    }
+    if (output.isJson()) {
+      output.object(facts.stream().flatMap(fact -> Stream.of(fact.key, fact.value)).toArray());
+    } else {
+      facts.forEach(fact -> output.out().println(
+          String.format(Locale.ROOT, "%-25s %s %s", fact.label, fact.value, fact.unit).stripTrailing()));
+    }
+    return exitCode;
+  }
+
+  private void addNative(Cpu cpu) {
+    int threads = CpuBackend.cpuLimit();
+    add("isa_detected", "instruction set, best", CpuBackend.detectedIsa(), "");
+    add("isa", "instruction set, in use", CpuBackend.isa(), "");
+    add("threads", "threads", threads, "");
+    add("kernels", "kernels", CpuBackend.kernels(), "");
+    add("native_library", "native library in", CpuBackend.libraryFolder(), "");
+    try (CpuBackend one = new CpuBackend(1)) {
+      addRate("fma_1_thread", "FMA peak, 1 thread", one.measureFma(SECONDS), "GFLOP/s");
+    }
+    try (CpuBackend all = new CpuBackend(threads)) {
+      addRate("fma_all_threads", "FMA peak, all threads", all.measureFma(SECONDS), "GFLOP/s");
+      long largest = 0;
+      for (Cpu.Cache cache : cpu.caches()) {
+        // A thread copies between two blocks. They take a quarter of the cache, which two hardware threads may share
+        // even where a virtual machine does not say so; the last level is shared by all.
+        long sharers = cache.name().equals("L3") ? threads : 1;
+        addRate("copy_" + cache.name().toLowerCase(Locale.ROOT), "copying in " + cache.name(),
+            all.measureCopy(cache.bytes() / 8 / sharers, SECONDS), "GB/s");
+        largest = cache.bytes();
+      }
+      long total = Math.min(MAX_MEMORY_BYTES, Math.max(MEMORY_BYTES, 4 * largest));
+      addRate("copy_memory", "copying in memory", all.measureCopy(total / 2 / threads, SECONDS), "GB/s");
+    }
+  }
+
+  private void add(String key, String label, Object value, String unit) {
+    facts.add(new Fact(key, label, value, unit));
+  }
+
+  /** A measured rate, to a tenth of 10^9 a second; the key names the unit. */
+  private void addRate(String key, String label, double perSecond, String unit) {
+    String suffix = unit.equals("GB/s") ? "_gb_s" : "_gflops";
+    add(key + suffix, label, Math.round(perSecond / 1e8) / 10.0, unit);
+  }
+}

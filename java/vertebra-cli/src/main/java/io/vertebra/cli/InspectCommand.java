@@ -1,0 +1,81 @@
+package io.vertebra.cli;
+
+import io.vertebra.backbone.Architecture;
+import io.vertebra.backbone.Variant;
+import io.vertebra.weights.Parameter;
+import io.vertebra.weights.Safetensors;
+import io.vertebra.weights.WeightsException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+/** Shows what a checkpoint holds. */
+@Command(name = "inspect",
+    description = "Shows a checkpoint's metadata, the model it is recognised as, and its parameters.")
+final class InspectCommand implements Callable<Integer> {
+  @Mixin
+  private Output output;
+
+  @Parameters(paramLabel = "WEIGHTS", description = "A safetensors file.")
+  private Path path;
+
+  @Override
+  public Integer call() {
+    Safetensors file = Safetensors.open(path);
+    Recognition recognition = Recognition.of(file);
+    List<Parameter> parameters = file.names().stream().map(name -> file.find(name, null)).toList();
+    long elements = parameters.stream().mapToLong(p -> p.shape().elements()).sum();
+    long bytes = parameters.stream().mapToLong(p -> p.shape().elements() * p.dtype().bytes()).sum();
+    if (output.isJson()) {
+      output.object("file", path, "metadata", file.metadata(), "family", recognition.family(),
+          "variant", recognition.variant(), "classes", recognition.classes(), "problem", recognition.problem(),
+          "tensors", parameters.size(), "elements", elements, "bytes", bytes, "parameters", parameters.stream()
+              .map(p -> Output.fields("name", p.name(), "shape", IntStream.of(p.shape().toArray()).boxed().toList(),
+                  "dtype", p.dtype()))
+              .toList());
+      return Main.DONE;
+    }
+    PrintWriter out = output.out();
+    out.println("file       " + path);
+    out.println("model      " + recognition);
+    file.metadata().forEach((key, value) -> out.println("metadata   " + key + " = " + value));
+    out.println(String.format(Locale.ROOT, "tensors    %d with %,d elements, %,d bytes", parameters.size(), elements,
+        bytes));
+    Table table = new Table().left("name").left("shape").left("dtype");
+    parameters.forEach(p -> table.row(p.name(), p.shape().toString(), p.dtype().toString()));
+    table.print(out);
+    return Main.DONE;
+  }
+
+  /**
+   * The model a checkpoint belongs to.
+   *
+   * @param variant null if the configuration is no published one
+   * @param problem why the family is not recognised; the rest is then null
+   */
+  private record Recognition(String family, String variant, Integer classes, String problem) {
+    static Recognition of(Safetensors file) {
+      try {
+        Architecture architecture = Variant.recognise(file);
+        String variant = Variant.all().stream().filter(known -> known.architecture().equals(architecture))
+            .map(Variant::name).findFirst().orElse(null);
+        return new Recognition(architecture.family(), variant, architecture.classes(), null);
+      } catch (WeightsException e) {
+        return new Recognition(null, null, null, e.getMessage());
+      }
+    }
+
+    @Override
+    public String toString() {
+      return problem != null ? "not recognised: " + problem
+          : family + ", " + (variant == null ? "no published configuration" : variant) + ", "
+              + (classes == 0 ? "no classifier" : classes + " classes");
+    }
+  }
+}

@@ -1,0 +1,66 @@
+package io.vertebra.cli;
+
+import io.vertebra.Model;
+import io.vertebra.demo.Digits;
+import io.vertebra.weights.FormulaWeights;
+import java.nio.file.Path;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Which model a command runs, and how. */
+final class ModelOptions {
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
+
+  @Option(names = "--model", paramLabel = "NAME",
+      description = "A published model, as the command models lists them. Left out, the weights tell; without weights,"
+          + " too, it is the embedded Swin Transformer that reads digits.")
+  private String name;
+
+  @Option(names = "--weights", paramLabel = "FILE",
+      description = "A safetensors checkpoint, with official or timm parameter names.")
+  private Path weights;
+
+  @Option(names = "--formula-weights",
+      description = "Weights computed from the parameters' names instead of a checkpoint: for trying out speed; the"
+          + " answers mean nothing.")
+  private boolean formulaWeights;
+
+  @Mixin
+  private BackendOptions backend;
+
+  /** Whether the embedded digits model was chosen, by choosing nothing. */
+  boolean isDigits() {
+    return name == null && weights == null && !formulaWeights;
+  }
+
+  /** Loads the model. */
+  Model open() {
+    return builder().device(backend.device()).precision(backend.precision()).threads(backend.threads()).build();
+  }
+
+  private Model.Builder builder() {
+    if (isDigits()) {
+      return Digits.swin();
+    }
+    Model.Builder builder = name == null ? Model.builder() : Model.builder(name);
+    if (weights != null && formulaWeights) {
+      throw new ParameterException(command.commandLine(), "--weights and --formula-weights exclude each other");
+    }
+    if (weights != null) {
+      return builder.weights(weights);
+    }
+    if (!formulaWeights) {
+      throw new ParameterException(command.commandLine(), "--model " + name
+          + " needs its weights: --weights FILE names a safetensors checkpoint (or try --formula-weights)");
+    }
+    if (name == null) {
+      throw new ParameterException(command.commandLine(), "--formula-weights needs --model NAME");
+    }
+    command.commandLine().getErr().println("warning: weights by formula; the answers mean nothing");
+    return builder.weights(new FormulaWeights());
+  }
+}

@@ -1,0 +1,42 @@
+package io.vertebra.cli;
+
+import io.vertebra.backbone.Architecture;
+import io.vertebra.backbone.ModelStatistics;
+import io.vertebra.backbone.Variant;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** Lists the published models. */
+@Command(name = "models",
+    description = "Lists the published models: parameters, multiply-accumulates of one image, input, accuracy.")
+final class ModelsCommand implements Callable<Integer> {
+  @Mixin
+  private Output output;
+
+  @Override
+  public Integer call() {
+    Table table = new Table().left("name").right("params").right("GMACs").right("input").right("classes")
+        .right("top-1 %");
+    for (Variant variant : Variant.all()) {
+      Architecture architecture = variant.architecture();
+      ModelStatistics statistics = ModelStatistics.of(architecture);
+      if (output.isJson()) {
+        output.object("name", variant.name(), "family", architecture.family(),
+            "parameters", statistics.parameterCount(), "macs", statistics.macs(),
+            "input_height", architecture.inputHeight(), "input_width", architecture.inputWidth(),
+            "classes", architecture.classes(), "top1", variant.top1().orElse(null));
+      } else {
+        table.row(variant.name(), String.format(Locale.ROOT, "%,d", statistics.parameterCount()),
+            String.format(Locale.ROOT, "%.2f", statistics.macs() / 1e9),
+            architecture.inputHeight() + "x" + architecture.inputWidth(), String.valueOf(architecture.classes()),
+            variant.top1().map(top1 -> String.format(Locale.ROOT, "%.1f", top1)).orElse("-"));
+      }
+    }
+    if (!output.isJson()) {
+      table.print(output.out());
+    }
+    return Main.DONE;
+  }
+}

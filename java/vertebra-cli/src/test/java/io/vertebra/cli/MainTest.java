@@ -1,0 +1,80 @@
+package io.vertebra.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class MainTest {
+  @Test
+  void helpAndVersion() {
+    assertThat(Cli.run("--help").out()).contains("classify", "verify", "Exit codes");
+    assertThat(Cli.run("--version").out()).startsWith("vertebra ");
+    assertThat(Cli.run("embed", "--help").out()).contains("--batch", "npy");
+    assertThat(Cli.run("embed", "--help").exitCode()).isZero();
+  }
+
+  @Test
+  void wrongUsageIsTwo() {
+    assertThat(Cli.run().exitCode()).isEqualTo(2);
+    assertThat(Cli.run().err()).contains("a command is missing");
+    assertThat(Cli.run("clasify").err()).contains("clasify");
+    assertThat(Cli.run("classify", "--top", "0").err()).contains("--top must be at least 1");
+    assertThat(Cli.run("classify", "--device", "tpu").exitCode()).isEqualTo(2);
+    assertThat(Cli.run("embed", "x.png").err()).contains("--output");
+  }
+
+  @Test
+  void expectedErrorsAreOneLine(@TempDir Path folder) throws Exception {
+    Path text = Files.writeString(folder.resolve("notes.safetensors"), "this is not a checkpoint at all");
+    Cli result = Cli.run("inspect", text);
+    assertThat(result.exitCode()).isEqualTo(2);
+    assertThat(result.err().lines()).hasSize(1).first().asString().contains("notes.safetensors");
+    assertThat(Cli.run("inspect", text, "--stacktrace").err()).contains("at io.vertebra");
+    assertThat(Cli.run("classify", "--threads", "-1").err().lines()).hasSize(1);
+  }
+
+  @Test
+  void modelsNeedWeights() {
+    Cli unknown = Cli.run("classify", "--model", "resnet50", "x.png");
+    assertThat(unknown.exitCode()).isEqualTo(2);
+    assertThat(unknown.err()).contains("resnet50", "swin_tiny_patch4_window7_224", "swin_large_patch4_window12_384");
+    assertThat(Cli.run("classify", "--model", "swin_s3_tiny_224", "x.png").err()).contains("--weights FILE");
+    assertThat(Cli.run("classify", "--formula-weights", "x.png").err()).contains("--model NAME");
+    assertThat(Cli.run("classify", "--weights", "none.safetensors", "x.png").err()).contains("none.safetensors");
+    assertThat(Cli.run("classify", "--weights", "a", "--formula-weights", "x.png").err()).contains("exclude");
+    assertThat(Cli.run("classify", "--weights", "a").err()).contains("no image to classify");
+  }
+
+  @Test
+  void models() {
+    assertThat(Cli.run("models").out().lines().filter(line -> line.startsWith("swin_tiny_patch4_window7_224 ")))
+        .singleElement().asString().contains("28,288,354", "4.49", "224x224", "81.2");
+    assertThat(Cli.run("models", "--json").objects()).hasSize(16).first()
+        .returns("swin_tiny_patch4_window7_224", object -> object.get("name"))
+        .returns(28_288_354, object -> object.get("parameters")).returns(81.2, object -> object.get("top1"));
+  }
+
+  @Test
+  void check() {
+    Cli result = Cli.run("check");
+    assertThat(result.exitCode()).isZero();
+    assertThat(result.out()).contains("instruction set, in use", "GFLOP/s", "GB/s", "gemm_f32");
+    assertThat(Cli.run("check", "--json").objects()).singleElement()
+        .satisfies(facts -> assertThat((Double) facts.get("fma_1_thread_gflops")).isPositive())
+        .satisfies(facts -> assertThat((Double) facts.get("copy_memory_gb_s")).isPositive());
+  }
+
+  @Test
+  void inspect(@TempDir Path folder) throws Exception {
+    Path weights = Cli.digitsWeights(folder);
+    assertThat(Cli.run("inspect", weights).out())
+        .contains("swin, no published configuration, 10 classes", "metadata", "patch_embed.proj.weight", "F32");
+    assertThat(Cli.run("inspect", "--json", weights).objects()).singleElement()
+        .returns("swin", object -> object.get("family")).returns(10, object -> object.get("classes"));
+    Path golden = Cli.copy("/swin_mini_fourstage.safetensors", folder.resolve("golden.safetensors"));
+    assertThat(Cli.run("inspect", golden).out()).contains("not recognised", "logits");
+  }
+}

@@ -1,0 +1,21 @@
+package io.vertebra;
+
+/**
+ * A stage's output for dense tasks.
+ *
+ * @param stride input pixels per position, in both directions
+ * @param values {@code [batch, height, width, channels]}, row-major
+ */
+public record FeatureMap(String name, int stride, int batch, int height, int width, int channels, float[] values) {
+
+  /** The values as {@code [batch, channels, height, width]}. */
+  public float[] channelsFirst() {
+    float[] transposed = new float[values.length];
+    int area = height * width;
+    for (int i = 0; i < values.length; i++) {
+      int position = i / channels;
+      transposed[(position / area * channels + i % channels) * area + position % area] = values[i];
+    }
+    return transposed;
+  }
+}

@@ -1,0 +1,211 @@
+package io.vertebra;
+
+import io.vertebra.backbone.Architecture;
+import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.Variant;
+import io.vertebra.image.Preprocessing;
+import io.vertebra.program.Backend;
+import io.vertebra.weights.ParameterSource;
+import io.vertebra.weights.Safetensors;
+import io.vertebra.weights.WeightsException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A vision backbone with its weights, ready to run. Immutable and thread-safe; threads that run it each take a {@link Session} of their own.
+ *
+ * <p>Closing a model closes its sessions and frees its weights.
+ */
+public final class Model implements AutoCloseable {
+  private final String name;
+  private final Architecture architecture;
+  private final Backend backend;
+  private final Backbone backbone;
+  private final List<String> labels;
+  private final Preprocessing preprocessing;
+  private final List<Session> sessions = new ArrayList<>();
+  private boolean closed;
+
+  private Model(String name, Architecture architecture, Backend backend, Backbone backbone, List<String> labels, Preprocessing preprocessing) {
+    this.name = name;
+    this.architecture = architecture;
+    this.backend = backend;
+    this.backbone = backbone;
+    this.labels = labels;
+    this.preprocessing = preprocessing;
+  }
+
+  /**
+   * Starts a model of a published configuration, such as {@code swin_tiny_patch4_window7_224} (see {@link Variant#all}).
+   *
+   * @throws IllegalArgumentException if there is none of that name
+   */
+  public static Builder builder(String variant) {
+    return new Builder(variant, Variant.named(variant).architecture());
+  }
+
+  /** Starts a model whose configuration its checkpoint tells (see {@link Variant#recognise}). */
+  public static Builder builder() {
+    return new Builder(null, null);
+  }
+
+  /** What a {@link Model} is made of. Not thread-safe. */
+  public static final class Builder {
+    private String name;
+    private Architecture architecture;
+    private ParameterSource weights;
+    private int threads;
+    private Device device = Device.CPU;
+    private Precision precision = Precision.FP32;
+    private Preprocessing preprocessing;
+
+    private Builder(String name, Architecture architecture) {
+      this.name = name;
+      this.architecture = architecture;
+    }
+
+    /** What the model calls itself; the default is its variant's name. */
+    public Builder name(String own) {
+      name = own;
+      return this;
+    }
+
+    /** A configuration of one's own, such as a published one with other rules for sizes. */
+    public Builder architecture(Architecture own) {
+      architecture = own;
+      return this;
+    }
+
+    /**
+     * A safetensors checkpoint, memory-mapped; the file must not be changed while the model is being built.
+     *
+     * @throws WeightsException if it cannot be read
+     */
+    public Builder weights(Path file) {
+      return weights(Safetensors.open(file));
+    }
+
+    public Builder weights(ParameterSource source) {
+      weights = source;
+      return this;
+    }
+
+    /** Threads of one operation, the caller's included; 0 (the default): as many as CPUs the process may use. */
+    public Builder threads(int count) {
+      threads = count;
+      return this;
+    }
+
+    public Builder device(Device where) {
+      device = where;
+      return this;
+    }
+
+    public Builder precision(Precision arithmetic) {
+      precision = arithmetic;
+      return this;
+    }
+
+    /** How images become input; the default is the published evaluation's, or what the checkpoint's metadata states. */
+    public Builder preprocessing(Preprocessing recipe) {
+      preprocessing = recipe;
+      return this;
+    }
+
+    /**
+     * Loads and packs the weights.
+     *
+     * @throws WeightsException if they do not fit the model, listing the parameters that are missing, unexpected or misshapen
+     * @throws VertebraException if the device is not there
+     */
+    public Model build() {
+      if (weights == null) {
+        throw new IllegalStateException("a model needs weights: call weights(Path) with a checkpoint's file");
+      }
+      Architecture adapted = architecture == null ? Variant.recognise(weights) : architecture.adaptTo(weights);
+      String title = name != null ? name : Variant.all().stream().filter(variant -> variant.architecture().equals(adapted))
+          .map(Variant::name).findFirst().orElse(adapted.family());
+      Backend backend = device.open(threads);
+      try {
+        Backbone backbone = adapted.load(weights, backend);
+        Map<String, String> metadata = weights.metadata();
+        return new Model(title, adapted, backend, backbone, Labels.of(metadata, backbone.classes()),
+            preprocessing != null ? preprocessing : adapted.preprocessing().stated(metadata));
+      } catch (RuntimeException | Error e) {
+        backend.close();
+        throw e;
+      }
+    }
+  }
+
+  /** Opens a session: a workspace for one caller at a time. */
+  public Session newSession() {
+    synchronized (sessions) {
+      if (closed) {
+        throw new IllegalStateException("model " + name + " is closed");
+      }
+      Session session = new Session(this);
+      sessions.add(session);
+      return session;
+    }
+  }
+
+  void forget(Session session) {
+    synchronized (sessions) {
+      sessions.remove(session);
+    }
+  }
+
+  /** The variant's name, or the family's if the configuration is no published one. */
+  public String name() {
+    return name;
+  }
+
+  public Architecture architecture() {
+    return architecture;
+  }
+
+  /** Device, instruction set and threads, for people. */
+  public String describe() {
+    return name + " on " + backend.describe();
+  }
+
+  /** Names of the classes; empty without a classifier. */
+  public List<String> labels() {
+    return labels;
+  }
+
+  /** Length of an embedding; 0 if the weights have no final norm, as those of dense backbones. */
+  public int embeddingWidth() {
+    return backbone.embeddingWidth();
+  }
+
+  public Preprocessing preprocessing() {
+    return preprocessing;
+  }
+
+  Backbone backbone() {
+    return backbone;
+  }
+
+  Backend backend() {
+    return backend;
+  }
+
+  /** Waits for running calls to end, closes all sessions and frees the weights. Idempotent. */
+  @Override
+  public void close() {
+    List<Session> open;
+    synchronized (sessions) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+      open = List.copyOf(sessions);
+    }
+    open.forEach(Session::close);
+    backend.close();
+  }
+}

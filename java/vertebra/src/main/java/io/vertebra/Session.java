@@ -1,0 +1,272 @@
+package io.vertebra;
+
+import io.vertebra.backbone.Backbone;
+import io.vertebra.image.Image;
+import io.vertebra.image.Preprocessing;
+import io.vertebra.image.Preprocessor;
+import io.vertebra.program.Observer;
+import io.vertebra.program.Program;
+import io.vertebra.program.Recording;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.IntStream;
+
+/**
+ * Runs a {@link Model} for one caller at a time: a second thread that calls while one is running gets an {@link IllegalStateException}.
+ * It keeps one program with its workspace for each of the last few kinds of call (input size, batch, outputs), so repeated calls create nothing but their
+ * result. Close it to free the workspaces.
+ *
+ * <p>Images are prepared as the model's {@link Preprocessing} says. Raw inputs are {@code [batch, channels, height, width]}, normalised, row-major.
+ */
+public final class Session implements AutoCloseable {
+  private static final int PROGRAMS = 4;
+  private static final Set<String> EMBED = Set.of(Backbone.POOLED);
+  private static final Set<String> LOGITS = Set.of(Backbone.LOGITS);
+  private static final Set<String> CLASSIFY = Set.of(Backbone.PROBABILITIES);
+
+  private final Model model;
+  private final ReentrantLock running = new ReentrantLock();
+  private final List<Entry> programs = new ArrayList<>();
+  private final Preprocessor preprocessor;
+  private boolean closed;
+
+  /** @param slots the input's memory image by image */
+  private record Entry(Set<String> outputs, boolean dense, Shape input, Program program, FloatBuffer[] slots) {
+    boolean serves(Set<String> wanted, boolean wantsDense, int batch, int height, int width) {
+      return dense == wantsDense && input.dim(0) == batch && input.dim(1) == height && input.dim(2) == width
+          && (outputs == wanted || outputs.equals(wanted));
+    }
+  }
+
+  Session(Model model) {
+    this.model = model;
+    this.preprocessor = model.backend().preprocessor(model.preprocessing());
+  }
+
+  /**
+   * The pooled features of an image.
+   *
+   * @return {@link Model#embeddingWidth()} values
+   */
+  public float[] embed(Image image) {
+    enter();
+    try {
+      Entry entry = program(EMBED, false, 1);
+      preprocessor.apply(image, entry.slots[0]);
+      entry.program.run();
+      return entry.program.read(Backbone.POOLED);
+    } finally {
+      running.unlock();
+    }
+  }
+
+  /** The pooled features of a batch, {@code [batch, embeddingWidth]}. */
+  public float[] embedAll(List<Image> images) {
+    return run(images, EMBED, Backbone.POOLED);
+  }
+
+  /** The classifier's output before the softmax, {@code [batch, classes]}. */
+  public float[] logitsAll(List<Image> images) {
+    return run(images, LOGITS, Backbone.LOGITS);
+  }
+
+  /** The {@code count} most probable classes, most probable first. */
+  public List<Classification> classify(Image image, int count) {
+    return classifyAll(List.of(image), count).get(0);
+  }
+
+  /** {@link #classify} for every image of a batch. */
+  public List<List<Classification>> classifyAll(List<Image> images, int count) {
+    float[] probabilities = run(images, CLASSIFY, Backbone.PROBABILITIES);
+    int classes = model.labels().size();
+    return IntStream.range(0, images.size()).mapToObj(image -> IntStream.range(0, classes)
+        .mapToObj(c -> new Classification(c, model.labels().get(c), probabilities[image * classes + c]))
+        .sorted(Comparator.comparingDouble((Classification c) -> -c.probability())).limit(count).toList()).toList();
+  }
+
+  /** Feature maps of all stages for dense tasks, finest first. */
+  public List<FeatureMap> features(List<Image> images) {
+    enter();
+    try {
+      Entry entry = prepare(images, Set.copyOf(model.backbone().featureNames()), true);
+      entry.program.run();
+      return featureMaps(entry.program);
+    } finally {
+      running.unlock();
+    }
+  }
+
+  /**
+   * Feature maps for a raw input of any size.
+   *
+   * @param shape {@code [batch, channels, height, width]}
+   */
+  public List<FeatureMap> features(float[] input, Shape shape) {
+    enter();
+    try {
+      Entry entry = prepare(input, shape, Set.copyOf(model.backbone().featureNames()), true);
+      entry.program.run();
+      return featureMaps(entry.program);
+    } finally {
+      running.unlock();
+    }
+  }
+
+  /**
+   * Named outputs for a raw input of any size the model accepts, such as {@link Backbone#LOGITS}, or {@code stage2}.
+   *
+   * @param shape {@code [batch, channels, height, width]}
+   * @return values by name, in the program's layout, channels last
+   * @throws IllegalArgumentException if the input's size does not fit the shape, or the model refuses the shape or has no such output
+   */
+  public Map<String, float[]> run(float[] input, Shape shape, Set<String> outputs) {
+    enter();
+    try {
+      Entry entry = prepare(input, shape, outputs, false);
+      entry.program.run();
+      Map<String, float[]> values = new LinkedHashMap<>();
+      entry.program.recording().outputs().keySet().forEach(name -> values.put(name, entry.program.read(name)));
+      return values;
+    } finally {
+      running.unlock();
+    }
+  }
+
+  /** Classifies a raw input with {@code observer} around every step. */
+  public void observe(float[] input, Shape shape, Observer observer) {
+    enter();
+    try {
+      prepare(input, shape, CLASSIFY, false).program.run(observer);
+    } finally {
+      running.unlock();
+    }
+  }
+
+  private float[] run(List<Image> images, Set<String> outputs, String output) {
+    enter();
+    try {
+      Entry entry = prepare(images, outputs, false);
+      entry.program.run();
+      return entry.program.read(output);
+    } finally {
+      running.unlock();
+    }
+  }
+
+  private void enter() {
+    if (!running.tryLock()) {
+      throw new IllegalStateException("this session is running in another thread; give every thread a session of its own");
+    }
+    if (closed) {
+      running.unlock();
+      throw new IllegalStateException("this session of model " + model.name() + " is closed");
+    }
+    if (running.getHoldCount() > 1) {
+      running.unlock();
+      throw new IllegalStateException("this session is already running; an observer must not call it");
+    }
+  }
+
+  private Entry prepare(List<Image> images, Set<String> outputs, boolean dense) {
+    if (images.isEmpty()) {
+      throw new IllegalArgumentException("a batch needs at least one image");
+    }
+    Entry entry = program(outputs, dense, images.size());
+    for (int i = 0; i < images.size(); i++) {
+      preprocessor.apply(images.get(i), entry.slots[i]);
+    }
+    return entry;
+  }
+
+  private Entry prepare(float[] input, Shape shape, Set<String> outputs, boolean dense) {
+    if (shape.rank() != 4 || shape.elements() != input.length || shape.dim(1) != model.backbone().inputChannels()) {
+      throw new IllegalArgumentException(input.length + " values of shape " + shape + " are no input of model " + model.name()
+          + ": it takes [batch, " + model.backbone().inputChannels() + ", height, width]");
+    }
+    Entry entry = program(outputs, dense, shape.dim(0), shape.dim(2), shape.dim(3));
+    int channels = shape.dim(1);
+    int area = shape.dim(2) * shape.dim(3);
+    FloatBuffer target = entry.program.input();
+    for (int i = 0; i < input.length; i++) {
+      int position = i / channels;
+      target.put(i, input[(position / area * channels + i % channels) * area + position % area]);
+    }
+    return entry;
+  }
+
+  /** The program for images, which preprocessing brings to one size. */
+  private Entry program(Set<String> outputs, boolean dense, int batch) {
+    if (model.backbone().inputChannels() != 3) {
+      throw new IllegalArgumentException("model " + model.name() + " takes " + model.backbone().inputChannels()
+          + " channels, images have 3; run it on a raw input");
+    }
+    return program(outputs, dense, batch, model.preprocessing().height(), model.preprocessing().width());
+  }
+
+  private Entry program(Set<String> outputs, boolean dense, int batch, int height, int width) {
+    for (int i = 0; i < programs.size(); i++) {
+      Entry entry = programs.get(i);
+      if (entry.serves(outputs, dense, batch, height, width)) {
+        if (i > 0) {
+          programs.add(0, programs.remove(i));
+        }
+        return entry;
+      }
+    }
+    Backbone backbone = model.backbone();
+    if (!dense && backbone.embeddingWidth() == 0) {
+      throw new IllegalArgumentException("the weights of model " + model.name() + " are a dense backbone's, without final norm and"
+          + " classifier; use features");
+    }
+    Shape input = Shape.of(batch, height, width, backbone.inputChannels());
+    Program program = model.backend().compile(Recording.of(input, outputs, dense ? backbone::features : backbone::forward));
+    if (programs.size() == PROGRAMS) {
+      programs.remove(PROGRAMS - 1).program.close();
+    }
+    FloatBuffer[] slots = new FloatBuffer[batch];
+    int size = height * width * backbone.inputChannels();
+    for (int i = 0; i < batch; i++) {
+      slots[i] = program.input().slice(i * size, size);
+    }
+    Entry entry = new Entry(Set.copyOf(outputs), dense, input, program, slots);
+    programs.add(0, entry);
+    return entry;
+  }
+
+  private List<FeatureMap> featureMaps(Program program) {
+    List<FeatureMap> maps = new ArrayList<>();
+    List<String> names = model.backbone().featureNames();
+    for (int i = 0; i < names.size(); i++) {
+      Tensor tensor = program.recording().outputs().get(names.get(i));
+      Shape shape = tensor.shape();
+      maps.add(new FeatureMap(names.get(i), model.backbone().featureStrides().get(i), shape.dim(0), shape.dim(1), shape.dim(2), shape.dim(3),
+          program.read(tensor)));
+    }
+    return maps;
+  }
+
+  /** Waits for a running call to end and frees the workspaces. Idempotent. */
+  @Override
+  public void close() {
+    running.lock();
+    try {
+      if (!closed) {
+        closed = true;
+        programs.forEach(entry -> entry.program.close());
+        programs.clear();
+        preprocessor.close();
+      }
+    } finally {
+      running.unlock();
+    }
+    model.forget(this);
+  }
+}

@@ -1,0 +1,92 @@
+package io.vertebra.backbone;
+
+import io.vertebra.image.Preprocessing;
+import io.vertebra.image.Preprocessor;
+import io.vertebra.program.Backend;
+import io.vertebra.program.DType;
+import io.vertebra.program.Program;
+import io.vertebra.program.Recording;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Weights;
+import io.vertebra.weights.Parameter;
+import io.vertebra.weights.ParameterSource;
+import java.nio.ByteBuffer;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * What a model costs, counted from the parameters it asks for and from its recorded program; no weights are made.
+ *
+ * @param parameters names and shapes in the order the model asks for them
+ * @param macs multiply-accumulates of all matrix products for one image of the size the model is built for
+ */
+public record ModelStatistics(Map<String, Shape> parameters, long macs) {
+
+  public static ModelStatistics of(Architecture architecture) {
+    Counting counting = new Counting();
+    Backbone backbone = architecture.load(counting, counting);
+    Shape input = Shape.of(1, architecture.inputHeight(), architecture.inputWidth(), backbone.inputChannels());
+    Recording recording = backbone.classes() > 0 ? Recording.of(input, Set.of(Backbone.LOGITS), backbone::forward)
+        : Recording.of(input, Set.copyOf(backbone.featureNames()), backbone::features);
+    return new ModelStatistics(counting.parameters, recording.macs());
+  }
+
+  public long parameterCount() {
+    return parameters.values().stream().mapToLong(Shape::elements).sum();
+  }
+
+  /** Hands out parameters of whatever shape is asked for, and packs nothing. */
+  private static final class Counting implements ParameterSource, Backend {
+    private final Map<String, Shape> parameters = new LinkedHashMap<>();
+
+    private record ShapeOnly(Shape shape) implements Weights {}
+
+    @Override
+    public String describe() {
+      return "shapes";
+    }
+
+    @Override
+    public Parameter find(String name, Shape expected) {
+      parameters.put(name, expected);
+      return new Parameter(name, expected, DType.F32,
+          () -> ByteBuffer.allocateDirect(Math.toIntExact(expected.elements() * Float.BYTES)));
+    }
+
+    @Override
+    public Set<String> names() {
+      return Set.of();
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+      return Map.of();
+    }
+
+    @Override
+    public Weights packMatrix(Parameter matrix) {
+      return new ShapeOnly(matrix.shape());
+    }
+
+    @Override
+    public Weights packValues(Shape shape, float[] values) {
+      return new ShapeOnly(shape);
+    }
+
+    @Override
+    public Program compile(Recording recording) {
+      throw new IllegalStateException("shapes cannot run");
+    }
+
+    @Override
+    public Preprocessor preprocessor(Preprocessing recipe) {
+      throw new IllegalStateException("shapes cannot run");
+    }
+
+    @Override
+    public void close() {
+      // Nothing is held.
+    }
+  }
+}

@@ -1,0 +1,122 @@
+package io.vertebra.backbone;
+
+import io.vertebra.program.RegionMask;
+import io.vertebra.program.RowMap;
+import java.util.Arrays;
+
+/**
+ * How a map of tokens is cut into (shifted) windows: which token stands where in window order, and which tokens of a window
+ * may see each other (Swin Transformer, arXiv 2103.14030, section 3.2, "efficient batch computation for shifted configuration").
+ *
+ * @param height tokens of the map
+ * @param width tokens of the map
+ * @param window tokens of a window, both axes
+ * @param shift cyclic shift, both axes
+ * @param rollBeforePad whether the map is rolled before it is padded to whole windows (timm), rather than after
+ */
+record WindowPartition(int height, int width, Size window, Size shift, boolean rollBeforePad) {
+
+  /** Rows and columns of something. */
+  record Size(int rows, int columns) {
+    static Size square(int side) {
+      return new Size(side, side);
+    }
+
+    int area() {
+      return rows * columns;
+    }
+  }
+
+  private int paddedHeight() {
+    return roundUp(height, window.rows());
+  }
+
+  private int paddedWidth() {
+    return roundUp(width, window.columns());
+  }
+
+  private static int roundUp(int length, int step) {
+    return (length + step - 1) / step * step;
+  }
+
+  /** Windows of one image. */
+  int windows() {
+    return paddedHeight() / window.rows() * (paddedWidth() / window.columns());
+  }
+
+  /** For every position in window order the token that stands there, or -1 for padding; null if that is the order the tokens lie in. */
+  RowMap rowMap(int batch) {
+    int[] image = inWindowOrder(this::token);
+    int[] rows = new int[batch * image.length];
+    boolean identity = image.length == height * width;
+    for (int i = 0; i < rows.length; i++) {
+      int token = image[i % image.length];
+      rows[i] = token < 0 ? -1 : i / image.length * height * width + token;
+      identity &= rows[i] == i;
+    }
+    return identity ? null : new RowMap(rows, 1);
+  }
+
+  /** Labels of the regions the shift brought together; null when nothing is shifted. */
+  RegionMask mask() {
+    if (shift.area() == 0 && shift.rows() + shift.columns() == 0) {
+      return null;
+    }
+    int[] labels = inWindowOrder((row, column) -> 3 * region(row, paddedHeight(), window.rows(), shift.rows())
+        + region(column, paddedWidth(), window.columns(), shift.columns()));
+    return new RegionMask(labels, windows());
+  }
+
+  private static int region(int position, int length, int window, int shift) {
+    if (shift == 0 || position >= length - shift) {
+      return 2;
+    }
+    return position < length - window ? 0 : 1;
+  }
+
+  /** The token at a position of the rolled, padded map. */
+  private int token(int row, int column) {
+    int rows = rollBeforePad ? height : paddedHeight();
+    int columns = rollBeforePad ? width : paddedWidth();
+    if (row >= rows || column >= columns) {
+      return -1;
+    }
+    int sourceRow = (row + shift.rows()) % rows;
+    int sourceColumn = (column + shift.columns()) % columns;
+    return sourceRow < height && sourceColumn < width ? sourceRow * width + sourceColumn : -1;
+  }
+
+  private interface Position {
+    int value(int row, int column);
+  }
+
+  private int[] inWindowOrder(Position position) {
+    int[] values = new int[paddedHeight() * paddedWidth()];
+    int next = 0;
+    for (int top = 0; top < paddedHeight(); top += window.rows()) {
+      for (int left = 0; left < paddedWidth(); left += window.columns()) {
+        for (int i = 0; i < window.area(); i++) {
+          values[next++] = position.value(top + i / window.columns(), left + i % window.columns());
+        }
+      }
+    }
+    return values;
+  }
+
+  /**
+   * Row of the bias table for every pair of tokens of a window, {@code [tokens, tokens]} with the query first: the table is
+   * {@code [2 rows - 1, 2 columns - 1]} over (query row - key row, query column - key column).
+   */
+  static int[] relativePositionIndex(Size window) {
+    int tokens = window.area();
+    int[] index = new int[tokens * tokens];
+    Arrays.setAll(index, pair -> {
+      int query = pair / tokens;
+      int key = pair % tokens;
+      int rows = query / window.columns() - key / window.columns() + window.rows() - 1;
+      int columns = query % window.columns() - key % window.columns() + window.columns() - 1;
+      return rows * (2 * window.columns() - 1) + columns;
+    });
+    return index;
+  }
+}

@@ -1,0 +1,162 @@
+package io.vertebra.cpu;
+
+import io.vertebra.VertebraException;
+import io.vertebra.image.Preprocessing;
+import io.vertebra.image.Preprocessor;
+import io.vertebra.program.Backend;
+import io.vertebra.program.DType;
+import io.vertebra.program.Program;
+import io.vertebra.program.Recording;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Weights;
+import io.vertebra.weights.Parameter;
+import io.vertebra.weights.WeightsException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.javacpp.BytePointer;
+
+/** fp32 on this machine's CPU: the native kernels, on a thread pool of their own that all programs share. */
+public final class CpuBackend implements Backend {
+  private final List<NativeMemory> weights = new ArrayList<>();
+  private final int threads;
+  private long pool;
+
+  /** Weights as the kernels read them. */
+  private record CpuWeights(Shape shape, NativeMemory memory) implements Weights {}
+
+  /**
+   * @param threads threads of one operation, the caller's included; 0: as many as CPUs this process may use
+   * @throws VertebraException if the native library does not load or VERTEBRA_ISA asks for what is not there
+   */
+  public CpuBackend(int threads) {
+    if (threads < 0) {
+      throw new IllegalArgumentException("threads must be at least 1, or 0 for all: " + threads);
+    }
+    NativeRuntime.require();
+    this.threads = threads == 0 ? Native.vtb_cpu_limit() : threads;
+    this.pool = Native.vtb_pool_create(this.threads);
+    if (pool == 0) {
+      throw new VertebraException("the system refused to start " + this.threads + " threads; ask for fewer");
+    }
+  }
+
+  /** CPUs this process may use: the affinity mask and the container's quota, rounded up. */
+  public static int cpuLimit() {
+    NativeRuntime.require();
+    return Native.vtb_cpu_limit();
+  }
+
+  /** The instruction set level in use: {@code generic}, {@code avx2} or {@code avx512}. */
+  public static String isa() {
+    NativeRuntime.require();
+    return Native.vtb_isa_name(Native.vtb_isa_level());
+  }
+
+  /** The highest instruction set level this machine grants. */
+  public static String detectedIsa() {
+    NativeRuntime.require();
+    return Native.vtb_isa_name(Native.vtb_isa_detected());
+  }
+
+  /** Names of the kernels in use, separated by spaces. */
+  public static String kernels() {
+    NativeRuntime.require();
+    return Native.vtb_kernel_names();
+  }
+
+  /** The folder that the native library was loaded from. */
+  public static Path libraryFolder() {
+    NativeRuntime.require();
+    return NativeLibrary.folder().orElseThrow();
+  }
+
+  /** Bytes of native memory that weights, programs and sessions of this process hold. */
+  public static long allocatedBytes() {
+    return NativeMemory.allocated();
+  }
+
+  public int threads() {
+    return threads;
+  }
+
+  /** fp32 FLOP/s that fused multiply-adds in registers reach on all threads together. */
+  public double measureFma(double seconds) {
+    return Native.vtb_measure_fma(pool(), seconds);
+  }
+
+  /** Bytes per second, read and written, when every thread copies blocks of {@code bytes}. */
+  public double measureCopy(long bytes, double seconds) {
+    return Native.vtb_measure_copy(pool(), bytes, seconds);
+  }
+
+  @Override
+  public String describe() {
+    return "cpu, " + isa() + ", " + threads + (threads == 1 ? " thread" : " threads");
+  }
+
+  @Override
+  public Weights packMatrix(Parameter matrix) {
+    int out = matrix.shape().dim(0);
+    int in = matrix.shape().dim(1);
+    // fp32 and the 16-bit types are packed as they lie in the file; anything else goes through fp32 first.
+    int dtype = switch (matrix.dtype()) {
+      case F16 -> Native.VTB_F16;
+      case BF16 -> Native.VTB_BF16;
+      default -> Native.VTB_F32;
+    };
+    Parameter source = matrix.dtype() == DType.F32 || dtype != Native.VTB_F32
+        ? matrix : Parameter.of(matrix.name(), matrix.shape(), matrix.toFloats());
+    NativeMemory packed = keep(new NativeMemory(Native.vtb_gemm_packed_bytes(out, in)));
+    ByteBuffer data = source.data();
+    try (BytePointer bytes = new BytePointer(data)) {
+      if (Native.vtb_gemm_pack(pool(), bytes.address(), dtype, out, in, packed.address()) != Native.VTB_OK) {
+        throw new WeightsException(matrix.name() + " holds NaN or infinite values; the checkpoint is damaged");
+      }
+    }
+    return new CpuWeights(matrix.shape(), packed);
+  }
+
+  @Override
+  public Weights packValues(Shape shape, float[] values) {
+    return new CpuWeights(shape, keep(NativeMemory.of(values)));
+  }
+
+  @Override
+  public Program compile(Recording recording) {
+    return new CpuProgram(recording, pool(), threads);
+  }
+
+  @Override
+  public Preprocessor preprocessor(Preprocessing recipe) {
+    return new CpuPreprocessor(recipe, pool(), threads);
+  }
+
+  static long address(Weights weights) {
+    return weights == null ? 0 : ((CpuWeights) weights).memory().address();
+  }
+
+  /** The native pool's handle. */
+  public synchronized long pool() {
+    if (pool == 0) {
+      throw new IllegalStateException("the CPU backend is closed");
+    }
+    return pool;
+  }
+
+  private synchronized NativeMemory keep(NativeMemory memory) {
+    weights.add(memory);
+    return memory;
+  }
+
+  @Override
+  public synchronized void close() {
+    weights.forEach(NativeMemory::close);
+    weights.clear();
+    if (pool != 0) {
+      Native.vtb_pool_destroy(pool);
+      pool = 0;
+    }
+  }
+}

@@ -1,0 +1,78 @@
+package io.vertebra.cpu;
+
+import io.vertebra.VertebraException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.concurrent.atomic.AtomicLong;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.Pointer;
+
+/** A block of native memory with an explicit end of life. Not thread-safe; {@link #close} is idempotent. */
+final class NativeMemory implements AutoCloseable {
+  private static final AtomicLong ALLOCATED = new AtomicLong();
+
+  private final long bytes;
+  private long address;
+
+  NativeMemory(long bytes) {
+    this.bytes = bytes;
+    this.address = Native.vtb_alloc(bytes);
+    if (address == 0) {
+      throw new VertebraException("out of native memory: " + bytes + " bytes wanted, " + ALLOCATED.get() + " held");
+    }
+    ALLOCATED.addAndGet(bytes);
+  }
+
+  static NativeMemory of(float[] values) {
+    NativeMemory memory = new NativeMemory((long) values.length * Float.BYTES);
+    memory.buffer(0, memory.bytes).asFloatBuffer().put(values);
+    return memory;
+  }
+
+  static NativeMemory of(int[] values) {
+    NativeMemory memory = new NativeMemory((long) values.length * Integer.BYTES);
+    memory.buffer(0, memory.bytes).asIntBuffer().put(values);
+    return memory;
+  }
+
+  /** Bytes all blocks alive hold together. */
+  static long allocated() {
+    return ALLOCATED.get();
+  }
+
+  long address() {
+    return address;
+  }
+
+  long bytes() {
+    return bytes;
+  }
+
+  /** A view of a part; it must not be used after {@link #close}. */
+  ByteBuffer buffer(long offset, long length) {
+    return at(address + offset, length).asByteBuffer().order(ByteOrder.nativeOrder());
+  }
+
+  /** A pointer that owns nothing. */
+  static Pointer at(long address, long length) {
+    return new View(address, length);
+  }
+
+  @Override
+  public void close() {
+    if (address != 0) {
+      Native.vtb_free(address);
+      address = 0;
+      ALLOCATED.addAndGet(-bytes);
+    }
+  }
+
+  private static final class View extends BytePointer {
+    View(long address, long length) {
+      super((Pointer) null);
+      this.address = address;
+      this.limit = length;
+      this.capacity = length;
+    }
+  }
+}

@@ -1,0 +1,47 @@
+package io.vertebra.cpu;
+
+import io.vertebra.VertebraException;
+import java.util.Locale;
+
+/** Loads the native library and fills its dispatch table, once, and says clearly why when that fails. */
+final class NativeRuntime {
+  private static final VertebraException FAILURE = tryLoad();
+
+  private NativeRuntime() {}
+
+  /** @throws VertebraException if the library does not load or VERTEBRA_ISA asks for what is not there */
+  static void require() {
+    if (FAILURE != null) {
+      throw new VertebraException(FAILURE.getMessage(), FAILURE);
+    }
+  }
+
+  private static VertebraException tryLoad() {
+    String os = System.getProperty("os.name");
+    String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
+    if (!os.equals("Linux") || !(arch.equals("amd64") || arch.equals("x86_64"))) {
+      return new VertebraException("the CPU kernels are built for Linux on x86-64; this is " + os + " on " + arch
+          + ". The reference backend runs anywhere, slowly");
+    }
+    try {
+      return switch (Native.vtb_init()) {
+        case Native.VTB_OK -> null;
+        case Native.VTB_UNKNOWN_ISA -> new VertebraException("VERTEBRA_ISA=" + System.getenv("VERTEBRA_ISA")
+            + " is no instruction set level; use generic, avx2 or avx512");
+        case Native.VTB_UNSUPPORTED_ISA -> new VertebraException("VERTEBRA_ISA=" + System.getenv("VERTEBRA_ISA")
+            + " asks for more than this machine has, " + Native.vtb_isa_name(Native.vtb_isa_detected())
+            + "; it can only lower the level");
+        default -> new VertebraException("the native library failed to initialise");
+      };
+    } catch (LinkageError e) {
+      Throwable root = e;
+      while (root.getCause() != null && !(root instanceof VertebraException)) {
+        root = root.getCause();
+      }
+      return root instanceof VertebraException known ? known
+          : new VertebraException("the native library " + NativeLibrary.FILE + " cannot be loaded: " + root.getMessage()
+              + ". Put vertebra-<version>-linux-x86_64.jar on the class path, or name the library's folder with"
+              + " -Dvertebra.native=FOLDER (needs glibc)", e);
+    }
+  }
+}

@@ -1,0 +1,285 @@
+package io.vertebra.golden;
+
+import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.SwinCheckpoint;
+import io.vertebra.backbone.SwinConfig;
+import io.vertebra.backbone.SwinConfig.Behaviour;
+import io.vertebra.backbone.TableResize;
+import io.vertebra.backbone.TableResize.Table;
+import io.vertebra.program.Backend;
+import io.vertebra.program.Program;
+import io.vertebra.program.Recording;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import io.vertebra.weights.FormulaWeights;
+import io.vertebra.weights.Json;
+import io.vertebra.weights.Parameter;
+import io.vertebra.weights.ParameterSource;
+import io.vertebra.weights.Safetensors;
+import io.vertebra.weights.WeightsException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+
+/**
+ * Expected outputs of a published model for weights and an input that a formula gives ({@link FormulaWeights}), and the means to
+ * run the same model here and compare. The file's metadata names the model, its configuration and the input; its tensors are whole outputs,
+ * or digests of them: {@code X.index}, {@code X.value} and {@code X.stats} (mean, standard deviation, L2 norm). Immutable.
+ */
+public final class GoldenFile {
+  private static final Pattern RESIZE = Pattern.compile("(\\d+)to(\\d+)x(\\d+)\\.(bicubic|timm)");
+  private static final double WHOLE_TOLERANCE = 1e-5;
+  private static final double DIGEST_TOLERANCE = 1e-4;
+
+  private final Safetensors file;
+  private final Map<String, String> metadata;
+
+  /**
+   * The comparison of one tensor.
+   *
+   * @param error {@code ||out - expected|| / ||expected||}; of a digest the worst of that over its samples and the relative differences of its
+   *     statistics
+   */
+  public record Row(String tensor, double error, double tolerance) {
+    /** NaN does not pass. */
+    public boolean passed() {
+      return error <= tolerance;
+    }
+  }
+
+  private GoldenFile(Safetensors file) {
+    this.file = file;
+    this.metadata = file.metadata();
+  }
+
+  /** @throws WeightsException if the file cannot be read */
+  public static GoldenFile open(Path path) {
+    return new GoldenFile(Safetensors.open(path));
+  }
+
+  /** 1e-5 for a file of whole tensors (a small model), 1e-4 for one with digests (a full-size model). */
+  public double defaultTolerance() {
+    return file.names().stream().anyMatch(name -> name.endsWith(".index")) ? DIGEST_TOLERANCE : WHOLE_TOLERANCE;
+  }
+
+  /**
+   * Runs the model on {@code backend} and compares every tensor of the file.
+   *
+   * @throws WeightsException if the file describes nothing this version can run
+   */
+  public List<Row> verify(Backend backend, double tolerance) {
+    if (!"swin".equals(metadata.get("model"))) {
+      throw new WeightsException(file.describe() + " is of model " + metadata.get("model") + "; this version runs: swin");
+    }
+    if ("resize".equals(metadata.get("behaviour"))) {
+      return verifyResize(tolerance);
+    }
+    Behaviour behaviour = behaviour();
+    SwinConfig config = SwinConfig.of(Json.parseObject(required("config")), behaviour);
+    Shape shape = inputShape();
+    float[] input = FormulaWeights.input(required("input"), shape);
+    Backbone backbone = config.load(weights(), backend);
+    Shape image = Shape.of(shape.dim(0), shape.dim(2), shape.dim(3), shape.dim(1));
+    Set<String> wanted = tensors();
+    boolean inputStored = wanted.remove("input");
+    Recording recording = Recording.of(image, wanted, backbone::forward);
+    List<Row> rows = new ArrayList<>();
+    if (inputStored) {
+      rows.add(new Row("input", Compare.relativeError(widen(input), expected("input")), tolerance));
+    }
+    try (Program program = backend.compile(recording)) {
+      program.input().put(channelsLast(input, shape));
+      program.run();
+      for (String name : wanted) {
+        double[] actual = recording.outputs().containsKey(name) ? output(program, name, behaviour) : widen(recording.constants().get(name));
+        rows.add(new Row(name, error(name, actual), tolerance));
+      }
+    }
+    return rows;
+  }
+
+  private Behaviour behaviour() {
+    String name = required("behaviour");
+    try {
+      return Behaviour.valueOf(name.toUpperCase(Locale.ROOT));
+    } catch (IllegalArgumentException e) {
+      throw new WeightsException(file.describe() + " has behaviour " + name + "; known are official, dense, timm and resize", e);
+    }
+  }
+
+  private ParameterSource weights() {
+    FormulaWeights formula = new FormulaWeights(scale());
+    return "timm".equals(metadata.get("weight_names")) ? new Renamed(formula) : formula;
+  }
+
+  /** Factors by the regular expression of the parameter names they apply to. */
+  private Map<String, Double> scale() {
+    Map<String, Double> scale = new HashMap<>();
+    if (metadata.containsKey("scale")) {
+      Json.parseObject(metadata.get("scale")).forEach((pattern, factor) -> {
+        if (!(factor instanceof Number number)) {
+          throw new WeightsException(file.describe() + ": scale of " + pattern + " is no number");
+        }
+        try {
+          Pattern.compile(pattern);
+        } catch (PatternSyntaxException e) {
+          throw new WeightsException(file.describe() + ": " + pattern + " is no regular expression", e);
+        }
+        scale.put(pattern, number.doubleValue());
+      });
+    }
+    return scale;
+  }
+
+  /** Formula weights under timm's names, asked for by the official ones. */
+  private record Renamed(ParameterSource formula) implements ParameterSource {
+    @Override
+    public String describe() {
+      return formula.describe();
+    }
+
+    @Override
+    public Parameter find(String name, Shape expected) {
+      return formula.find(SwinCheckpoint.timmName(name), expected);
+    }
+
+    @Override
+    public Set<String> names() {
+      return formula.names();
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+      return formula.metadata();
+    }
+  }
+
+  private Shape inputShape() {
+    if (!(Json.parse(required("shape")) instanceof List<?> dims) || dims.size() != 4
+        || !dims.stream().allMatch(dim -> dim instanceof Integer size && size > 0)) {
+      throw new WeightsException(file.describe() + ": shape " + metadata.get("shape") + " is not [batch, channels, height, width]");
+    }
+    return Shape.of(dims.stream().mapToInt(Integer.class::cast).toArray());
+  }
+
+  /** Names of the tensors compared, a digest's three parts being one. */
+  private Set<String> tensors() {
+    Set<String> names = new LinkedHashSet<>();
+    for (String name : file.names()) {
+      names.add(name.replaceAll("\\.(index|value|stats)$", ""));
+    }
+    return names;
+  }
+
+  private double[] output(Program program, String name, Behaviour behaviour) {
+    Tensor tensor = program.recording().outputs().get(name);
+    float[] values = program.read(tensor);
+    boolean channelsFirst = behaviour == Behaviour.DENSE && (name.equals("patch_embed") || name.startsWith("out"));
+    return widen(channelsFirst ? channelsFirst(values, tensor.shape()) : values);
+  }
+
+  private double error(String name, double[] actual) {
+    if (file.names().contains(name)) {
+      return Compare.relativeError(actual, expected(name));
+    }
+    long[] index = parameter(name + ".index").toLongs();
+    double[] sampled = new double[index.length];
+    for (int i = 0; i < index.length; i++) {
+      if (index[i] < 0 || index[i] >= actual.length) {
+        throw new WeightsException(file.describe() + ": " + name + ".index " + index[i] + " is outside the output of " + actual.length);
+      }
+      sampled[i] = actual[(int) index[i]];
+    }
+    double samples = Compare.relativeError(sampled, expected(name + ".value"));
+    return Compare.worst(samples, Compare.statisticsError(actual, expected(name + ".stats")));
+  }
+
+  private List<Row> verifyResize(double tolerance) {
+    List<Row> rows = new ArrayList<>();
+    for (String name : file.names()) {
+      Matcher resize = RESIZE.matcher(name);
+      if (resize.matches()) {
+        int from = Integer.parseInt(resize.group(1));
+        int height = Integer.parseInt(resize.group(2));
+        int width = Integer.parseInt(resize.group(3));
+        int channels = parameter(name).shape().channels();
+        Table source = new Table(from, from, channels,
+            parameter("src" + from + "_" + channels + ".relative_position_bias_table").toFloats());
+        Table resized = resize.group(4).equals("timm") ? TableResize.geometric(source, height, width)
+            : TableResize.bicubic(source, height, width);
+        rows.add(new Row(name, Compare.relativeError(widen(resized.values()), expected(name)), tolerance));
+      } else {
+        Shape shape = parameter(name).shape();
+        String formulaName = name.replaceAll("^src(\\d+)_\\d+", "resize.$1");
+        float[] values = new FormulaWeights().find(formulaName, shape).toFloats();
+        rows.add(new Row(name, Compare.relativeError(widen(values), expected(name)), tolerance));
+      }
+    }
+    return rows;
+  }
+
+  private String required(String key) {
+    String value = metadata.get(key);
+    if (value == null) {
+      throw new WeightsException(file.describe() + " is no golden file: its metadata lacks " + key);
+    }
+    return value;
+  }
+
+  private double[] expected(String name) {
+    Parameter parameter = parameter(name);
+    if (parameter.dtype().isFloat()) {
+      return parameter.toDoubles();
+    }
+    long[] values = parameter.toLongs();
+    double[] widened = new double[values.length];
+    for (int i = 0; i < values.length; i++) {
+      widened[i] = values[i];
+    }
+    return widened;
+  }
+
+  private Parameter parameter(String name) {
+    Parameter parameter = file.find(name, null);
+    if (parameter == null) {
+      throw new WeightsException(file.describe() + " lacks " + name);
+    }
+    return parameter;
+  }
+
+  private static double[] widen(float[] values) {
+    double[] widened = new double[values.length];
+    for (int i = 0; i < values.length; i++) {
+      widened[i] = values[i];
+    }
+    return widened;
+  }
+
+  private static float[] channelsLast(float[] values, Shape shape) {
+    return transpose(values, shape.dim(0), shape.dim(1), shape.dim(2) * shape.dim(3));
+  }
+
+  private static float[] channelsFirst(float[] values, Shape shape) {
+    return transpose(values, shape.dim(0), shape.dim(1) * shape.dim(2), shape.dim(3));
+  }
+
+  /** {@code [batch, rows, columns]} to {@code [batch, columns, rows]}. */
+  private static float[] transpose(float[] values, int batch, int rows, int columns) {
+    float[] transposed = new float[values.length];
+    for (int b = 0; b < batch; b++) {
+      int start = b * rows * columns;
+      for (int i = 0; i < rows * columns; i++) {
+        transposed[start + i % columns * rows + i / columns] = values[start + i];
+      }
+    }
+    return transposed;
+  }
+}

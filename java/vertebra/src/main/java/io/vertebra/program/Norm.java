@@ -1,0 +1,4 @@
+package io.vertebra.program;
+
+/** LayerNorm over channels: biased variance, scale and shift. Both weights have shape {@code [channels]}. */
+public record Norm(Weights gamma, Weights beta, float eps) {}

@@ -1,0 +1,36 @@
+package io.vertebra.program;
+
+/**
+ * Which tokens of a shifted window come from the same region of the map: two tokens may attend to each other fully only
+ * if their labels are equal. Immutable; compared by identity.
+ */
+public final class RegionMask {
+  private final int[] labels;
+  private final int windows;
+
+  /** @param labels {@code [windows, tokens]}, row-major; window {@code w} of a batch uses row {@code w % windows} */
+  public RegionMask(int[] labels, int windows) {
+    if (windows < 1 || labels.length == 0 || labels.length % windows != 0) {
+      throw new IllegalArgumentException(labels.length + " labels do not make " + windows + " windows");
+    }
+    this.labels = labels.clone();
+    this.windows = windows;
+  }
+
+  /** Windows of one image. */
+  public int windows() {
+    return windows;
+  }
+
+  public int tokens() {
+    return labels.length / windows;
+  }
+
+  public int label(int window, int token) {
+    return labels[window * tokens() + token];
+  }
+
+  public int[] toArray() {
+    return labels.clone();
+  }
+}

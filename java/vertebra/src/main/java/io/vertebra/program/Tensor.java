@@ -1,0 +1,22 @@
+package io.vertebra.program;
+
+/**
+ * An fp32 activation of a recorded {@link Program}: a shape, channels last, whose memory the program plans. It holds no
+ * data and no address; read results through the program's outputs.
+ */
+public final class Tensor {
+  private final Shape shape;
+
+  Tensor(Shape shape) {
+    this.shape = shape;
+  }
+
+  public Shape shape() {
+    return shape;
+  }
+
+  @Override
+  public String toString() {
+    return "Tensor" + shape;
+  }
+}

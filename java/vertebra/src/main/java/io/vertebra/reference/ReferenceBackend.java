@@ -1,0 +1,62 @@
+package io.vertebra.reference;
+
+import io.vertebra.image.Preprocessing;
+import io.vertebra.image.Preprocessor;
+import io.vertebra.image.ReferencePreprocessor;
+import io.vertebra.program.Backend;
+import io.vertebra.program.Program;
+import io.vertebra.program.Recording;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Weights;
+import io.vertebra.weights.Parameter;
+import io.vertebra.weights.WeightsException;
+
+/**
+ * Plain loops in double precision, one thread: the oracle for every other backend. It needs no native code, and is far too
+ * slow for anything but tests and a first look.
+ */
+public final class ReferenceBackend implements Backend {
+
+  /** Weights as they were given. */
+  public record ReferenceWeights(Shape shape, float[] values) implements Weights {}
+
+  @Override
+  public String describe() {
+    return "reference, double precision, 1 thread";
+  }
+
+  @Override
+  public Weights packMatrix(Parameter matrix) {
+    float[] values = matrix.toFloats();
+    for (float value : values) {
+      if (!Float.isFinite(value)) {
+        throw new WeightsException(matrix.name() + " holds NaN or infinite values; the checkpoint is damaged");
+      }
+    }
+    return new ReferenceWeights(matrix.shape(), values);
+  }
+
+  @Override
+  public Weights packValues(Shape shape, float[] values) {
+    return new ReferenceWeights(shape, values.clone());
+  }
+
+  @Override
+  public Program compile(Recording recording) {
+    return new ReferenceProgram(recording);
+  }
+
+  @Override
+  public Preprocessor preprocessor(Preprocessing recipe) {
+    return new ReferencePreprocessor(recipe);
+  }
+
+  static float[] values(Weights weights) {
+    return ((ReferenceWeights) weights).values();
+  }
+
+  @Override
+  public void close() {
+    // The garbage collector frees the weights.
+  }
+}

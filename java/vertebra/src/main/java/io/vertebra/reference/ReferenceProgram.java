@@ -1,0 +1,227 @@
+package io.vertebra.reference;
+
+import static io.vertebra.reference.ReferenceBackend.values;
+
+import io.vertebra.program.Activation;
+import io.vertebra.program.Call;
+import io.vertebra.program.Epilogue;
+import io.vertebra.program.Norm;
+import io.vertebra.program.Op;
+import io.vertebra.program.Program;
+import io.vertebra.program.Recording;
+import io.vertebra.program.RowMap;
+import io.vertebra.program.RowSource;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.HashMap;
+import java.util.Map;
+
+/** Interprets a recording in double precision, one array a tensor. */
+final class ReferenceProgram extends Program {
+  private final Map<Tensor, double[]> arrays = new HashMap<>();
+  private final FloatBuffer input;
+
+  ReferenceProgram(Recording recording) {
+    super(recording);
+    int bytes = Math.toIntExact(recording.input().shape().elements() * Float.BYTES);
+    this.input = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder()).asFloatBuffer();
+    arrays.put(recording.input(), new double[Math.toIntExact(recording.input().shape().elements())]);
+  }
+
+  @Override
+  public FloatBuffer input() {
+    return input;
+  }
+
+  @Override
+  protected void execute(int index) {
+    if (index == 0) {
+      double[] image = arrays.get(recording().input());
+      for (int i = 0; i < image.length; i++) {
+        image[i] = input.get(i);
+      }
+    }
+    Call call = recording().calls().get(index);
+    double[] in = arrays.get(call.in());
+    Shape shape = call.in().shape();
+    double[] out = new double[Math.toIntExact(call.out().shape().elements())];
+    if (call.op() instanceof Op.Linear op) {
+      linear(op, shape, in, out);
+    } else if (call.op() instanceof Op.LayerNorm op) {
+      int width = call.out().shape().channels();
+      for (int row = 0; row < call.out().shape().rows(); row++) {
+        System.arraycopy(readRow(op.rows(), in, row, width), 0, out, row * width, width);
+      }
+    } else if (call.op() instanceof Op.WindowAttention op) {
+      windowAttention(op, shape.rows() / op.tokens(), in, out);
+    } else if (call.op() instanceof Op.MeanPool) {
+      meanPool(shape, in, out);
+    } else if (call.op() instanceof Op.Softmax) {
+      for (int row = 0; row < shape.rows(); row++) {
+        System.arraycopy(in, row * shape.channels(), out, row * shape.channels(), shape.channels());
+        softmax(out, row * shape.channels(), shape.channels());
+      }
+    } else if (call.op() instanceof Op.Add op) {
+      float[] addend = values(op.addend());
+      for (int i = 0; i < out.length; i++) {
+        out[i] = in[i] + addend[i % addend.length];
+      }
+    } else {
+      throw new IllegalArgumentException("the reference backend has no loop for " + call);
+    }
+    arrays.put(call.out(), out);
+  }
+
+  private void linear(Op.Linear op, Shape shape, double[] in, double[] out) {
+    int n = op.weights().shape().dim(0);
+    int k = op.weights().shape().dim(1);
+    float[] weights = values(op.weights());
+    Epilogue epilogue = op.epilogue();
+    float[] bias = epilogue.bias() == null ? null : values(epilogue.bias());
+    double[] residual = epilogue.residual() == null ? null : arrays.get(epilogue.residual());
+    int rows = op.rows().map() == null ? shape.rows() : op.rows().map().size();
+    for (int row = 0; row < rows; row++) {
+      int target = epilogue.map() == null ? row : epilogue.map().row(row);
+      if (target < 0) {
+        continue;
+      }
+      double[] a = readRow(op.rows(), in, row, k);
+      for (int j = 0; j < n; j++) {
+        double sum = 0;
+        for (int i = 0; i < k; i++) {
+          sum += a[i] * weights[j * k + i];
+        }
+        sum += bias == null ? 0 : bias[j];
+        if (epilogue.activation() == Activation.GELU) {
+          sum = Erf.gelu(sum);
+        }
+        out[target * n + j] = sum + (residual == null ? 0 : residual[target * n + j]);
+      }
+    }
+  }
+
+  /** Row {@code row} of an operand: gathered, then normalised. */
+  private static double[] readRow(RowSource source, double[] in, int row, int width) {
+    double[] result = new double[width];
+    RowMap map = source.map();
+    if (map == null) {
+      System.arraycopy(in, row * width, result, 0, width);
+    } else {
+      int segment = width / map.groups();
+      for (int g = 0; g < map.groups(); g++) {
+        int from = map.row(row * map.groups() + g);
+        if (from >= 0) {
+          System.arraycopy(in, from * segment, result, g * segment, segment);
+        } else if (map.groups() == 1) {
+          return result;
+        }
+      }
+    }
+    if (source.norm() != null) {
+      normalise(source.norm(), result);
+    }
+    return result;
+  }
+
+  private static void normalise(Norm norm, double[] row) {
+    double mean = 0;
+    for (double value : row) {
+      mean += value / row.length;
+    }
+    double variance = 0;
+    for (double value : row) {
+      variance += (value - mean) * (value - mean) / row.length;
+    }
+    double scale = 1 / Math.sqrt(variance + norm.eps());
+    float[] gamma = values(norm.gamma());
+    float[] beta = values(norm.beta());
+    for (int i = 0; i < row.length; i++) {
+      row[i] = (row[i] - mean) * scale * gamma[i] + beta[i];
+    }
+  }
+
+  private static void windowAttention(Op.WindowAttention op, int windows, double[] qkv, double[] out) {
+    int tokens = op.tokens();
+    int dim = op.headDim();
+    int width = op.heads() * dim;
+    float[] bias = op.bias() == null ? null : values(op.bias());
+    double[] weights = new double[tokens];
+    for (int window = 0; window < windows; window++) {
+      for (int head = 0; head < op.heads(); head++) {
+        for (int i = 0; i < tokens; i++) {
+          int query = (window * tokens + i) * 3 * width + head * dim;
+          for (int j = 0; j < tokens; j++) {
+            int key = (window * tokens + j) * 3 * width + width + head * dim;
+            double sum = 0;
+            for (int d = 0; d < dim; d++) {
+              sum += qkv[query + d] * qkv[key + d];
+            }
+            weights[j] = sum * op.scale() + (bias == null ? 0 : bias[(head * tokens + i) * tokens + j]) - penalty(op, window, i, j);
+          }
+          softmax(weights, 0, tokens);
+          for (int d = 0; d < dim; d++) {
+            double sum = 0;
+            for (int j = 0; j < tokens; j++) {
+              sum += weights[j] * qkv[(window * tokens + j) * 3 * width + 2 * width + head * dim + d];
+            }
+            out[(window * tokens + i) * width + head * dim + d] = sum;
+          }
+        }
+      }
+    }
+  }
+
+  private static double penalty(Op.WindowAttention op, int window, int i, int j) {
+    if (op.mask() == null) {
+      return 0;
+    }
+    int masked = window % op.mask().windows();
+    return op.mask().label(masked, i) == op.mask().label(masked, j) ? 0 : 100;
+  }
+
+  private static void softmax(double[] values, int from, int length) {
+    double max = Double.NEGATIVE_INFINITY;
+    for (int i = from; i < from + length; i++) {
+      max = Math.max(max, values[i]);
+    }
+    double sum = 0;
+    for (int i = from; i < from + length; i++) {
+      values[i] = Math.exp(values[i] - max);
+      sum += values[i];
+    }
+    for (int i = from; i < from + length; i++) {
+      values[i] /= sum;
+    }
+  }
+
+  private static void meanPool(Shape shape, double[] in, double[] out) {
+    int channels = shape.channels();
+    int tokens = shape.rows() / shape.dim(0);
+    for (int row = 0; row < shape.rows(); row++) {
+      for (int c = 0; c < channels; c++) {
+        out[row / tokens * channels + c] += in[row * channels + c] / tokens;
+      }
+    }
+  }
+
+  @Override
+  public void read(Tensor tensor, float[] into) {
+    double[] values = arrays.get(tensor);
+    for (int i = 0; i < into.length; i++) {
+      into[i] = (float) values[i];
+    }
+  }
+
+  @Override
+  public long workspaceBytes() {
+    return arrays.values().stream().mapToLong(array -> (long) array.length * Double.BYTES).sum();
+  }
+
+  @Override
+  public void close() {
+    arrays.clear();
+  }
+}

@@ -1,0 +1,162 @@
+package io.vertebra.weights;
+
+import io.vertebra.program.DType;
+import io.vertebra.program.Shape;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.ShortBuffer;
+import java.util.function.Supplier;
+
+/**
+ * A named array of a checkpoint: row-major, little endian, in the type it has on disk. Data is produced each time it is
+ * asked for (a slice of a mapped file, or computed) and not kept. Immutable and thread-safe.
+ */
+public final class Parameter {
+  private final String name;
+  private final Shape shape;
+  private final DType dtype;
+  private final Supplier<ByteBuffer> data;
+
+  /** @param data gives a direct buffer with {@code shape.elements() * dtype.bytes()} bytes remaining */
+  public Parameter(String name, Shape shape, DType dtype, Supplier<ByteBuffer> data) {
+    this.name = name;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.data = data;
+  }
+
+  /** fp32 values held on the heap; {@code values} must not change afterwards. */
+  public static Parameter of(String name, Shape shape, float[] values) {
+    if (values.length != shape.elements()) {
+      throw new IllegalArgumentException(name + ": " + values.length + " values do not make " + shape);
+    }
+    return new Parameter(name, shape, DType.F32, () -> {
+      ByteBuffer bytes = ByteBuffer.allocateDirect(Math.multiplyExact(values.length, Float.BYTES));
+      bytes.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().put(values);
+      return bytes;
+    });
+  }
+
+  public String name() {
+    return name;
+  }
+
+  public Shape shape() {
+    return shape;
+  }
+
+  public DType dtype() {
+    return dtype;
+  }
+
+  /**
+   * The bytes, as a direct read-only little-endian buffer from position 0. Its memory lives as long as the buffer is
+   * reachable.
+   */
+  public ByteBuffer data() {
+    ByteBuffer bytes = data.get().slice().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    if (!bytes.isDirect() || bytes.remaining() != shape.elements() * dtype.bytes()) {
+      throw new IllegalStateException(name + ": the source gave " + bytes + " for " + dtype + " " + shape);
+    }
+    return bytes;
+  }
+
+  /**
+   * The values in fp32: F16 and BF16 exactly, F64 rounded to nearest.
+   *
+   * @throws WeightsException for integer types, by name
+   */
+  public float[] toFloats() {
+    float[] values = new float[elements()];
+    ByteBuffer bytes = data();
+    switch (dtype) {
+      case F32 -> bytes.asFloatBuffer().get(values);
+      case F64 -> {
+        for (int i = 0; i < values.length; i++) {
+          values[i] = (float) bytes.getDouble(i * Double.BYTES);
+        }
+      }
+      case F16 -> {
+        ShortBuffer halves = bytes.asShortBuffer();
+        for (int i = 0; i < values.length; i++) {
+          values[i] = f16ToFloat(halves.get(i));
+        }
+      }
+      case BF16 -> {
+        ShortBuffer halves = bytes.asShortBuffer();
+        for (int i = 0; i < values.length; i++) {
+          values[i] = Float.intBitsToFloat(halves.get(i) << 16);
+        }
+      }
+      default -> throw wrongType("floating point");
+    }
+    return values;
+  }
+
+  /**
+   * The values in fp64, exactly.
+   *
+   * @throws WeightsException for integer types, by name
+   */
+  public double[] toDoubles() {
+    double[] values = new double[elements()];
+    if (dtype == DType.F64) {
+      data().asDoubleBuffer().get(values);
+      return values;
+    }
+    float[] floats = toFloats();
+    for (int i = 0; i < values.length; i++) {
+      values[i] = floats[i];
+    }
+    return values;
+  }
+
+  /**
+   * The values of an integer type; BOOL gives 0 and 1.
+   *
+   * @throws WeightsException for floating point types, by name
+   */
+  public long[] toLongs() {
+    if (dtype.isFloat()) {
+      throw wrongType("an integer type");
+    }
+    long[] values = new long[elements()];
+    ByteBuffer bytes = data();
+    for (int i = 0; i < values.length; i++) {
+      values[i] = switch (dtype) {
+        case I64 -> bytes.getLong(i * Long.BYTES);
+        case I32 -> bytes.getInt(i * Integer.BYTES);
+        case I16 -> bytes.getShort(i * Short.BYTES);
+        case I8 -> bytes.get(i);
+        case BOOL -> bytes.get(i) == 0 ? 0 : 1;
+        default -> bytes.get(i) & 0xFF;
+      };
+    }
+    return values;
+  }
+
+  private int elements() {
+    return Math.toIntExact(shape.elements());
+  }
+
+  private WeightsException wrongType(String wanted) {
+    return new WeightsException("parameter " + name + " is " + dtype + ", but must be " + wanted);
+  }
+
+  /** IEEE 754 binary16 to binary32. */
+  private static float f16ToFloat(short half) {
+    int magnitude = (half & 0x7FFF) << 13;
+    // Exponent and fraction sit where binary32 has them, the bias being 112 short; the product makes up for it, also
+    // for subnormals.
+    int bits = magnitude < 0x7C00 << 13
+        ? Float.floatToRawIntBits(Float.intBitsToFloat(magnitude) * 0x1p112f)
+        : magnitude | 0x7F800000;
+    return Float.intBitsToFloat(bits | (half & 0x8000) << 16);
+  }
+
+  /** {@code layers.0.blocks.0.attn.qkv.weight F32 [288, 96]}. */
+  @Override
+  public String toString() {
+    return name + " " + dtype + " " + shape;
+  }
+}

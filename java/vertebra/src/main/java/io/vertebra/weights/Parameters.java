@@ -1,0 +1,126 @@
+package io.vertebra.weights;
+
+import io.vertebra.program.DType;
+import io.vertebra.program.Shape;
+import java.nio.ByteBuffer;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+
+/**
+ * What a model loads its parameters through: it asks for each by name and shape, and at the end {@link #finish()}
+ * reports everything that did not fit at once. Names are the model's own; a naming turns them into the source's. Not
+ * thread-safe.
+ */
+public final class Parameters {
+  private static final int LISTED = 10;
+
+  /** A parameter the model asked for, by the model's name. */
+  public record Request(String name, Shape shape) {}
+
+  private final ParameterSource source;
+  private final UnaryOperator<String> naming;
+  private final Set<Request> requested = new LinkedHashSet<>();
+  private final Set<String> used = new HashSet<>();
+  private final Set<String> missing = new LinkedHashSet<>();
+  private final Set<String> unfit = new LinkedHashSet<>();
+  private Predicate<String> ignored = name -> false;
+
+  /** A source that uses the model's names. */
+  public Parameters(ParameterSource source) {
+    this(source, UnaryOperator.identity());
+  }
+
+  /** @param naming from the model's name of a parameter to the source's */
+  public Parameters(ParameterSource source, UnaryOperator<String> naming) {
+    this.source = source;
+    this.naming = naming;
+  }
+
+  /** Whether the source lists the parameter. A source that makes parameters on demand lists none. */
+  public boolean has(String name) {
+    return source.names().contains(naming.apply(name));
+  }
+
+  /**
+   * A floating point parameter of exactly this shape. If the source has no such thing, zeros, so that loading can go on
+   * until {@link #finish()} reports it.
+   */
+  public Parameter get(String name, int... shape) {
+    Shape expected = Shape.of(shape);
+    String sourceName = naming.apply(name);
+    requested.add(new Request(name, expected));
+    used.add(sourceName);
+    Parameter parameter = source.find(sourceName, expected);
+    if (parameter == null) {
+      missing.add(sourceName + " " + expected);
+    } else if (!parameter.shape().equals(expected) || !parameter.dtype().isFloat()) {
+      String type = parameter.dtype().isFloat() ? "" : " of a floating point type";
+      unfit.add(parameter + ", should be " + expected + type);
+    } else {
+      return parameter;
+    }
+    return new Parameter(sourceName, expected, DType.F32,
+        () -> ByteBuffer.allocateDirect(Math.toIntExact(expected.elements() * Float.BYTES)));
+  }
+
+  /**
+   * The values of {@link #get}.
+   *
+   * @throws WeightsException if one is NaN or infinite, by name
+   */
+  public float[] values(String name, int... shape) {
+    Parameter parameter = get(name, shape);
+    float[] values = parameter.toFloats();
+    for (int i = 0; i < values.length; i++) {
+      if (!Float.isFinite(values[i])) {
+        throw new WeightsException(
+            source.describe() + ": parameter " + parameter + " holds " + values[i] + " at flat index " + i);
+      }
+    }
+    return values;
+  }
+
+  /**
+   * Lets the source have parameters, by its own names, that nothing asks for: buffers that are recomputed, unused
+   * heads.
+   */
+  public void ignore(Predicate<String> names) {
+    ignored = ignored.or(names);
+  }
+
+  /** Everything asked for, once, in the order first asked. */
+  public List<Request> requested() {
+    return List.copyOf(requested);
+  }
+
+  /**
+   * @throws WeightsException if parameters were missing, unexpected or misshapen, listing them by the source's names
+   */
+  public void finish() {
+    List<String> unexpected = source.names().stream()
+        .filter(name -> !used.contains(name) && !ignored.test(name)).toList();
+    StringBuilder report = new StringBuilder();
+    append(report, "missing", missing);
+    append(report, "unexpected", unexpected);
+    append(report, "misshapen", unfit);
+    if (report.length() > 0) {
+      throw new WeightsException(source.describe() + " does not fit the model:" + report);
+    }
+  }
+
+  private static void append(StringBuilder report, String kind, Collection<String> names) {
+    if (!names.isEmpty()) {
+      report.append("\n  ").append(kind).append(" (").append(names.size()).append("): ")
+          .append(names.stream().limit(LISTED).collect(Collectors.joining("; ")));
+      if (names.size() > LISTED) {
+        report.append("; and ").append(names.size() - LISTED).append(" more");
+      }
+    }
+  }
+}

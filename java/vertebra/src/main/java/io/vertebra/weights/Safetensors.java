@@ -1,0 +1,138 @@
+package io.vertebra.weights;
+
+import io.vertebra.program.Shape;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A safetensors file: eight bytes with the length of a JSON header (little endian), the header, the tensors' data. The
+ * whole header is checked on opening, as strictly as the format allows: tensors must fill the data exactly, without
+ * overlaps or gaps.
+ *
+ * <p>A scalar (shape {@code []}) is read as {@code [1]}. A tensor without elements or of more than 1 GiB is legal and
+ * listed, but refused when asked for.
+ */
+public final class Safetensors implements ParameterSource {
+  private static final int LENGTH_BYTES = 8;
+  /** The limit of the format's own readers. */
+  private static final long MAX_HEADER_BYTES = 100_000_000;
+  /** The limit of a tensor: it lies in the window, almost twice as long, that begins at the multiple before it. */
+  private static final long WINDOW = 1 << 30;
+
+  private final String description;
+  private final SafetensorsHeader header;
+  private final ByteBuffer[] windows;
+
+  /** Gives a part of the file; its size fits an int. */
+  @FunctionalInterface
+  private interface Region {
+    ByteBuffer map(long position, long bytes) throws IOException;
+  }
+
+  /**
+   * Opens a file and maps it into memory, whatever its size; the heap is not used. The mapping lasts until this object,
+   * its parameters and their buffers are all unreachable; the file may be deleted or replaced (by renaming another over
+   * it) meanwhile. Cutting it off or writing into it while it is in use is a mistake that cannot be guarded against:
+   * the system answers access to a part that no longer exists with a fault, which ends the process when native code
+   * meets it.
+   *
+   * @throws WeightsException if the file cannot be read or is no valid safetensors file; the message names the file and
+   *      the tensor
+   */
+  public static Safetensors open(Path file) {
+    if (!Files.isRegularFile(file)) {
+      throw new WeightsException(file + (Files.exists(file) ? ": is not a file" : ": there is no such file"));
+    }
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      return new Safetensors(file.toString(), channel.size(),
+          (position, bytes) -> channel.map(FileChannel.MapMode.READ_ONLY, position, bytes));
+    } catch (IOException e) {
+      throw new WeightsException(file + ": cannot be read: " + e, e);
+    }
+  }
+
+  /**
+   * Reads a file held in memory, from {@code bytes}' position to its limit. A heap buffer is copied; the contents of a
+   * direct one must not change as long as this object is used.
+   *
+   * @param description names the file in messages
+   * @throws WeightsException if this is no valid safetensors file
+   */
+  public static Safetensors of(String description, ByteBuffer bytes) {
+    ByteBuffer direct = bytes.isDirect() ? bytes.slice()
+        : ByteBuffer.allocateDirect(bytes.remaining()).put(bytes.duplicate()).flip();
+    try {
+      return new Safetensors(description, direct.remaining(),
+          (position, length) -> direct.slice((int) position, (int) length));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private Safetensors(String description, long fileBytes, Region file) throws IOException {
+    this.description = description;
+    if (fileBytes < LENGTH_BYTES) {
+      throw new WeightsException(description + ": is " + fileBytes + " bytes long, too short for a safetensors file");
+    }
+    long headerBytes = file.map(0, LENGTH_BYTES).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    if (headerBytes < 0 || headerBytes > MAX_HEADER_BYTES) {
+      throw new WeightsException(description + ": claims a header of " + Long.toUnsignedString(headerBytes)
+          + " bytes, more than the " + MAX_HEADER_BYTES + " allowed; it may not be a safetensors file");
+    }
+    long dataStart = LENGTH_BYTES + headerBytes;
+    if (dataStart > fileBytes) {
+      throw new WeightsException(description + ": claims a header of " + headerBytes + " bytes, but is only "
+          + fileBytes + " bytes long; it may be cut off");
+    }
+    long dataBytes = fileBytes - dataStart;
+    header = new SafetensorsHeader(description, file.map(LENGTH_BYTES, headerBytes), dataBytes);
+    windows = new ByteBuffer[(int) ((dataBytes + WINDOW - 1) / WINDOW)];
+    for (int i = 0; i < windows.length; i++) {
+      windows[i] = file.map(dataStart + i * WINDOW, Math.min(dataBytes - i * WINDOW, Integer.MAX_VALUE));
+    }
+  }
+
+  @Override
+  public String describe() {
+    return description;
+  }
+
+  /** @throws WeightsException if the tensor has no elements, or takes more than 1 GiB */
+  @Override
+  public Parameter find(String name, Shape expected) {
+    SafetensorsHeader.Entry entry = header.entries().get(name);
+    if (entry == null) {
+      return null;
+    }
+    long bytes = entry.end() - entry.begin();
+    if (bytes == 0 || bytes > WINDOW) {
+      String problem = bytes == 0 ? "has no elements"
+          : "takes " + bytes + " bytes, more than the " + WINDOW + " this reader allows";
+      throw new WeightsException(description + ": tensor '" + name + "' " + entry.dtype() + " "
+          + Arrays.toString(entry.dims()) + " " + problem);
+    }
+    int[] dims = Arrays.stream(entry.dims()).mapToInt(Math::toIntExact).toArray();
+    return new Parameter(name, dims.length == 0 ? Shape.of(1) : Shape.of(dims), entry.dtype(),
+        () -> windows[(int) (entry.begin() / WINDOW)].slice((int) (entry.begin() % WINDOW), (int) bytes));
+  }
+
+  @Override
+  public Set<String> names() {
+    return Collections.unmodifiableSet(header.entries().keySet());
+  }
+
+  @Override
+  public Map<String, String> metadata() {
+    return Collections.unmodifiableMap(header.metadata());
+  }
+}

@@ -1,0 +1,211 @@
+package io.vertebra;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.sun.management.ThreadMXBean;
+import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.SwinConfig;
+import io.vertebra.backbone.Variant;
+import io.vertebra.cpu.CpuBackend;
+import io.vertebra.demo.Digits;
+import io.vertebra.image.Image;
+import io.vertebra.program.Call;
+import io.vertebra.program.Observer;
+import io.vertebra.program.Shape;
+import io.vertebra.weights.FormulaWeights;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Test;
+
+class SessionTest {
+  private static final Shape RAW = Shape.of(1, 3, 32, 32);
+  private static final float[] INPUT = FormulaWeights.input("session", RAW);
+  private final Image image = Digits.sample(Digits.sampleNames().get(0));
+
+  @Test
+  void aSteadyRunAllocatesNothingButItsResultAndNoNativeMemory() throws IOException {
+    try (Model model = Digits.swin().threads(2).build(); Session session = model.newSession()) {
+      for (int i = 0; i < 20_000; i++) {
+        session.embed(image);
+      }
+      ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+      long native0 = CpuBackend.allocatedBytes();
+      long resident = residentBytes();
+      int runs = 10_000;
+      long before = threads.getCurrentThreadAllocatedBytes();
+      for (int i = 0; i < runs; i++) {
+        session.embed(image);
+      }
+      double perRun = (threads.getCurrentThreadAllocatedBytes() - before) / (double) runs;
+      int result = 16 + model.embeddingWidth() * Float.BYTES;
+      assertThat(perRun).isEqualTo(result, within(2.0));
+      assertThat(CpuBackend.allocatedBytes()).isEqualTo(native0);
+      assertThat(residentBytes() - resident).as("growth over 10,000 runs").isLessThan(64L << 20);
+    }
+  }
+
+  private static long residentBytes() throws IOException {
+    return Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ")[1]) * 4096;
+  }
+
+  @Test
+  void closingFreesEverything() {
+    long before = CpuBackend.allocatedBytes();
+    for (int i = 0; i < 20; i++) {
+      Model model = Digits.swin().threads(2).build();
+      Session left = model.newSession();
+      left.embed(image);
+      model.newSession().classifyAll(List.of(image, image, image), 2);
+      model.close();
+      model.close();
+      left.close();
+    }
+    assertThat(CpuBackend.allocatedBytes()).isEqualTo(before);
+  }
+
+  @Test
+  void closedSessionsAndModelsSayThatTheyAre() {
+    Model model = Digits.swin().build();
+    Session session = model.newSession();
+    session.close();
+    session.close();
+    assertThatThrownBy(() -> session.embed(image)).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+    Session orphan = model.newSession();
+    model.close();
+    assertThatThrownBy(() -> orphan.embed(image)).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+    assertThatThrownBy(model::newSession).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+  }
+
+  @Test
+  void aSecondThreadInOneSessionIsRefusedAndCloseWaits() throws InterruptedException {
+    try (Model model = Digits.swin().build()) {
+      Session session = model.newSession();
+      CountDownLatch inside = new CountDownLatch(1);
+      CountDownLatch finish = new CountDownLatch(1);
+      Thread runner = new Thread(() -> session.observe(INPUT, RAW, new Observer() {
+        @Override
+        public void before(int index, Call call) {
+          inside.countDown();
+          try {
+            finish.await();
+          } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+          }
+        }
+
+        @Override
+        public void after(int index, Call call) {
+          // Nothing to see.
+        }
+      }));
+      runner.start();
+      inside.await();
+      assertThatThrownBy(() -> session.embed(image)).isInstanceOf(IllegalStateException.class).hasMessageContaining("another thread");
+      Thread closer = new Thread(session::close);
+      closer.start();
+      closer.join(100);
+      assertThat(closer.isAlive()).isTrue();
+      finish.countDown();
+      runner.join();
+      closer.join();
+      assertThatThrownBy(() -> session.embed(image)).hasMessageContaining("closed");
+    }
+  }
+
+  @Test
+  void sessionsOfOneModelRunAtTheSameTimeWithTheSameResults() throws InterruptedException {
+    try (Model model = Digits.swin().threads(2).build()) {
+      float[] expected;
+      try (Session session = model.newSession()) {
+        expected = session.embed(image);
+      }
+      AtomicReference<Throwable> failure = new AtomicReference<>();
+      Thread[] threads = new Thread[4];
+      for (int t = 0; t < threads.length; t++) {
+        threads[t] = new Thread(() -> {
+          try (Session session = model.newSession()) {
+            for (int i = 0; i < 500; i++) {
+              assertThat(session.embed(image)).isEqualTo(expected);
+            }
+          } catch (Throwable e) {
+            failure.set(e);
+          }
+        });
+        threads[t].start();
+      }
+      for (Thread thread : threads) {
+        thread.join();
+      }
+      assertThat(failure.get()).isNull();
+    }
+  }
+
+  @Test
+  void batchesGiveWhatSingleImagesGive() {
+    try (Model model = Digits.swin().build(); Session session = model.newSession()) {
+      List<Image> images = Digits.sampleNames().stream().limit(7).map(Digits::sample).toList();
+      float[] batch = session.embedAll(images);
+      int width = model.embeddingWidth();
+      for (int i = 0; i < images.size(); i++) {
+        float[] single = session.embed(images.get(i));
+        for (int c = 0; c < width; c++) {
+          assertThat(batch[i * width + c]).isEqualTo(single[c], within(1e-4f));
+        }
+      }
+      assertThat(session.classifyAll(images, 3)).hasSize(7).allSatisfy(top -> {
+        assertThat(top).hasSize(3);
+        assertThat(top.get(0).probability()).isGreaterThanOrEqualTo(top.get(1).probability()).isBetween(0.3f, 1.0001f);
+      });
+      assertThatThrownBy(() -> session.embedAll(List.of())).isInstanceOf(IllegalArgumentException.class);
+    }
+  }
+
+  @Test
+  void featureMapsHaveTheStridesOfTheStages() {
+    try (Model model = Digits.swin().build(); Session session = model.newSession()) {
+      List<FeatureMap> maps = session.features(FormulaWeights.input("x", Shape.of(2, 3, 50, 41)), Shape.of(2, 3, 50, 41));
+      assertThat(maps).extracting(FeatureMap::stride).containsExactly(4, 8, 16);
+      assertThat(maps).extracting(FeatureMap::height).containsExactly(13, 7, 4);
+      assertThat(maps).extracting(FeatureMap::width).containsExactly(11, 6, 3);
+      FeatureMap map = maps.get(1);
+      assertThat(map.channelsFirst()[(64 + 5) * 42 + 9]).isEqualTo(map.values()[(42 + 9) * 64 + 5]);
+      assertThat(session.features(List.of(image))).extracting(FeatureMap::height).containsExactly(8, 4, 2);
+    }
+  }
+
+  @Test
+  void inputsOfWrongShapesAreRefusedByName() {
+    try (Model model = Digits.swin().build(); Session session = model.newSession()) {
+      Set<String> logits = Set.of(Backbone.LOGITS);
+      assertThat(session.run(INPUT, RAW, logits).get(Backbone.LOGITS)).hasSize(10);
+      assertThatThrownBy(() -> session.run(new float[5], RAW, logits)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("[batch, 3");
+      assertThatThrownBy(() -> session.run(INPUT, Shape.of(3, 1, 32, 32), logits)).isInstanceOf(IllegalArgumentException.class);
+      assertThatThrownBy(() -> session.run(INPUT, RAW, Set.of("nonsense"))).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("nonsense");
+      Shape odd = Shape.of(1, 3, 36, 32);
+      assertThatThrownBy(() -> session.run(FormulaWeights.input("x", odd), odd, logits)).isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("9x8").hasMessageContaining("dense");
+      assertThatCode(() -> session.features(FormulaWeights.input("x", odd), odd)).doesNotThrowAnyException();
+    }
+  }
+
+  @Test
+  void otherResolutionsResizeTheBiasTables() {
+    SwinConfig timm = ((SwinConfig) Variant.named("swin_tiny_patch4_window7_224").architecture()).withBehaviour(SwinConfig.Behaviour.TIMM);
+    try (Model model = Model.builder().architecture(timm).weights(new FormulaWeights()).build(); Session session = model.newSession()) {
+      for (int[] size : new int[][] {{32, 32}, {64, 96}, {100, 252}, {288, 224}}) {
+        Shape shape = Shape.of(1, 3, size[0], size[1]);
+        float[] pooled = session.run(FormulaWeights.input("x", shape), shape, Set.of(Backbone.POOLED)).get(Backbone.POOLED);
+        assertThat(pooled).hasSize(768).doesNotContain(Float.NaN);
+      }
+    }
+  }
+}

@@ -1,0 +1,85 @@
+package io.vertebra.demo;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.vertebra.Device;
+import io.vertebra.Model;
+import io.vertebra.Session;
+import io.vertebra.golden.Compare;
+import io.vertebra.image.Image;
+import io.vertebra.weights.Safetensors;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Real trained weights: every held-out image gets the prediction the published implementation gives it. */
+class DigitsTest {
+  private static final int IMAGES = 1500;
+  private static final int SIDE = 28;
+  private static final int BATCH = 25;
+
+  @Tag("isa")
+  @Test
+  void allTestImagesGetTheRecordedLogits() throws IOException {
+    byte[] pixels = new byte[IMAGES * SIDE * SIDE];
+    resource("/digits/test.safetensors").find("images", null).data().get(pixels);
+    long[] labels = resource("/digits/test.safetensors").find("labels", null).toLongs();
+    double[] expected = resource("/digits/swin.logits.safetensors").find("logits", null).toDoubles();
+    double[] actual = new double[expected.length];
+    try (Model model = Digits.swin().threads(2).build(); Session session = model.newSession()) {
+      for (int first = 0; first < IMAGES; first += BATCH) {
+        List<Image> batch = new ArrayList<>();
+        for (int i = first; i < first + BATCH; i++) {
+          batch.add(grey(pixels, i * SIDE * SIDE));
+        }
+        float[] logits = session.logitsAll(batch);
+        for (int i = 0; i < logits.length; i++) {
+          actual[first * 10 + i] = logits[i];
+        }
+      }
+    }
+    assertThat(Compare.relativeError(actual, expected)).isLessThan(1e-4);
+    int right = 0;
+    for (int i = 0; i < IMAGES; i++) {
+      assertThat(best(actual, i)).isEqualTo(best(expected, i));
+      right += best(actual, i) == labels[i] ? 1 : 0;
+    }
+    assertThat(right).as("98.2 % are right").isEqualTo(1473);
+  }
+
+  @Test
+  void samplesAreClassifiedAlikeByCpuAndReference() {
+    try (Model cpu = Digits.swin().build(); Session session = cpu.newSession();
+        Model reference = Digits.swin().device(Device.REFERENCE).build(); Session oracle = reference.newSession()) {
+      assertThat(Digits.sampleNames()).hasSize(50);
+      int right = 0;
+      for (String name : Digits.sampleNames()) {
+        String label = session.classify(Digits.sample(name), 1).get(0).label();
+        assertThat(label).isEqualTo(oracle.classify(Digits.sample(name), 1).get(0).label());
+        right += name.endsWith("_" + label + ".png") ? 1 : 0;
+      }
+      assertThat(right).isGreaterThanOrEqualTo(48);
+    }
+  }
+
+  private static Image grey(byte[] pixels, int from) {
+    ByteBuffer rgb = ByteBuffer.allocateDirect(3 * SIDE * SIDE);
+    IntStream.range(0, 3 * SIDE * SIDE).forEach(i -> rgb.put(i, pixels[from + i / 3]));
+    return Image.rgb(rgb, SIDE, SIDE);
+  }
+
+  private static int best(double[] logits, int image) {
+    return IntStream.range(0, 10).reduce((a, b) -> logits[image * 10 + b] > logits[image * 10 + a] ? b : a).getAsInt();
+  }
+
+  private static Safetensors resource(String name) throws IOException {
+    try (InputStream in = DigitsTest.class.getResourceAsStream(name)) {
+      return Safetensors.of(name, ByteBuffer.wrap(in.readAllBytes()));
+    }
+  }
+}

@@ -1,0 +1,113 @@
+package io.vertebra.weights;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.vertebra.program.DType;
+import io.vertebra.program.Shape;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class ParametersTest {
+
+  private static ParameterSource source(Parameter... parameters) {
+    Map<String, Parameter> byName = new LinkedHashMap<>();
+    Arrays.stream(parameters).forEach(parameter -> byName.put(parameter.name(), parameter));
+    return new ParameterSource() {
+      @Override
+      public String describe() {
+        return "model.safetensors";
+      }
+
+      @Override
+      public Parameter find(String name, Shape expected) {
+        return byName.get(name);
+      }
+
+      @Override
+      public Set<String> names() {
+        return byName.keySet();
+      }
+
+      @Override
+      public Map<String, String> metadata() {
+        return Map.of();
+      }
+    };
+  }
+
+  private static Parameter vector(String name, float... values) {
+    return Parameter.of(name, Shape.of(values.length), values);
+  }
+
+  @Test
+  void givesWhatFits() {
+    Parameters parameters = new Parameters(source(vector("norm.weight", 1, 2, 3), vector("norm.bias", 4, 5, 6)));
+    assertThat(parameters.get("norm.weight", 3).toFloats()).containsExactly(1, 2, 3);
+    assertThat(parameters.values("norm.bias", 3)).containsExactly(4, 5, 6);
+    assertThat(parameters.values("norm.weight", 3)).containsExactly(1, 2, 3);
+    parameters.finish();
+    assertThat(parameters.requested()).containsExactly(
+        new Parameters.Request("norm.weight", Shape.of(3)), new Parameters.Request("norm.bias", Shape.of(3)));
+  }
+
+  @Test
+  void translatesNames() {
+    Parameters parameters = new Parameters(source(vector("backbone.head.fc.bias", 7)),
+        name -> "backbone." + name.replace("head", "head.fc"));
+    assertThat(parameters.has("head.bias")).isTrue();
+    assertThat(parameters.has("head.fc.bias")).isFalse();
+    assertThat(parameters.values("head.bias", 1)).containsExactly(7);
+    assertThat(parameters.requested()).containsExactly(new Parameters.Request("head.bias", Shape.of(1)));
+    parameters.finish();
+  }
+
+  @Test
+  void reportsEverythingThatDoesNotFitAtOnce() {
+    Parameter index = new Parameter("index", Shape.of(2), DType.I32, () -> ByteBuffer.allocateDirect(8));
+    Parameters parameters = new Parameters(
+        source(vector("a", 1, 2), vector("left", 1), index, vector("over", 2), vector("buffer", 3)),
+        name -> name.replace("model.", ""));
+    assertThat(parameters.values("model.a", 3, 1)).containsExactly(0, 0, 0);
+    assertThat(parameters.get("model.b", 2, 2).shape()).isEqualTo(Shape.of(2, 2));
+    assertThat(parameters.values("model.index", 2)).containsExactly(0, 0);
+    parameters.ignore("buffer"::equals);
+    parameters.ignore("nothing"::equals);
+    assertThatThrownBy(parameters::finish).isInstanceOf(WeightsException.class).hasMessage("""
+        model.safetensors does not fit the model:
+          missing (1): b [2, 2]
+          unexpected (2): left; over
+          misshapen (2): a F32 [2], should be [3, 1]; index I32 [2], should be [2] of a floating point type""");
+  }
+
+  @Test
+  void shortensLongLists() {
+    Parameters parameters = new Parameters(source());
+    for (int i = 0; i < 25; i++) {
+      parameters.get("p" + i, 1);
+    }
+    assertThatThrownBy(parameters::finish).hasMessageEndingWith(
+        "missing (25): p0 [1]; p1 [1]; p2 [1]; p3 [1]; p4 [1]; p5 [1]; p6 [1]; p7 [1]; p8 [1]; p9 [1]; and 15 more");
+  }
+
+  @Test
+  void refusesValuesThatAreNotFinite() {
+    for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+      Parameters parameters = new Parameters(source(vector("norm.bias", 1, bad, 2)));
+      assertThatThrownBy(() -> parameters.values("norm.bias", 3)).isInstanceOf(WeightsException.class)
+          .hasMessage("model.safetensors: parameter norm.bias F32 [3] holds " + bad + " at flat index 1");
+    }
+  }
+
+  @Test
+  void takesAnythingFromAFormula() {
+    Parameters parameters = new Parameters(new FormulaWeights());
+    assertThat(parameters.has("head.weight")).isFalse();
+    assertThat(parameters.values("head.weight", 2, 3)).hasSize(6).doesNotContain(0f);
+    parameters.finish();
+  }
+}

@@ -1,0 +1,245 @@
+/*
+ * Vertebra: kernels of vision backbones for x86-64 CPUs. This header is the whole surface.
+ *
+ * Conventions
+ *   - Activations are fp32, channels last, row-major: [rows, channels] with rows = batch * height * width.
+ *     Rows are dense unless an argument gives a stride. No buffer needs padding: kernels read and write exactly
+ *     what the shape says.
+ *   - An operation is a function of a pool and one argument struct. The struct holds shapes and addresses; it is
+ *     filled once, when a program is recorded, and may be run any number of times.
+ *   - Arguments are not checked here: the caller has checked them. A null pointer is allowed only where "or null"
+ *     is written.
+ *   - `scratch` is memory for the call's threads: vtb_pool_threads(pool) * vtb_<op>_scratch(args) bytes, 64-byte
+ *     aligned; it may be shared by all the operations of one program. vtb_<op>_scratch is a multiple of 64 and may be 0;
+ *     it reads the shape fields only.
+ *   - Functions do not throw, print, abort or allocate, except those that create something.
+ *   - Thread safety: operations may run concurrently when their outputs and scratch differ, also on one pool (a
+ *     pool that is busy makes the second caller do its work alone).
+ */
+#ifndef VERTEBRA_H
+#define VERTEBRA_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum vtb_status {
+  VTB_OK = 0,
+  VTB_OUT_OF_MEMORY = 1,
+  VTB_UNKNOWN_ISA = 2,     /* VERTEBRA_ISA names no level */
+  VTB_UNSUPPORTED_ISA = 3, /* VERTEBRA_ISA asks for more than this machine has */
+  VTB_NOT_FINITE = 4       /* NaN or infinity among weights */
+} vtb_status;
+
+/* ---- instruction set ------------------------------------------------------------------------------------------- */
+
+typedef enum vtb_isa { VTB_ISA_GENERIC = 0, VTB_ISA_AVX2 = 1, VTB_ISA_AVX512 = 2 } vtb_isa;
+
+/*
+ * Fills the dispatch table, once; later calls return the first call's status. The level is the highest that CPUID and
+ * the operating system (XCR0) grant, or what the environment variable VERTEBRA_ISA (generic, avx2, avx512) lowers
+ * it to. Must have returned VTB_OK before any operation runs.
+ */
+vtb_status vtb_init(void);
+
+/* The level in use, and the highest this machine grants. AVX2 means AVX2 + FMA + F16C; AVX512 means F + BW + DQ + VL. */
+vtb_isa vtb_isa_level(void);
+vtb_isa vtb_isa_detected(void);
+
+/* "generic", "avx2", "avx512". */
+const char* vtb_isa_name(vtb_isa isa);
+
+/* Names of the kernels chosen, such as gemm_f32_14x32__avx512, separated by spaces. */
+const char* vtb_kernel_names(void);
+
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
+
+/* 64-byte aligned memory; large blocks sit on huge pages where the system gives them. Null when there is none. */
+void* vtb_alloc(int64_t bytes);
+void vtb_free(void* memory);
+
+/* ---- threads --------------------------------------------------------------------------------------------------- */
+
+typedef struct vtb_pool vtb_pool;
+
+/*
+ * CPUs this process may use, rounded up: the smallest of the affinity mask and the cgroup's (v1 or v2) CPU quota,
+ * at least 1.
+ */
+int32_t vtb_cpu_limit(void);
+
+/* A pool of `threads` threads, the caller of an operation being one of them. Null when threads cannot be made. */
+vtb_pool* vtb_pool_create(int32_t threads);
+void vtb_pool_destroy(vtb_pool* pool);
+int32_t vtb_pool_threads(const vtb_pool* pool);
+
+/* ---- what this machine gives ------------------------------------------------------------------------------------ */
+
+/* fp32 fused multiply-adds in registers at the level in use, all threads of the pool: FLOP/s (an FMA counts 2). */
+double vtb_measure_fma(vtb_pool* pool, double seconds);
+
+/* Copying `bytes` per thread back and forth: bytes read plus bytes written, per second, all threads together. */
+double vtb_measure_copy(vtb_pool* pool, int64_t bytes, double seconds);
+
+/* ---- GEMM: out = epilogue(rows(a) . W^T) ------------------------------------------------------------------------- */
+
+typedef enum vtb_dtype { VTB_F32 = 0, VTB_F16 = 1, VTB_BF16 = 2 } vtb_dtype;
+
+typedef enum vtb_activation { VTB_IDENTITY = 0, VTB_GELU = 1 } vtb_activation;
+
+/* Bytes of the packed form of a weight matrix [n, k] at the level in use. */
+int64_t vtb_gemm_packed_bytes(int32_t n, int32_t k);
+
+/*
+ * Packs `weight`, [n, k] row-major of `dtype` (little endian, any alignment), for the level in use.
+ * VTB_NOT_FINITE when an element is NaN or infinite; `packed` is then useless.
+ */
+vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, int32_t n, int32_t k, void* packed);
+
+/*
+ * Row i of the left operand has k floats, read so:
+ *   1. gathered: the concatenation of `groups` segments of k / groups floats; segment g starts at
+ *      a + a_map[i * groups + g] * (k / groups), and is all zeros where the map says -1. Without a map (null), row i starts
+ *      at a + i * k and groups is 1.
+ *   2. normalised, unless gamma is null: LayerNorm over the k floats (biased variance), * gamma + beta. A row whose
+ *      groups is 1 and whose map says -1 stays zero: it is padding, not data.
+ *
+ * Column j of row i of the product becomes
+ *      activation(sum + bias[j]) + residual[r, j],   r = out_map[i], or i without a map
+ * and is stored to out[r, j]; a row whose out_map says -1 is dropped. `out` may be the same memory as `residual`, and
+ * must not overlap `a`. Each r occurs at most once.
+ */
+typedef struct vtb_gemm_args {
+  int32_t m, n, k;
+  int32_t groups;
+  const float* a;
+  const int32_t* a_map;    /* [m * groups], or null */
+  const float* gamma;      /* [k], or null */
+  const float* beta;       /* [k]; null only with gamma */
+  float eps;
+  int32_t activation;      /* vtb_activation */
+  const void* weight;      /* packed [n, k] */
+  const float* bias;       /* [n], or null */
+  const float* residual;   /* laid out as out, or null */
+  const int32_t* out_map;  /* [m], or null */
+  float* out;
+  void* scratch;
+} vtb_gemm_args;
+
+int64_t vtb_gemm_scratch(const vtb_gemm_args* args);
+vtb_status vtb_gemm(vtb_pool* pool, const vtb_gemm_args* args);
+
+/* ---- LayerNorm -------------------------------------------------------------------------------------------------- */
+
+/* out[i] = row i of the operand, [rows, channels], read as vtb_gemm reads its left operand. `out` may equal `in` without a map. */
+typedef struct vtb_layer_norm_args {
+  int32_t rows, channels;
+  int32_t groups;
+  const float* in;
+  const int32_t* map;      /* [rows * groups], or null */
+  const float* gamma;      /* [channels], or null: gather only */
+  const float* beta;
+  float eps;
+  float* out;
+} vtb_layer_norm_args;
+
+vtb_status vtb_layer_norm(vtb_pool* pool, const vtb_layer_norm_args* args);
+
+/* ---- windowed attention ------------------------------------------------------------------------------------------- */
+
+/*
+ * Multi-head attention inside each window (Swin Transformer, arXiv 2103.14030, equation 4 and section 3.2):
+ *      S[i, j] = scale * q_i . k_j + bias[head, i, j] - (region_i == region_j ? 0 : 100),   out_i = sum_j softmax_j(S)[i, j] v_j
+ * qkv: [windows * tokens, 3 * heads * head_dim], channel = which * heads * head_dim + head * head_dim + d.
+ * out: [windows * tokens, heads * head_dim].
+ * regions: [windows_per_image, tokens] labels below 2^24 in magnitude, window w using row w % windows_per_image, or null when
+ *      nothing is masked.
+ */
+typedef struct vtb_window_attention_args {
+  int32_t windows, windows_per_image, tokens, heads, head_dim;
+  float scale;
+  const float* qkv;
+  const float* bias;       /* [heads, tokens, tokens], or null */
+  const int32_t* regions;
+  float* out;
+  void* scratch;
+} vtb_window_attention_args;
+
+int64_t vtb_window_attention_scratch(const vtb_window_attention_args* args);
+vtb_status vtb_window_attention(vtb_pool* pool, const vtb_window_attention_args* args);
+
+/* ---- small operations --------------------------------------------------------------------------------------------- */
+
+/* out[b, c] = mean over t of in[b, t, c]. */
+typedef struct vtb_mean_pool_args {
+  int32_t batch, tokens, channels;
+  const float* in;
+  float* out;
+} vtb_mean_pool_args;
+
+vtb_status vtb_mean_pool(vtb_pool* pool, const vtb_mean_pool_args* args);
+
+/* Softmax of each row of [rows, channels]. `out` may equal `in`. */
+typedef struct vtb_softmax_args {
+  int32_t rows, channels;
+  const float* in;
+  float* out;
+} vtb_softmax_args;
+
+vtb_status vtb_softmax(vtb_pool* pool, const vtb_softmax_args* args);
+
+/* out[b, i] = in[b, i] + addend[i], for i < elements. `out` may equal `in`. */
+typedef struct vtb_add_args {
+  int32_t batch;
+  int32_t elements;
+  const float* in;
+  const float* addend;     /* [elements] */
+  float* out;
+} vtb_add_args;
+
+vtb_status vtb_add(vtb_pool* pool, const vtb_add_args* args);
+
+/* ---- image ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Resizes an 8-bit RGB image, cuts the crop and normalises it: out[y, x, c], channels last. Separable resampling in the
+ * integer arithmetic of Pillow (src/libImaging/Resample.c): columns first, rounded to 8 bits, then rows. Only what the
+ * crop needs is computed. Results are the same at every level.
+ *
+ * Tap t of output column x is source column x_first[x] + t with a weight k[t] of 22 fractional bits, t < x_taps, a
+ * multiple of 4. Weights come in groups of four taps, split so that each part fits 16 bits, two taps to an integer:
+ *      k[0] >> 11 | k[1] >> 11 << 16,   k[2], k[3] alike,   (k[0] & 2047) | (k[1] & 2047) << 16,   k[2], k[3] alike.
+ * Taps beyond the image have weight zero. x_first ascends. The same holds for rows. An output whose weights are all
+ * zero is black; one tap of 1 << 22 copies.
+ *
+ * Byte `red` of a pixel is its red sample, and so on; equal offsets make a grey image RGB. Reads no byte but those from
+ * the first pixel to the last, gaps between rows included.
+ */
+typedef struct vtb_preprocess_args {
+  int32_t width, height;         /* of the source */
+  int32_t pixel_stride;          /* bytes from a pixel to the next: 1 to 4 */
+  int32_t red, green, blue;      /* each below pixel_stride */
+  int64_t row_stride;            /* bytes from a row to the next, at least width * pixel_stride */
+  const uint8_t* pixels;
+  int32_t out_width, out_height; /* of the crop */
+  int32_t x_taps, y_taps;
+  const int32_t* x_first;        /* [out_width] */
+  const int32_t* x_weights;      /* [out_width, x_taps] */
+  const int32_t* y_first;        /* [out_height] */
+  const int32_t* y_weights;      /* [out_height, y_taps] */
+  const float* normalised;       /* [3, 256]: what a sample of a channel becomes */
+  float* out;                    /* [out_height, out_width, 3] */
+  void* scratch;
+} vtb_preprocess_args;
+
+/* Reads x_first and y_first besides the shape fields. */
+int64_t vtb_preprocess_scratch(const vtb_preprocess_args* args);
+vtb_status vtb_preprocess(vtb_pool* pool, const vtb_preprocess_args* args);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,152 @@
+#include "gemm/gemm.h"
+
+#include <algorithm>
+
+#include "runtime/kernels.h"
+#include "runtime/pool.h"
+
+namespace vtb {
+namespace {
+
+// Fewer rows than this in a task would read the weights from L3 too often for the arithmetic done with them.
+constexpr int32_t rows_worth_a_block = 96;
+// What a task may keep of its rows in L2, next to two panels of weights.
+constexpr int64_t block_bytes = 512 * 1024;
+// More tasks than threads, so that a thread that was held up does not hold up the others for long.
+constexpr int32_t tasks_per_thread = 4;
+
+int32_t divide_up(int64_t a, int64_t b) { return static_cast<int32_t>((a + b - 1) / b); }
+
+// Staged rows lie an odd number of cache lines apart, so that a column of them spreads over all cache sets.
+int64_t staged_stride(int32_t k) { return (divide_up(k, 16) | 1) * int64_t{16}; }
+
+// Rows that must be made before they can be multiplied, or whose columns fall into one cache set.
+bool is_staged(const vtb_gemm_args& args) { return args.a_map || args.gamma || args.k % 1024 == 0; }
+
+// The most tiles that a block of rows may have.
+int32_t max_block_tiles(const GemmKernel& kernel, int32_t k) {
+  const int64_t fit = block_bytes / (static_cast<int64_t>(sizeof(float)) * k * kernel.mr);
+  return std::max(divide_up(rows_worth_a_block, kernel.mr), static_cast<int32_t>(fit));
+}
+
+// The output as a grid of tasks: blocks of rows by blocks of panels.
+struct Grid {
+  int32_t row_blocks;
+  int32_t column_blocks;
+};
+
+Grid split(const GemmKernel& kernel, const vtb_gemm_args& args, int32_t threads) {
+  const int32_t tiles = divide_up(args.m, kernel.mr), panels = divide_up(args.n, kernel.nr);
+  const int32_t tasks = threads == 1 ? 1 : threads * tasks_per_thread;
+  const int32_t block_tiles = std::clamp(divide_up(tiles, tasks), divide_up(rows_worth_a_block, kernel.mr),
+                                         max_block_tiles(kernel, args.k));
+  const int32_t row_blocks = divide_up(tiles, block_tiles);
+  // Columns only where there are too few rows: threads that share a block of rows each stage all of it.
+  if (row_blocks >= 2 * threads) return {row_blocks, 1};
+  return {row_blocks, std::min(panels, divide_up(tasks, row_blocks))};
+}
+
+// A thread's scratch: which block of rows it holds, then the rows.
+struct alignas(64) Stage {
+  int32_t row_block;
+  float* rows() { return reinterpret_cast<float*>(this + 1); }
+};
+
+// The most of k that is summed up in one go: longer rows, and the panel they meet, would not stay in L2. What is summed
+// up so far waits in the output, so an activation, which wants the whole sum, forbids it.
+int32_t depth(const vtb_gemm_args& args) {
+  constexpr int32_t longest = 1024;
+  if (args.k <= longest || args.activation != VTB_IDENTITY) return args.k;
+  return divide_up(args.k, divide_up(args.k, longest));
+}
+
+// Multiplies rows first_row, first_row + 1, ... , which lie at a, with the panels [panel_begin, panel_end).
+void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const float* a, int64_t stride,
+                    int32_t first_row, int32_t rows, int32_t panel_begin, int32_t panel_end) {
+  const int32_t tiles = divide_up(rows, kernel.mr), k_step = depth(args);
+  GemmTile tile = {};
+  tile.a_stride = stride;
+  tile.gelu = args.activation == VTB_GELU;
+  tile.out_stride = args.n;
+  // The tiles of a panel share the lines of the next one.
+  const int32_t next_lines = divide_up(kernel.unroll * kernel.nr, 16 * tiles);
+  for (int32_t k = 0; k < args.k; k += k_step) {
+    tile.k = std::min(k_step, args.k - k);
+    const int64_t tile_lines = static_cast<int64_t>(tile.k / kernel.unroll) * next_lines;
+    const int64_t panel_lines = int64_t{tile.k} * kernel.nr / 16;
+    for (int32_t panel = panel_begin; panel < panel_end; ++panel) {
+      const int32_t column = panel * kernel.nr;
+      tile.panel = static_cast<const float*>(args.weight) + (int64_t{panel} * args.k + k) * kernel.nr;
+      tile.columns = std::min(kernel.nr, args.n - column);
+      tile.bias = args.bias && k == 0 ? args.bias + column : nullptr;
+      const float* added = k == 0 ? args.residual : args.out;
+      for (int32_t t = 0; t < tiles; ++t) {
+        // Even shares: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7.
+        const int32_t begin = static_cast<int32_t>(int64_t{rows} * t / tiles);
+        const int32_t end = static_cast<int32_t>(int64_t{rows} * (t + 1) / tiles);
+        const int32_t row = first_row + begin;
+        const int64_t at = (args.out_map ? 0 : int64_t{row} * args.n) + column;
+        tile.a = a + begin * stride + k;
+        tile.next_lines = t * tile_lines < panel_lines ? next_lines : 0;
+        tile.next = reinterpret_cast<const char*>(tile.panel + int64_t{args.k} * kernel.nr) + t * tile_lines * 64;
+        tile.residual = added ? added + at : nullptr;
+        tile.out = args.out + at;
+        tile.out_map = args.out_map ? args.out_map + row : nullptr;
+        kernel.tile[end - begin - 1](tile);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vtb
+
+extern "C" {
+
+int64_t vtb_gemm_scratch(const vtb_gemm_args* args) {
+  const vtb::GemmKernel& kernel = vtb::kernels().gemm;
+  const int64_t rows = std::min(args->m, vtb::max_block_tiles(kernel, args->k) * kernel.mr);
+  const int64_t row_bytes = vtb::staged_stride(args->k) * static_cast<int64_t>(sizeof(float));
+  return static_cast<int64_t>(sizeof(vtb::Stage)) + rows * row_bytes;
+}
+
+vtb_status vtb_gemm(vtb_pool* pool, const vtb_gemm_args* call) {
+  using namespace vtb;
+  const vtb_gemm_args& args = *call;
+  const GemmKernel& kernel = kernels().gemm;
+  const int32_t threads = vtb_pool_threads(pool);
+  const Grid grid = split(kernel, args, threads);
+  const int64_t panels = divide_up(args.n, kernel.nr);
+  const bool staged = is_staged(args);
+  const int64_t scratch_bytes = vtb_gemm_scratch(call);
+  const auto stage_of = [&](int32_t worker) {
+    return reinterpret_cast<Stage*>(static_cast<char*>(args.scratch) + worker * scratch_bytes);
+  };
+  if (staged) {
+    for (int32_t worker = 0; worker < threads; ++worker) stage_of(worker)->row_block = -1;
+  }
+  const RowOperand operand = {args.a, args.a_map, args.groups, args.k, args.gamma, args.beta, args.eps};
+  parallel_for(pool, int64_t{grid.row_blocks} * grid.column_blocks, [&](int64_t index, int32_t worker) {
+    const int32_t row_block = static_cast<int32_t>(index / grid.column_blocks);
+    const int64_t column_block = index % grid.column_blocks;
+    const int32_t first_row = static_cast<int32_t>(int64_t{args.m} * row_block / grid.row_blocks);
+    const int32_t last_row = static_cast<int32_t>(int64_t{args.m} * (row_block + 1) / grid.row_blocks);
+    const float* a = args.a + int64_t{first_row} * args.k;
+    int64_t stride = args.k;
+    if (staged) {
+      Stage* stage = stage_of(worker);
+      a = stage->rows();
+      stride = staged_stride(args.k);
+      if (stage->row_block != row_block) {
+        kernel.read_rows(operand, first_row, last_row, stage->rows(), stride);
+        stage->row_block = row_block;
+      }
+    }
+    multiply_block(kernel, args, a, stride, first_row, last_row - first_row,
+                   static_cast<int32_t>(panels * column_block / grid.column_blocks),
+                   static_cast<int32_t>(panels * (column_block + 1) / grid.column_blocks));
+  });
+  return VTB_OK;
+}
+
+}  // extern "C"

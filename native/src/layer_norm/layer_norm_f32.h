@@ -1,0 +1,14 @@
+// Body of the LayerNorm kernel; included after a simd header.
+#pragma once
+
+#include "layer_norm/layer_norm.h"
+#include "rows/rows_f32.h"
+
+namespace vtb::VTB_ISA {
+
+static void layer_norm_rows(const vtb_layer_norm_args& args, int64_t begin, int64_t end) {
+  const RowOperand operand = {args.in, args.map, args.groups, args.channels, args.gamma, args.beta, args.eps};
+  for (int64_t row = begin; row < end; ++row) read_row(operand, row, args.out + row * args.channels);
+}
+
+}  // namespace vtb::VTB_ISA

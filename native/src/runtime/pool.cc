@@ -1,0 +1,205 @@
+#include "runtime/pool.h"
+
+#include <immintrin.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <climits>
+#include <cstdio>
+#include <initializer_list>
+#include <new>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Long enough to bridge the gap between two operations of a forward pass, short enough to be nothing to an idle
+// service.
+constexpr std::chrono::microseconds spin_time(50);
+
+void futex_wait(const std::atomic<uint32_t>& word, uint32_t value) {
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+
+void futex_wake(const std::atomic<uint32_t>& word, int32_t count) {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+}
+
+// Spins until done() or the spin time is over; returns done().
+template <typename Done>
+bool spin_until(const Done& done) {
+  const Clock::time_point deadline = Clock::now() + spin_time;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (done()) return true;
+      _mm_pause();
+    }
+  } while (Clock::now() < deadline);
+  return done();
+}
+
+// Bits of vtb_pool::region; the rest counts the workers inside.
+constexpr uint32_t region_open = 1u << 31, caller_parked = 1u << 30, inside = caller_parked - 1;
+
+struct Worker {
+  vtb_pool* pool;
+  int32_t index;
+  pthread_t thread;
+};
+
+}  // namespace
+
+// A region is open while its caller still hands out tasks. Workers enter only an open one, and its caller waits only
+// for those that entered: a worker that wakes late costs nothing.
+struct vtb_pool {
+  int32_t threads;
+  Worker* workers;  // [threads - 1]
+
+  // Set by the caller before it opens the region.
+  vtb::TaskFunction function;
+  const void* context;
+  int64_t tasks;
+
+  alignas(64) std::atomic<int64_t> next_task;
+  alignas(64) std::atomic<uint32_t> region;
+  alignas(64) std::atomic<uint32_t> regions_opened;  // workers wait for this to change
+  std::atomic<int32_t> sleepers;
+  std::atomic<bool> stopping;
+  alignas(64) std::atomic<bool> busy;
+};
+
+namespace {
+
+void take_tasks(vtb_pool* pool, int32_t worker) {
+  for (;;) {
+    const int64_t index = pool->next_task.fetch_add(1, std::memory_order_relaxed);
+    if (index >= pool->tasks) return;
+    pool->function(pool->context, index, worker);
+  }
+}
+
+void help(vtb_pool* pool, int32_t worker) {
+  uint32_t region = pool->region.load(std::memory_order_relaxed);
+  do {
+    if (!(region & region_open)) return;
+  } while (!pool->region.compare_exchange_weak(region, region + 1, std::memory_order_acquire));
+  take_tasks(pool, worker);
+  const uint32_t before = pool->region.fetch_sub(1, std::memory_order_release);
+  if ((before & inside) == 1 && (before & caller_parked)) futex_wake(pool->region, 1);
+}
+
+void wait_for_region(vtb_pool* pool, uint32_t seen) {
+  const auto changed = [=] { return pool->regions_opened.load(std::memory_order_acquire) != seen; };
+  if (spin_until(changed)) return;
+  pool->sleepers.fetch_add(1);
+  while (!changed()) futex_wait(pool->regions_opened, seen);
+  pool->sleepers.fetch_sub(1);
+}
+
+void* worker_main(void* argument) {
+  const Worker& self = *static_cast<Worker*>(argument);
+  vtb_pool* pool = self.pool;
+  uint32_t seen = 0;
+  for (;;) {
+    wait_for_region(pool, seen);
+    seen = pool->regions_opened.load(std::memory_order_acquire);
+    if (pool->stopping.load(std::memory_order_relaxed)) return nullptr;
+    help(pool, self.index);
+  }
+}
+
+void announce(vtb_pool* pool, int32_t wanted) {
+  // Sequentially consistent against wait_for_region: either the worker sees the change or this sees the sleeper.
+  pool->regions_opened.fetch_add(1);
+  if (pool->sleepers.load() > 0) futex_wake(pool->regions_opened, wanted);
+}
+
+void close_region(vtb_pool* pool) {
+  pool->region.fetch_and(~region_open, std::memory_order_acq_rel);
+  const auto empty = [=] { return (pool->region.load(std::memory_order_acquire) & inside) == 0; };
+  if (spin_until(empty)) return;
+  const uint32_t value = pool->region.fetch_or(caller_parked, std::memory_order_acq_rel);
+  for (uint32_t now = value | caller_parked; now & inside; now = pool->region.load(std::memory_order_acquire)) {
+    futex_wait(pool->region, now);
+  }
+}
+
+// Starts a worker that no signal of the process disturbs, except those that report its own faults and SIGPROF, by
+// which profilers sample a thread.
+bool start(Worker* worker) {
+  sigset_t blocked, previous;
+  sigfillset(&blocked);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGPROF}) sigdelset(&blocked, signal);
+  pthread_sigmask(SIG_SETMASK, &blocked, &previous);
+  const bool started = pthread_create(&worker->thread, nullptr, worker_main, worker) == 0;
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  if (!started) return false;
+  char name[16];
+  std::snprintf(name, sizeof name, "vertebra-%d", worker->index);
+  pthread_setname_np(worker->thread, name);
+  return true;
+}
+
+void stop(vtb_pool* pool, int32_t workers) {
+  pool->stopping.store(true);
+  announce(pool, INT_MAX);
+  for (int32_t i = 0; i < workers; ++i) pthread_join(pool->workers[i].thread, nullptr);
+  delete[] pool->workers;
+  delete pool;
+}
+
+}  // namespace
+
+namespace vtb {
+
+void run_tasks(vtb_pool* pool, int64_t tasks, TaskFunction function, const void* context) {
+  if (tasks <= 1 || pool->threads == 1 || pool->busy.exchange(true, std::memory_order_acquire)) {
+    for (int64_t i = 0; i < tasks; ++i) function(context, i, 0);
+    return;
+  }
+  pool->function = function;
+  pool->context = context;
+  pool->tasks = tasks;
+  pool->next_task.store(0, std::memory_order_relaxed);
+  pool->region.store(region_open, std::memory_order_release);
+  announce(pool, static_cast<int32_t>(tasks < pool->threads ? tasks - 1 : pool->threads - 1));
+  take_tasks(pool, 0);
+  close_region(pool);
+  pool->busy.store(false, std::memory_order_release);
+}
+
+}  // namespace vtb
+
+extern "C" {
+
+vtb_pool* vtb_pool_create(int32_t threads) {
+  vtb_pool* pool = new (std::nothrow) vtb_pool();
+  if (!pool) return nullptr;
+  pool->threads = threads;
+  pool->workers = new (std::nothrow) Worker[threads - 1];
+  if (!pool->workers) {
+    delete pool;
+    return nullptr;
+  }
+  for (int32_t i = 0; i < threads - 1; ++i) {
+    pool->workers[i] = {pool, i + 1, {}};
+    if (!start(&pool->workers[i])) {
+      stop(pool, i);
+      return nullptr;
+    }
+  }
+  return pool;
+}
+
+void vtb_pool_destroy(vtb_pool* pool) {
+  if (pool) stop(pool, pool->threads - 1);
+}
+
+int32_t vtb_pool_threads(const vtb_pool* pool) { return pool->threads; }
+
+}  // extern "C"

@@ -1,0 +1,26 @@
+// Fork-join over a fixed set of threads.
+#pragma once
+
+#include <cstdint>
+
+#include "vertebra.h"
+
+namespace vtb {
+
+// What a parallel region runs: task `index` in [0, tasks), on the pool's thread `worker` in [0, threads). A worker
+// runs one task at a time, so memory indexed by worker is private to the task while it runs.
+using TaskFunction = void (*)(const void* context, int64_t index, int32_t worker);
+
+void run_tasks(vtb_pool* pool, int64_t tasks, TaskFunction function, const void* context);
+
+// Runs body(index, worker) for every index in [0, tasks), in no given order, and returns when all are done. Tasks are
+// handed out one by one, so they should cost microseconds, not nanoseconds.
+template <typename Body>
+void parallel_for(vtb_pool* pool, int64_t tasks, const Body& body) {
+  run_tasks(
+      pool, tasks,
+      [](const void* context, int64_t index, int32_t worker) { (*static_cast<const Body*>(context))(index, worker); },
+      &body);
+}
+
+}  // namespace vtb

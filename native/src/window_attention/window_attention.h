@@ -1,0 +1,28 @@
+// Windowed multi-head attention; see "windowed attention" in vertebra.h.
+#pragma once
+
+#include <cstdint>
+
+#include "vertebra.h"
+
+namespace vtb {
+
+struct WindowAttentionKernel {
+  const char* name;
+  // Bytes one thread needs; a multiple of 64.
+  int64_t (*scratch)(int32_t tokens, int32_t head_dim);
+  // Computes the pairs [begin, end), where pair i is head i % heads of window i / heads. `scratch` is one thread's.
+  void (*run)(const vtb_window_attention_args& args, int64_t begin, int64_t end, void* scratch);
+};
+
+namespace generic {
+extern const WindowAttentionKernel window_attention_f32;
+}
+namespace avx2 {
+extern const WindowAttentionKernel window_attention_f32;
+}
+namespace avx512 {
+extern const WindowAttentionKernel window_attention_f32;
+}
+
+}  // namespace vtb

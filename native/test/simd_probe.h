@@ -1,0 +1,31 @@
+// Vec's vocabulary as plain functions, one set a level, so that a test compiled for any machine can call it.
+#pragma once
+
+#include <cstdint>
+
+namespace vtb::test {
+
+struct VocabularyResults {
+  float add[16], subtract[16], multiply[16], divide[16], fma[16], fma_exact_product[16], max[16], min[16], abs[16];
+  float round[16], scale[16], less[16], equal[16], integers[16];
+  float sum, largest;
+};
+
+struct SimdProbe {
+  int width;
+  // Each operation on one vector of a, b, c; scale is a * 2^round(b); less and equal choose a where they hold, else c.
+  void (*vocabulary)(const float* a, const float* b, const float* c, const int32_t* integers, VocabularyResults* out);
+  void (*copy_partial)(const float* in, int n, float* out);
+  void (*convert_partial)(const int32_t* in, int n, float* out);
+  void (*keep_first_lanes)(const float* in, int n, float* out);  // the other lanes become -1
+  // Element by element; count is a multiple of the width.
+  void (*exp)(const float* in, int64_t count, float* out);
+  void (*gelu)(const float* in, int64_t count, float* out);
+};
+
+extern const SimdProbe simd_generic, simd_avx2, simd_avx512;
+
+// The probe of the level in use.
+const SimdProbe& simd();
+
+}  // namespace vtb::test

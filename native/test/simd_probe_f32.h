@@ -1,0 +1,46 @@
+// Body of the probe; included after a simd header.
+#pragma once
+
+#include "simd/math.h"
+#include "simd_probe.h"
+
+namespace vtb::VTB_ISA {
+
+static void vocabulary(const float* pa, const float* pb, const float* pc, const int32_t* integers,
+                       test::VocabularyResults* out) {
+  const Vec a = Vec::load(pa), b = Vec::load(pb), c = Vec::load(pc);
+  (a + b).store(out->add);
+  (a - b).store(out->subtract);
+  (a * b).store(out->multiply);
+  (a / b).store(out->divide);
+  fma(a, b, c).store(out->fma);
+  fma_exact_product(a, b, c).store(out->fma_exact_product);
+  max(a, b).store(out->max);
+  min(a, b).store(out->min);
+  abs(a).store(out->abs);
+  round_to_nearest(a).store(out->round);
+  scale_by_power_of_two(a, round_to_nearest(b)).store(out->scale);
+  blend(less(a, b), a, c).store(out->less);
+  blend(equal(a, b), a, c).store(out->equal);
+  Vec::load(integers).store(out->integers);
+  out->sum = reduce_add(a);
+  out->largest = reduce_max(a);
+}
+
+static void copy_partial(const float* in, int n, float* out) { Vec::load_partial(in, n).store_partial(out, n); }
+
+static void convert_partial(const int32_t* in, int n, float* out) { Vec::load_partial(in, n).store_partial(out, n); }
+
+static void keep_first_lanes(const float* in, int n, float* out) {
+  blend(first_lanes(n), Vec::load(in), Vec::broadcast(-1)).store(out);
+}
+
+static void exp_all(const float* in, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i += Vec::width) exp(Vec::load(in + i)).store(out + i);
+}
+
+static void gelu_all(const float* in, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i += Vec::width) gelu(Vec::load(in + i)).store(out + i);
+}
+
+}  // namespace vtb::VTB_ISA

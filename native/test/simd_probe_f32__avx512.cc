@@ -1,0 +1,12 @@
+#include "simd/avx512.h"
+
+#include "simd_probe_f32.h"
+
+namespace vtb::test {
+
+const SimdProbe simd_avx512 = {
+    avx512::Vec::width,       avx512::vocabulary, avx512::copy_partial, avx512::convert_partial,
+    avx512::keep_first_lanes, avx512::exp_all,    avx512::gelu_all,
+};
+
+}  // namespace vtb::test

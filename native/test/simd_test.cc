@@ -1,0 +1,187 @@
+// The vector vocabulary and the elementary functions at the level in use.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "simd_probe.h"
+#include "test_support.h"
+
+namespace vtb::test {
+
+const SimdProbe& simd() {
+  switch (vtb_isa_level()) {
+    case VTB_ISA_AVX512: return simd_avx512;
+    case VTB_ISA_AVX2: return simd_avx2;
+    default: return simd_generic;
+  }
+}
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+TEST(Simd, EveryOperationOfTheVocabulary) {
+  const int width = simd().width;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    auto a = random_floats(width, seed, Edge::back, 30), b = random_floats(width, seed + 1000, Edge::back, 30);
+    auto c = random_floats(width, seed + 2000, Edge::back, 30);
+    a[seed % width] = b[seed % width];
+    a[(seed + 1) % width] = 2.5f;
+    Guarded<int32_t> integers(width);
+    Random random(seed);
+    for (int32_t& i : integers) i = random.below(1 << 25) - (1 << 24);
+    VocabularyResults r;
+    simd().vocabulary(a.data(), b.data(), c.data(), integers.data(), &r);
+    double sum = 0, magnitudes = 0;
+    for (int i = 0; i < width; ++i) {
+      EXPECT_EQ(r.add[i], a[i] + b[i]);
+      EXPECT_EQ(r.subtract[i], a[i] - b[i]);
+      EXPECT_EQ(r.multiply[i], a[i] * b[i]);
+      EXPECT_EQ(r.divide[i], a[i] / b[i]);
+      const double product = static_cast<double>(a[i]) * b[i];
+      EXPECT_NEAR(r.fma[i], product + c[i], (std::fabs(product) + std::fabs(c[i])) * 0x1p-23);
+      EXPECT_EQ(r.max[i], std::max(a[i], b[i]));
+      EXPECT_EQ(r.min[i], std::min(a[i], b[i]));
+      EXPECT_EQ(r.abs[i], std::fabs(a[i]));
+      EXPECT_EQ(r.round[i], std::nearbyint(a[i]));
+      EXPECT_EQ(r.scale[i], std::ldexp(a[i], static_cast<int>(std::nearbyint(b[i]))));
+      EXPECT_EQ(r.less[i], a[i] < b[i] ? a[i] : c[i]);
+      EXPECT_EQ(r.equal[i], a[i] == b[i] ? a[i] : c[i]);
+      EXPECT_EQ(r.integers[i], static_cast<float>(integers[i]));
+      sum += a[i];
+      magnitudes += std::fabs(a[i]);
+    }
+    EXPECT_NEAR(r.sum, sum, magnitudes * 0x1p-22);
+    EXPECT_EQ(r.largest, *std::max_element(a.begin(), a.end()));
+  }
+}
+
+TEST(Simd, ExactProductSurvivesCancellation) {
+  const int width = simd().width;
+  for (uint64_t seed = 1; seed <= 1000; ++seed) {
+    const auto a = random_floats(width, seed), b = random_floats(width, seed + 5000);
+    Guarded<float> c(width);
+    for (int i = 0; i < width; ++i) c[i] = -(a[i] * b[i]);
+    Guarded<int32_t> integers(width);
+    VocabularyResults r;
+    simd().vocabulary(a.data(), b.data(), c.data(), integers.data(), &r);
+    for (int i = 0; i < width; ++i) {
+      const double exact = static_cast<double>(a[i]) * b[i] + c[i];
+      EXPECT_NEAR(r.fma_exact_product[i], exact, std::fabs(a[i] * b[i]) * 0x1p-34);
+    }
+  }
+}
+
+TEST(Simd, MaxAndMinReturnTheirSecondOperandForNaN) {
+  const int width = simd().width;
+  Guarded<float> a(width), b(width);
+  for (int i = 0; i < width; ++i) {
+    a[i] = i % 2 ? nan : 1;
+    b[i] = i % 2 ? 1 : nan;
+  }
+  Guarded<int32_t> integers(width);
+  VocabularyResults r;
+  simd().vocabulary(a.data(), b.data(), b.data(), integers.data(), &r);
+  for (int i = 0; i < width; ++i) {
+    EXPECT_EQ(std::isnan(r.max[i]), i % 2 == 0);
+    EXPECT_EQ(std::isnan(r.min[i]), i % 2 == 0);
+  }
+}
+
+TEST(Simd, PartialLoadsAndStoresStayInside) {
+  for (Edge edge : both_edges) {
+    for (int n = 0; n < simd().width; ++n) {
+      const auto in = random_floats(n, n + 1, edge), full = random_floats(simd().width, n + 7, edge);
+      Guarded<float> out(n, edge), converted(n, edge), kept(simd().width, edge);
+      Guarded<int32_t> integers(n, edge);
+      for (int i = 0; i < n; ++i) integers[i] = 3 - 2 * i;
+      simd().copy_partial(in.data(), n, out.data());
+      simd().convert_partial(integers.data(), n, converted.data());
+      simd().keep_first_lanes(full.data(), n, kept.data());
+      for (int i = 0; i < n; ++i) {
+        EXPECT_EQ(out[i], in[i]);
+        EXPECT_EQ(converted[i], static_cast<float>(integers[i]));
+      }
+      for (int i = 0; i < simd().width; ++i) EXPECT_EQ(kept[i], i < n ? full[i] : -1);
+    }
+  }
+}
+
+// In units of the last place of the exact value's float.
+double ulps(float actual, double exact) {
+  const int exponent = std::max(-126, std::ilogb(exact));
+  return std::fabs(actual - exact) / std::ldexp(1.0, exponent - 23);
+}
+
+// Floats of every sign and exponent, some mantissas of each, and a dense range.
+std::vector<float> sweep(float low, float high, int64_t dense) {
+  std::vector<float> values;
+  Random random(11);
+  for (uint32_t exponent = 0; exponent < 255; ++exponent) {
+    for (int i = 0; i < 64; ++i) {
+      const uint32_t bits = (exponent << 23) | (random.next() & 0x7fffff);
+      float value;
+      std::memcpy(&value, &bits, sizeof value);
+      values.push_back(value);
+      values.push_back(-value);
+    }
+  }
+  for (int64_t i = 0; i < dense; ++i) {
+    values.push_back(low + (high - low) * (static_cast<float>(i) + random.signed_unit()) / static_cast<float>(dense));
+  }
+  for (float special : {0.0f, -0.0f, 0x1p-149f, -0x1p-149f, infinity, -infinity, nan}) values.push_back(special);
+  while (values.size() % 16 != 0) values.push_back(1);
+  return values;
+}
+
+TEST(SimdMath, Exp) {
+  const std::vector<float> x = sweep(-100, 90, 1 << 20);
+  std::vector<float> y(x.size());
+  simd().exp(x.data(), static_cast<int64_t>(x.size()), y.data());
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (std::isnan(x[i])) {
+      ASSERT_TRUE(std::isnan(y[i]));
+    } else if (x[i] < -87.3f) {
+      ASSERT_GE(y[i], 0) << x[i];
+      ASSERT_LE(y[i], std::exp(-87.3)) << x[i];
+      if (x[i] <= -110) { ASSERT_EQ(y[i], 0) << x[i]; }
+    } else if (x[i] > 88.3f) {
+      ASSERT_LE(ulps(y[i], std::exp(static_cast<double>(88.3f))), 2) << x[i];
+    } else {
+      worst = std::max(worst, ulps(y[i], std::exp(static_cast<double>(x[i]))));
+      ASSERT_FALSE(std::isnan(y[i])) << x[i];
+    }
+  }
+  RecordProperty("worst_ulps", std::to_string(worst));
+  EXPECT_LE(worst, 2);
+}
+
+TEST(SimdMath, Gelu) {
+  const std::vector<float> x = sweep(-14, 14, 1 << 20);
+  std::vector<float> y(x.size());
+  simd().gelu(x.data(), static_cast<int64_t>(x.size()), y.data());
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double exact = 0.5 * x[i] * std::erfc(-static_cast<double>(x[i]) / std::sqrt(2.0));
+    if (std::isnan(x[i])) {
+      ASSERT_TRUE(std::isnan(y[i]));
+    } else if (x[i] == infinity) {
+      ASSERT_EQ(y[i], infinity);
+    } else if (x[i] < -13) {
+      ASSERT_LE(std::fabs(y[i]), 1e-37) << x[i];
+      if (x[i] <= -16) { ASSERT_EQ(y[i], 0) << x[i]; }
+    } else {
+      ASSERT_FALSE(std::isnan(y[i])) << x[i];
+      // Half a subnormal step is the best there is for results below the normal numbers.
+      if (std::fabs(exact) >= 0x1p-125) worst = std::max(worst, std::fabs(y[i] - exact) / std::fabs(exact));
+      ASSERT_NEAR(y[i], exact, std::max(5e-7 * std::fabs(exact), 0x1p-148)) << x[i];
+    }
+  }
+  RecordProperty("worst_relative_error", std::to_string(worst * 1e7) + "e-7");
+  EXPECT_LE(worst, 5e-7);
+}
+
+}  // namespace
+}  // namespace vtb::test
