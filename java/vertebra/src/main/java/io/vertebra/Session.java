@@ -222,6 +222,9 @@ public final class Session implements AutoCloseable {
       }
     }
     Backbone backbone = model.backbone();
+    if (outputs == CLASSIFY && backbone.classes() == 0) {
+      throw new IllegalArgumentException("the weights of model " + model.name() + " have no classifier; use embed or features");
+    }
     if (!dense && backbone.embeddingWidth() == 0) {
       throw new IllegalArgumentException("the weights of model " + model.name() + " are a dense backbone's, without final norm and"
           + " classifier; use features");

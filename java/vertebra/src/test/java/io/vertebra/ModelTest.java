@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.backbone.SwinConfig;
 import io.vertebra.backbone.Variant;
+import io.vertebra.demo.Digits;
+import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.program.DType;
 import io.vertebra.program.Shape;
@@ -13,6 +15,7 @@ import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -100,6 +103,26 @@ class ModelTest {
       float[] input = FormulaWeights.input("x", shape);
       assertThat(session.features(input, shape)).extracting(FeatureMap::channels).containsExactly(96, 192, 384, 768);
       assertThatThrownBy(() -> session.run(input, shape, Set.of("logits"))).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("dense");
+    }
+  }
+
+  @Test
+  void prefixesAndForeignPartsAreSetAside() {
+    Checkpoint wrapped = Checkpoint.of(TINY, name -> "module.backbone." + name);
+    wrapped.put("module.neck.conv.weight", Shape.of(8, 8, 3, 3));
+    try (Model model = build(wrapped)) {
+      assertThat(model.name()).isEqualTo(TINY);
+    }
+  }
+
+  @Test
+  void withoutAHeadThereAreEmbeddingsButNoClasses() {
+    Checkpoint headless = Checkpoint.of(TINY, name -> name);
+    headless.parameters.keySet().removeIf(name -> name.startsWith("head."));
+    Image image = Digits.sample(Digits.sampleNames().get(0));
+    try (Model model = build(headless); Session session = model.newSession()) {
+      assertThat(session.embed(image)).hasSize(768).isEqualTo(session.logitsAll(List.of(image)));
+      assertThatThrownBy(() -> session.classify(image, 1)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("no classifier");
     }
   }
 

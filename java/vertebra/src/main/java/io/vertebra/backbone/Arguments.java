@@ -1,6 +1,7 @@
 package io.vertebra.backbone;
 
 import io.vertebra.weights.WeightsException;
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -55,6 +56,11 @@ final class Arguments {
       return list.stream().map(Integer.class::cast).toList();
     }
     throw wrong(name, "a list of integers");
+  }
+
+  /** Accepts arguments that make no difference. */
+  void ignore(Collection<String> names) {
+    used.addAll(names);
   }
 
   /** Refuses arguments nothing asked for: ignoring one would run another model than the one described. */

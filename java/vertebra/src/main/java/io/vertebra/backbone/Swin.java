@@ -73,12 +73,12 @@ public final class Swin implements Backbone {
       stages.add(loader.stage(i));
     }
     int last = config.width(config.stages() - 1);
-    this.norm = config.classes() > 0 ? loader.norm("norm", last) : null;
+    this.norm = config.finalNorm() ? loader.norm("norm", last) : null;
     this.head = config.classes() > 0 ? loader.linear("head", config.classes(), last, true) : null;
     for (int stage : config.featureStages()) {
       String name = "norm" + stage;
       // Classification checkpoints have no feature norms; the reference starts them at scale 1, shift 0.
-      if (config.behaviour() == Behaviour.DENSE && config.classes() == 0 || parameters.has(name + ".weight")) {
+      if (!config.finalNorm() || parameters.has(name + ".weight")) {
         featureNorms.put(stage, loader.norm(name, config.width(stage)));
       }
     }
@@ -181,12 +181,13 @@ public final class Swin implements Backbone {
         r.output("merge" + i, x);
       }
     }
-    if (head != null) {
+    if (norm != null) {
       Tensor normed = r.layerNorm("norm", x, RowSource.norm(norm));
       r.output("norm", normed);
       Tensor pooled = r.meanPool(POOLED, normed);
       r.output(POOLED, pooled);
-      Tensor logits = r.linear("head", pooled, RowSource.PLAIN, head.weights, head.epilogue());
+      // Without a classifier the reference's head is the identity.
+      Tensor logits = head == null ? pooled : r.linear("head", pooled, RowSource.PLAIN, head.weights, head.epilogue());
       r.output(LOGITS, logits);
       r.output(PROBABILITIES, () -> r.softmax(PROBABILITIES, logits));
     }

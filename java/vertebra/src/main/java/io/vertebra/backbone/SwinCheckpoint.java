@@ -7,16 +7,20 @@ import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** Checkpoints of Swin Transformers: their parameter names, and what they tell about the model. */
 public final class SwinCheckpoint {
+  private static final String FIRST = "patch_embed.proj.weight";
   private static final Pattern DOWNSAMPLE = Pattern.compile("layers\\.(\\d+)\\.downsample\\.(.*)");
 
   private SwinCheckpoint() {}
@@ -28,6 +32,36 @@ public final class SwinCheckpoint {
       return "layers." + (Integer.parseInt(downsample.group(1)) + 1) + ".downsample." + downsample.group(2);
     }
     return official.startsWith("head.") ? "head.fc." + official.substring("head.".length()) : official;
+  }
+
+  /** The source without what training frameworks put before every name ({@code module.}, {@code backbone.}) and around the backbone (necks, heads). */
+  static ParameterSource unwrap(ParameterSource source) {
+    return source.names().stream().filter(name -> name.endsWith("." + FIRST)).min(Comparator.comparingInt(String::length))
+        .<ParameterSource>map(name -> new Subtree(source, name.substring(0, name.length() - FIRST.length()))).orElse(source);
+  }
+
+  /** The parameters whose names begin with a prefix, without it. */
+  private record Subtree(ParameterSource source, String prefix) implements ParameterSource {
+    @Override
+    public String describe() {
+      return source.describe() + " under " + prefix;
+    }
+
+    @Override
+    public Parameter find(String name, Shape expected) {
+      return source.find(prefix + name, expected);
+    }
+
+    @Override
+    public Set<String> names() {
+      return source.names().stream().filter(name -> name.startsWith(prefix)).map(name -> name.substring(prefix.length()))
+          .collect(Collectors.toCollection(LinkedHashSet::new));
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+      return source.metadata();
+    }
   }
 
   /** Whether a checkpoint with these names has timm's layout. A file without a classifier may have it too, so the head alone does not tell. */
@@ -42,10 +76,11 @@ public final class SwinCheckpoint {
   }
 
   /** {@code config} with the classes the checkpoint has a head for, and timm's rules for sizes if it has timm's layout. */
-  static SwinConfig adapt(SwinConfig config, ParameterSource source) {
-    if (source.names().isEmpty()) {
+  static SwinConfig adapt(SwinConfig config, ParameterSource wrapped) {
+    if (wrapped.names().isEmpty()) {
       return config;
     }
+    ParameterSource source = unwrap(wrapped);
     UnaryOperator<String> naming = naming(source);
     boolean headless = !source.names().contains(naming.apply("head.weight"));
     SwinConfig adapted = config.withClasses(headless ? 0 : shape(source, naming.apply("head.weight"), 2).dim(0));
@@ -57,7 +92,7 @@ public final class SwinCheckpoint {
 
   /** Whether the parameters are a Swin Transformer's. */
   static boolean matches(ParameterSource source) {
-    return source.names().contains("layers.0.blocks.0.attn.relative_position_bias_table");
+    return unwrap(source).names().contains("layers.0.blocks.0.attn.relative_position_bias_table");
   }
 
   /**
@@ -65,14 +100,15 @@ public final class SwinCheckpoint {
    *
    * @throws WeightsException if neither tells
    */
-  static SwinConfig recognise(ParameterSource source) {
+  static SwinConfig recognise(ParameterSource wrapped) {
+    ParameterSource source = unwrap(wrapped);
     String stated = source.metadata().get("config");
     SwinConfig config = stated != null ? SwinConfig.of(Json.parseObject(stated), Behaviour.OFFICIAL) : implied(source);
     return adapt(config, source);
   }
 
   private static SwinConfig implied(ParameterSource source) {
-    Shape projection = shape(source, "patch_embed.proj.weight", 4);
+    Shape projection = shape(source, FIRST, 4);
     List<Integer> depths = new ArrayList<>();
     List<Integer> heads = new ArrayList<>();
     List<Integer> windows = new ArrayList<>();

@@ -19,7 +19,7 @@ import java.util.Map;
  * @param windows a stage's window in tokens, before clipping to the map
  * @param headDim channels of a head; 0: the stage's channels / heads
  * @param qkScale multiplies q . k; 0: 1 / sqrt(headDim)
- * @param classes 0 for a dense backbone: no final norm, no classifier
+ * @param classes 0 without a classifier; then a dense backbone has no final norm either
  * @param alwaysPartition timm: windows are never clipped to the map
  * @param fixedWindows timm with {@code strict_img_size=False}: windows and shifts stay as built for {@code image}, whatever the input
  * @param featureStages stages whose outputs the dense backbone gives
@@ -28,6 +28,10 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
     List<Integer> heads, List<Size> windows, int headDim, double mlpRatio, boolean qkvBias, double qkScale,
     boolean absolutePositions, boolean patchNorm, int classes, boolean alwaysPartition, boolean fixedWindows,
     List<Integer> featureStages) implements Architecture {
+
+  /** Constructor arguments that do nothing at inference. */
+  private static final List<String> TRAINING = List.of("drop_rate", "attn_drop_rate", "proj_drop_rate", "drop_path_rate", "use_checkpoint",
+      "fused_window_process", "frozen_stages");
 
   /** The published implementations, which are one function at a model's own size and differ in windows, shifts and padding elsewhere. */
   public enum Behaviour {
@@ -65,7 +69,8 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
 
   @Override
   public Swin load(ParameterSource source, Backend backend) {
-    return new Swin(this, new Parameters(source, SwinCheckpoint.naming(source)), backend);
+    ParameterSource unwrapped = SwinCheckpoint.unwrap(source);
+    return new Swin(this, new Parameters(unwrapped, SwinCheckpoint.naming(unwrapped)), backend);
   }
 
   @Override
@@ -88,6 +93,11 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
 
   float scale(int stage) {
     return (float) (qkScale == 0 ? 1 / Math.sqrt(headDim(stage)) : qkScale);
+  }
+
+  /** Whether there is a norm over the last stage's tokens, and so an embedding. */
+  boolean finalNorm() {
+    return classes > 0 || behaviour != Behaviour.DENSE;
   }
 
   /** A stage's window on a map of a size. */
@@ -161,6 +171,7 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
         args.number("mlp_ratio", 4), args.flag("qkv_bias", true), args.number("qk_scale", 0), args.flag("ape", false),
         args.flag("patch_norm", true), behaviour == Behaviour.DENSE ? 0 : args.integer("num_classes", 1000),
         args.flag("always_partition", false), !strict, List.copyOf(args.integers("out_indices", stages)));
+    args.ignore(TRAINING);
     args.finish();
     config.check();
     return config;

@@ -2,6 +2,7 @@ package io.vertebra.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.vertebra.IsaTest;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.golden.Compare;
 import io.vertebra.program.Activation;
@@ -27,12 +28,11 @@ import java.util.Random;
 import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every operation with every part of its record, on the cpu backend against the reference in double precision. */
-@Tag("isa")
+@IsaTest
 class ConformanceTest {
   /** One operation on one input shape. */
   record Case(String name, Shape input, Body body) {

@@ -3,15 +3,15 @@ package io.vertebra.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.vertebra.IsaTest;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class CpuBackendTest {
   private static final List<String> LEVELS = List.of("generic", "avx2", "avx512");
 
-  @Tag("isa")
+  @IsaTest
   @Test
   void theForcedLevelIsTheOneThatRuns() {
     String forced = System.getenv("VERTEBRA_ISA");

@@ -2,6 +2,7 @@ package io.vertebra.demo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.vertebra.IsaTest;
 import io.vertebra.Device;
 import io.vertebra.Model;
 import io.vertebra.Session;
@@ -14,7 +15,6 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Real trained weights: every held-out image gets the prediction the published implementation gives it. */
@@ -23,7 +23,7 @@ class DigitsTest {
   private static final int SIDE = 28;
   private static final int BATCH = 25;
 
-  @Tag("isa")
+  @IsaTest
   @Test
   void allTestImagesGetTheRecordedLogits() throws IOException {
     byte[] pixels = new byte[IMAGES * SIDE * SIDE];

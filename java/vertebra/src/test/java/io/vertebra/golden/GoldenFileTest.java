@@ -3,6 +3,7 @@ package io.vertebra.golden;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.vertebra.IsaTest;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.program.Backend;
 import io.vertebra.reference.ReferenceBackend;
@@ -13,7 +14,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -53,14 +53,14 @@ class GoldenFileTest {
     check(new ReferenceBackend(), file, MINI);
   }
 
-  @Tag("isa")
+  @IsaTest
   @ParameterizedTest
   @MethodSource("mini")
   void cpuAgreesWithSmallModels(String file) {
     check(new CpuBackend(2), file, MINI);
   }
 
-  @Tag("isa")
+  @IsaTest
   @ParameterizedTest
   @MethodSource("full")
   void cpuAgreesWithFullModels(String file) {
