@@ -1,0 +1,44 @@
+package io.vertebra.bench;
+
+import io.vertebra.cpu.CpuBackend;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.DoubleStream;
+
+/** What bounds a time on this machine. */
+public record MachineFacts(String cpu, String isa, int threads, double peakFlops) {
+  private static final int MEASUREMENTS = 5;
+  private static final double SECONDS = 0.1;
+
+  /** Reads and measures them; the peak is the best of a few measurements. */
+  public static MachineFacts measure(int threads) {
+    try (CpuBackend backend = new CpuBackend(threads)) {
+      double peak = DoubleStream.generate(() -> backend.measureFma(SECONDS)).limit(MEASUREMENTS).max().orElseThrow();
+      return new MachineFacts(cpuModel(), CpuBackend.isa(), threads, peak);
+    }
+  }
+
+  private static String cpuModel() {
+    try {
+      List<String> lines = Files.readAllLines(Path.of("/proc/cpuinfo"));
+      return lines.stream().filter(line -> line.startsWith("model name")).findFirst()
+          .map(line -> line.replaceAll(".*:\\s*", "")).orElse("unknown CPU");
+    } catch (IOException e) {
+      return "unknown CPU";
+    }
+  }
+
+  /** Seconds that this many multiply-adds take if every one runs at the measured peak. */
+  public double floor(long macs) {
+    return 2.0 * macs / peakFlops;
+  }
+
+  @Override
+  public String toString() {
+    return String.format(Locale.ROOT, "%s, %s, %d %s, fp32 FMA peak %.0f GFLOP/s", cpu, isa, threads,
+        threads == 1 ? "thread" : "threads", peakFlops / 1e9);
+  }
+}

@@ -1,0 +1,240 @@
+package io.vertebra.bench.export;
+
+import com.google.protobuf.CodedOutputStream;
+import com.google.protobuf.UnsafeByteOperations;
+import io.vertebra.program.Shape;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+
+/**
+ * Writes an ONNX ModelProto (onnx.proto3 of ONNX 1.12, IR version 8) as it goes along: the graph is a series of partial
+ * messages, which protobuf readers merge into one, so nothing is held in memory.
+ */
+final class OnnxWriter implements GraphWriter {
+  private static final int FLOAT = 1;
+  private static final int INT64 = 7;
+  private static final int OPSET = 17;
+
+  private final OutputStream stream;
+  private final CodedOutputStream model;
+  private int count;
+
+  OnnxWriter(Path file, Shape image) throws IOException {
+    this.stream = Files.newOutputStream(file);
+    this.model = CodedOutputStream.newInstance(stream, 1 << 16);
+    model.writeInt64(1, 8);
+    model.writeString(2, "vertebra");
+    model.writeBytes(8, new ProtoMessage().string(1, "").integer(2, OPSET).toByteString());
+    graph(new ProtoMessage().string(2, "backbone"));
+    int[] channelsFirst = {image.dim(0), image.dim(3), image.dim(1), image.dim(2)};
+    graph(new ProtoMessage().message(11, valueInfo(OnnxExporter.INPUT, channelsFirst)));
+  }
+
+  @Override
+  public String input() {
+    return OnnxExporter.INPUT;
+  }
+
+  @Override
+  public String constant(float[] values, int... shape) throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asFloatBuffer().put(values);
+    return initializer(FLOAT, bytes, shape);
+  }
+
+  private String indices(int... values) throws IOException {
+    return initializer(INT64, longs(values), values.length);
+  }
+
+  private static ByteBuffer longs(int... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(values.length * Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asLongBuffer().put(Arrays.stream(values).asLongStream().toArray());
+    return bytes;
+  }
+
+  private String initializer(int type, ByteBuffer values, int... shape) throws IOException {
+    String name = name("weight");
+    ProtoMessage tensor = new ProtoMessage();
+    for (int dim : shape) {
+      tensor.integer(1, dim);
+    }
+    tensor.integer(2, type).string(8, name).bytes(9, UnsafeByteOperations.unsafeWrap(values));
+    graph(new ProtoMessage().message(5, tensor));
+    return name;
+  }
+
+  private String scalar(float value) throws IOException {
+    return constant(new float[] {value});
+  }
+
+  @Override
+  public String patches(String in, String kernel, String bias, int size) throws IOException {
+    ProtoMessage strides = ints("strides", size, size);
+    ProtoMessage shape = ints("kernel_shape", size, size);
+    return bias == null ? node("Conv", inputs(in, kernel), strides, shape)
+        : node("Conv", inputs(in, kernel, bias), strides, shape);
+  }
+
+  @Override
+  public String linear(String in, float[] weights, int outs, int ins, String bias) throws IOException {
+    float[] transposed = new float[weights.length];
+    for (int i = 0; i < transposed.length; i++) {
+      transposed[i] = weights[i % outs * ins + i / outs];
+    }
+    String product = node("MatMul", inputs(in, constant(transposed, ins, outs)));
+    return bias == null ? product : add(product, bias);
+  }
+
+  @Override
+  public String layerNorm(String in, String gamma, String beta, float eps, int width) throws IOException {
+    return node("LayerNormalization", inputs(in, gamma, beta), integer("axis", -1), real("epsilon", eps));
+  }
+
+  @Override
+  public String gelu(String in) throws IOException {
+    String erf = node("Erf", inputs(node("Div", inputs(in, scalar((float) Math.sqrt(2))))));
+    return node("Mul", inputs(node("Mul", inputs(in, add(erf, scalar(1)))), scalar(0.5f)));
+  }
+
+  @Override
+  public String add(String a, String b) throws IOException {
+    return node("Add", inputs(a, b));
+  }
+
+  @Override
+  public String reshape(String in, int... shape) throws IOException {
+    return node("Reshape", inputs(in, indices(shape)));
+  }
+
+  @Override
+  public String permute(String in, int... axes) throws IOException {
+    return node("Transpose", inputs(in), ints("perm", axes));
+  }
+
+  @Override
+  public String roll(String in, int rows, int columns) throws IOException {
+    return rollAxis(rollAxis(in, 1, rows), 2, columns);
+  }
+
+  private String rollAxis(String in, int axis, int shift) throws IOException {
+    if (shift == 0) {
+      return in;
+    }
+    String tail = node("Slice", inputs(in, indices(shift), indices(Integer.MAX_VALUE), indices(axis)));
+    String head = node("Slice", inputs(in, indices(0), indices(shift), indices(axis)));
+    return node("Concat", inputs(tail, head), integer("axis", axis));
+  }
+
+  @Override
+  public String gather(String in, int[] rows, boolean padded, int width) throws IOException {
+    String source = padded ? node("Concat", inputs(in, constant(new float[width], 1, width)), integer("axis", 0)) : in;
+    return node("Gather", inputs(source, indices(rows)), integer("axis", 0));
+  }
+
+  @Override
+  public String attention(String in, AttentionSizes sizes, float[] bias) throws IOException {
+    int tokens = sizes.tokens();
+    int heads = sizes.heads();
+    String split = permute(reshape(in, sizes.windows(), tokens, 3, heads, sizes.headDim()), 2, 0, 3, 1, 4);
+    String q = node("Mul", inputs(part(split, 0), scalar(sizes.scale())));
+    String scores = node("MatMul", inputs(q, permute(part(split, 1), 0, 1, 3, 2)));
+    if (bias != null) {
+      scores = addBias(scores, sizes, bias);
+    }
+    String heard = node("MatMul", inputs(softmax(scores), part(split, 2)));
+    return reshape(permute(heard, 0, 2, 1, 3), sizes.windows() * tokens, heads * sizes.headDim());
+  }
+
+  private String addBias(String scores, AttentionSizes sizes, float[] bias) throws IOException {
+    int tokens = sizes.tokens();
+    String constant = constant(bias, sizes.period(), sizes.heads(), tokens, tokens);
+    int images = sizes.windows() / sizes.period();
+    if (sizes.period() == 1 || images == 1) {
+      return add(scores, constant);
+    }
+    String byImage = reshape(scores, images, sizes.period(), sizes.heads(), tokens, tokens);
+    return reshape(add(byImage, constant), sizes.windows(), sizes.heads(), tokens, tokens);
+  }
+
+  private String part(String split, int index) throws IOException {
+    return node("Gather", inputs(split, initializer(INT64, longs(index))), integer("axis", 0));
+  }
+
+  @Override
+  public String meanTokens(String in) throws IOException {
+    return node("ReduceMean", inputs(in), ints("axes", 1), integer("keepdims", 0));
+  }
+
+  @Override
+  public String softmax(String in) throws IOException {
+    return node("Softmax", inputs(in), integer("axis", -1));
+  }
+
+  @Override
+  public void output(String name, String value, int... shape) throws IOException {
+    graph(new ProtoMessage().message(1, new ProtoMessage().string(1, value).string(2, name).string(4, "Identity")));
+    graph(new ProtoMessage().message(12, valueInfo(name, shape)));
+  }
+
+  private static String[] inputs(String... names) {
+    return names;
+  }
+
+  private String node(String operation, String[] inputs, ProtoMessage... attributes) throws IOException {
+    String result = name("value");
+    ProtoMessage node = new ProtoMessage();
+    for (String input : inputs) {
+      node.string(1, input);
+    }
+    node.string(2, result).string(3, operation + count).string(4, operation);
+    for (ProtoMessage attribute : attributes) {
+      node.message(5, attribute);
+    }
+    graph(new ProtoMessage().message(1, node));
+    return result;
+  }
+
+  private static ProtoMessage integer(String name, long value) throws IOException {
+    return new ProtoMessage().string(1, name).integer(3, value).integer(20, 2);
+  }
+
+  private static ProtoMessage real(String name, float value) throws IOException {
+    return new ProtoMessage().string(1, name).real(2, value).integer(20, 1);
+  }
+
+  private static ProtoMessage ints(String name, int... values) throws IOException {
+    ProtoMessage attribute = new ProtoMessage().string(1, name);
+    for (int value : values) {
+      attribute.integer(8, value);
+    }
+    return attribute.integer(20, 7);
+  }
+
+  private static ProtoMessage valueInfo(String name, int... dims) throws IOException {
+    ProtoMessage shape = new ProtoMessage();
+    for (int dim : dims) {
+      shape.message(1, new ProtoMessage().integer(1, dim));
+    }
+    ProtoMessage tensor = new ProtoMessage().integer(1, FLOAT).message(2, shape);
+    return new ProtoMessage().string(1, name).message(2, new ProtoMessage().message(1, tensor));
+  }
+
+  private String name(String kind) {
+    return kind + ++count;
+  }
+
+  private void graph(ProtoMessage part) throws IOException {
+    model.writeBytes(7, part.toByteString());
+  }
+
+  @Override
+  public void close() throws IOException {
+    model.flush();
+    stream.close();
+  }
+}

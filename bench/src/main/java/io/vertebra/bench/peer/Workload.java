@@ -1,0 +1,59 @@
+package io.vertebra.bench.peer;
+
+import io.vertebra.backbone.Architecture;
+import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.Variant;
+import io.vertebra.program.Backend;
+import io.vertebra.program.Recording;
+import io.vertebra.program.Shape;
+import io.vertebra.weights.FormulaWeights;
+import io.vertebra.weights.ParameterSource;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.Set;
+
+/**
+ * What all engines do: one model on one batch of images. Immutable.
+ *
+ * @param images {@code [batch, channels, height, width]}, of {@code shape}
+ */
+record Workload(Architecture architecture, ParameterSource weights, float[] images, Shape shape) {
+
+  /** A published model, with weights and images by formula. */
+  static Workload of(Variant variant, int batch) {
+    Architecture architecture = variant.architecture();
+    Shape shape = Shape.of(batch, 3, architecture.inputHeight(), architecture.inputWidth());
+    return new Workload(architecture, new FormulaWeights(), FormulaWeights.input(variant.name(), shape), shape);
+  }
+
+  /** The model's way to the logits, with its weights packed for a backend. */
+  Recording record(Backend backend) {
+    Backbone backbone = architecture.load(weights, backend);
+    return Recording.of(Shape.of(shape.dim(0), shape.dim(2), shape.dim(3), shape.dim(1)), Set.of(Backbone.LOGITS),
+        backbone::forward);
+  }
+
+  /** The images as most libraries take them, {@code [batch, channels, height, width]}, in direct memory. */
+  ByteBuffer channelsFirst() {
+    return direct(images);
+  }
+
+  /** The images, {@code [batch, height, width, channels]}, in direct memory. */
+  FloatBuffer channelsLast() {
+    int channels = shape.dim(1);
+    int area = shape.dim(2) * shape.dim(3);
+    float[] values = new float[images.length];
+    for (int i = 0; i < values.length; i++) {
+      int pixel = i / channels;
+      values[i] = images[(pixel / area * channels + i % channels) * area + pixel % area];
+    }
+    return direct(values).asFloatBuffer();
+  }
+
+  private static ByteBuffer direct(float[] values) {
+    ByteBuffer buffer = ByteBuffer.allocateDirect(values.length * Float.BYTES).order(ByteOrder.nativeOrder());
+    buffer.asFloatBuffer().put(values);
+    return buffer;
+  }
+}
