@@ -1,5 +1,7 @@
 package io.vertebra;
 
+import io.vertebra.program.Shape;
+
 /**
  * A stage's output for dense tasks.
  *
@@ -7,6 +9,12 @@ package io.vertebra;
  * @param values {@code [batch, height, width, channels]}, row-major
  */
 public record FeatureMap(String name, int stride, int batch, int height, int width, int channels, float[] values) {
+  /** @throws IllegalArgumentException if the values do not make such a map */
+  public FeatureMap {
+    if (values.length != Shape.of(batch, height, width, channels).elements()) {
+      throw new IllegalArgumentException(values.length + " values do not make a map of " + Shape.of(batch, height, width, channels));
+    }
+  }
 
   /** The values as {@code [batch, channels, height, width]}. */
   public float[] channelsFirst() {

@@ -194,14 +194,15 @@ public final class Model implements AutoCloseable {
     return backend;
   }
 
-  /** Waits for running calls to end, closes all sessions and frees the weights. Idempotent. */
+  /**
+   * Waits for running calls to end, closes all sessions and frees the weights. Idempotent.
+   *
+   * @throws IllegalStateException if an observer of a session calls it; the model is then to be closed again after that session's run
+   */
   @Override
   public void close() {
     List<Session> open;
     synchronized (sessions) {
-      if (closed) {
-        return;
-      }
       closed = true;
       open = List.copyOf(sessions);
     }

@@ -256,11 +256,18 @@ public final class Session implements AutoCloseable {
     return maps;
   }
 
-  /** Waits for a running call to end and frees the workspaces. Idempotent. */
+  /**
+   * Waits for a running call to end and frees the workspaces. Idempotent.
+   *
+   * @throws IllegalStateException if an observer of this session calls it: the run it watches still needs them
+   */
   @Override
   public void close() {
     running.lock();
     try {
+      if (running.getHoldCount() > 1) {
+        throw new IllegalStateException("this session is running; an observer must not close it");
+      }
       if (!closed) {
         closed = true;
         programs.forEach(entry -> entry.program.close());

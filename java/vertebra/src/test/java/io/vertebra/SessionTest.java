@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -207,5 +208,36 @@ class SessionTest {
         assertThat(pooled).hasSize(768).doesNotContain(Float.NaN);
       }
     }
+  }
+
+  @Test
+  void anObserverCannotCloseWhatItWatches() {
+    long before = CpuBackend.allocatedBytes();
+    Model model = Digits.swin().threads(2).build();
+    Session session = model.newSession();
+    for (Runnable close : new Runnable[] {session::close, model::close}) {
+      assertThatThrownBy(() -> session.observe(INPUT, RAW, new Observer() {
+        @Override
+        public void before(int index, Call call) {
+          close.run();
+        }
+
+        @Override
+        public void after(int index, Call call) {
+          // Nothing to see.
+        }
+      })).isInstanceOf(IllegalStateException.class).hasMessageContaining("observer");
+    }
+    model.close();
+    assertThat(CpuBackend.allocatedBytes()).isEqualTo(before);
+  }
+
+  @Test
+  void batchesTooLargeForABufferAreRefused() {
+    try (Model model = Digits.swin().build(); Session session = model.newSession()) {
+      assertThatThrownBy(() -> session.embedAll(Collections.nCopies(1_000_000, image))).isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("smaller batch");
+    }
+    assertThatThrownBy(() -> new FeatureMap("out0", 4, 1, 2, 2, 5, new float[3])).isInstanceOf(IllegalArgumentException.class);
   }
 }

@@ -67,7 +67,7 @@ final class EmbedCommand implements Callable<Integer> {
     List<Image> images = new ArrayList<>();
     int embedded = 0;
     try (Session session = model.newSession();
-        DecodeAhead decoded = new DecodeAhead(sources, batch + 1, model.preprocessing())) {
+        DecodeAhead decoded = new DecodeAhead(sources, Math.min(batch, sources.size()) + 1, model.preprocessing())) {
       Decoded next;
       do {
         next = decoded.next();

@@ -52,7 +52,13 @@ public final class Main implements Runnable {
     CommandLine commandLine = new CommandLine(main).setOut(out).setErr(err).setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionExceptionHandler((exception, command, parsed) -> main.report(exception, err));
     try {
-      return commandLine.execute(args);
+      int exitCode = commandLine.execute(args);
+      // A PrintWriter keeps its failures to itself.
+      if (out.checkError()) {
+        err.println("vertebra: the output could not be written: the reader is gone or the disk is full");
+        return UNUSABLE;
+      }
+      return exitCode;
     } catch (OutOfMemoryError e) {
       err.println("vertebra: out of memory (" + e.getMessage() + "); give Java more with java -Xmx4g -jar ...");
       return UNUSABLE;

@@ -89,6 +89,8 @@ class EmbedCommandTest {
     assertThat(result.err()).contains("left out: " + images.resolve("0005.jpg"), "none.png");
     assertThat(Cli.run("embed", images, "-o", three, "--batch", 3).exitCode()).isEqualTo(1);
     assertThat(files(three)).isEqualTo(files(one)).hasSize(5);
+    assertThat(Cli.run("embed", images, "-o", three, "--batch", Integer.MAX_VALUE).exitCode()).isEqualTo(1);
+    assertThat(files(three)).isEqualTo(files(one));
   }
 
   @Test

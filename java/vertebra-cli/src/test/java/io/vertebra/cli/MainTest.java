@@ -2,6 +2,10 @@ package io.vertebra.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -76,5 +80,18 @@ class MainTest {
         .returns("swin", object -> object.get("family")).returns(10, object -> object.get("classes"));
     Path golden = Cli.copy("/swin_mini_fourstage.safetensors", folder.resolve("golden.safetensors"));
     assertThat(Cli.run("inspect", golden).out()).contains("not recognised", "logits");
+  }
+
+  @Test
+  void outputThatCannotBeWrittenIsAFailure() {
+    OutputStream full = new OutputStream() {
+      @Override
+      public void write(int value) throws IOException {
+        throw new IOException("no space left");
+      }
+    };
+    StringWriter err = new StringWriter();
+    assertThat(Main.run(new PrintWriter(full), new PrintWriter(err), "models")).isEqualTo(2);
+    assertThat(err.toString()).contains("could not be written");
   }
 }

@@ -18,6 +18,7 @@ import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameters;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -53,6 +54,9 @@ public final class Swin implements Backbone {
   private record Block(Norm norm1, Layer qkv, Table biasTable, Layer proj, Norm norm2, Layer fc1, Layer fc2) {}
 
   private record Merging(Norm norm, Layer reduction) {}
+
+  /** Of one map: what windows are made of, and who sees whom in them. Blocks that cut a map alike share it. */
+  private record Windows(RowMap rows, RegionMask mask) {}
 
   /** @param merging what follows the stage; null after the last one */
   private record Stage(List<Block> blocks, Merging merging) {}
@@ -158,6 +162,7 @@ public final class Swin implements Backbone {
   }
 
   private void run(Recorder r, SwinConfig rules) {
+    Map<WindowPartition, Windows> windows = new HashMap<>();
     Tensor x = patchEmbed(r, rules);
     for (int i = 0; i < stages.size(); i++) {
       Stage stage = stages.get(i);
@@ -166,7 +171,7 @@ public final class Swin implements Backbone {
         Block block = stage.blocks.get(j);
         int index = i;
         boolean shifted = j % 2 == 1;
-        x = r.scope("layers." + i + ".blocks." + j, () -> block(r, rules, index, block, shifted, in));
+        x = r.scope("layers." + i + ".blocks." + j, () -> block(r, rules, index, block, shifted, in, windows));
         r.output("layers." + i + ".blocks." + j, x);
       }
       Tensor out = x;
@@ -230,7 +235,7 @@ public final class Swin implements Backbone {
     // Whole rows of a patch are one segment where patches tile the image's width; else every pixel is one.
     int step = width % patch == 0 ? patch : 1;
     int groups = patch * patch / step;
-    int[] rows = new int[image.dim(0) * map.area() * groups];
+    int[] rows = RowMap.entries((long) image.dim(0) * map.area() * groups);
     Arrays.setAll(rows, i -> {
       int token = i / groups;
       int pixel = i % groups * step;
@@ -241,7 +246,8 @@ public final class Swin implements Backbone {
     return new RowMap(rows, groups);
   }
 
-  private Tensor block(Recorder r, SwinConfig rules, int stage, Block block, boolean shifted, Tensor x) {
+  private Tensor block(Recorder r, SwinConfig rules, int stage, Block block, boolean shifted, Tensor x,
+      Map<WindowPartition, Windows> windows) {
     Size map = map(x);
     Size built = rules.behaviour() == Behaviour.TIMM ? builtMap(r, stage) : map;
     Size window = rules.window(stage, built);
@@ -252,8 +258,9 @@ public final class Swin implements Backbone {
           + " input size. Resize the input, or use the timm or dense behaviour, which pad");
     }
     WindowPartition partition = new WindowPartition(map.rows(), map.columns(), window, shift, rules.behaviour() == Behaviour.TIMM);
-    RowMap rows = partition.rowMap(x.shape().dim(0));
-    RegionMask mask = partition.mask();
+    Windows cut = windows.computeIfAbsent(partition, key -> new Windows(key.rowMap(x.shape().dim(0)), key.mask()));
+    RowMap rows = cut.rows;
+    RegionMask mask = cut.mask;
     int heads = config.heads().get(stage);
     Op.WindowAttention attention = new Op.WindowAttention(window.area(), heads, config.headDim(stage), config.scale(stage),
         attentionBias(rules, block, window), mask);
@@ -300,8 +307,9 @@ public final class Swin implements Backbone {
     if (table.height() != rows || table.width() != columns) {
       table = rules.behaviour() == Behaviour.TIMM ? TableResize.geometric(table, rows, columns) : TableResize.bicubic(table, rows, columns);
     }
-    int[] index = WindowPartition.relativePositionIndex(window);
     int heads = table.channels();
+    WindowPartition.checkPairs(heads, window.area());
+    int[] index = WindowPartition.relativePositionIndex(window);
     float[] bias = new float[heads * index.length];
     for (int i = 0; i < bias.length; i++) {
       bias[i] = table.values()[index[i % index.length] * heads + i / index.length];
@@ -323,6 +331,7 @@ public final class Swin implements Backbone {
       return new float[0];
     }
     int tokens = mask.tokens();
+    WindowPartition.checkPairs(mask.windows(), tokens);
     float[] values = new float[mask.windows() * tokens * tokens];
     for (int i = 0; i < values.length; i++) {
       int window = i / (tokens * tokens);
@@ -339,7 +348,7 @@ public final class Swin implements Backbone {
           + " tokens; the official model refuses this input size. Resize the input, or use the timm or dense behaviour, which pad");
     }
     Size merged = new Size((map.rows() + 1) / 2, (map.columns() + 1) / 2);
-    int[] rows = new int[batch * merged.area() * 4];
+    int[] rows = RowMap.entries((long) batch * merged.area() * 4);
     Arrays.setAll(rows, i -> {
       int token = i / 4;
       // The row's parity varies fastest among the four.

@@ -29,6 +29,17 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
     boolean absolutePositions, boolean patchNorm, int classes, boolean alwaysPartition, boolean fixedWindows,
     List<Integer> featureStages) implements Architecture {
 
+  /** Limits far beyond every published model, below which no size that follows from a configuration overflows. */
+  private static final int MAX_IMAGE = 1 << 13;
+  private static final int MAX_PATCH = 1 << 8;
+  private static final int MAX_WIDTH = 1 << 12;
+  private static final int MAX_STAGES = 8;
+  private static final int MAX_DEPTH = 1 << 8;
+  private static final int MAX_HEADS = 1 << 12;
+  private static final int MAX_WINDOW = 1 << 7;
+  private static final int MAX_MLP_RATIO = 1 << 6;
+  private static final int MAX_CLASSES = 1 << 24;
+
   /** Constructor arguments that do nothing at inference. */
   private static final List<String> TRAINING = List.of("drop_rate", "attn_drop_rate", "proj_drop_rate", "drop_path_rate", "use_checkpoint",
       "fused_window_process", "frozen_stages");
@@ -151,7 +162,7 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
   /**
    * Reads a reference's constructor arguments, by their names; absent ones have the reference's defaults.
    *
-   * @throws WeightsException if an argument is missing, of a wrong type, or unknown
+   * @throws WeightsException if an argument is missing, of a wrong type, absurd, or unknown
    */
   public static SwinConfig of(Map<String, ?> arguments, Behaviour behaviour) {
     Arguments args = new Arguments("Swin configuration", arguments);
@@ -192,15 +203,25 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
     throw new WeightsException("Swin configuration: " + value + " is neither a size nor a pair of sizes");
   }
 
+  private static boolean within(int value, int least, int most) {
+    return value >= least && value <= most;
+  }
+
+  private static boolean isSize(Size size, int most) {
+    return within(size.rows(), 1, most) && within(size.columns(), 1, most);
+  }
+
   private void check() {
     int stages = stages();
-    boolean positive = image.rows() > 0 && image.columns() > 0 && patch > 0 && channels > 0 && width > 0 && width <= 1 << 14 && mlpRatio > 0
-        && headDim >= 0 && classes >= 0 && stages > 0 && stages <= 8
-        && depths.stream().allMatch(depth -> depth > 0) && heads.stream().allMatch(count -> count > 0)
-        && windows.stream().allMatch(window -> window.rows() > 0 && window.columns() > 0)
-        && featureStages.stream().allMatch(stage -> stage >= 0 && stage < stages);
-    if (!positive || heads.size() != stages || windows.size() != stages) {
-      throw new WeightsException("Swin configuration: sizes must be positive and every stage needs a depth, heads and a window: " + this);
+    boolean usable = isSize(image, MAX_IMAGE) && within(patch, 1, MAX_PATCH) && within(channels, 1, MAX_PATCH) && within(width, 1, MAX_WIDTH)
+        && mlpRatio <= MAX_MLP_RATIO && (int) (width * mlpRatio) > 0 && within(headDim, 0, MAX_WIDTH) && Double.isFinite(qkScale)
+        && within(classes, 0, MAX_CLASSES) && within(stages, 1, MAX_STAGES)
+        && depths.stream().allMatch(depth -> within(depth, 1, MAX_DEPTH)) && heads.stream().allMatch(count -> within(count, 1, MAX_HEADS))
+        && windows.stream().allMatch(window -> isSize(window, MAX_WINDOW))
+        && featureStages.stream().allMatch(stage -> within(stage, 0, stages - 1));
+    if (!usable || heads.size() != stages || windows.size() != stages) {
+      throw new WeightsException("Swin configuration: sizes must be positive and not absurd, and every stage needs a depth, heads and a window: "
+          + this);
     }
     for (int stage = 0; stage < stages; stage++) {
       if (headDim == 0 && width(stage) % heads.get(stage) != 0) {

@@ -1,5 +1,7 @@
 package io.vertebra.backbone;
 
+import io.vertebra.program.Shape;
+
 /**
  * Resizing of learned position tables, {@code [height, width, channels]}, as the published loaders do it. Double precision inside.
  */
@@ -8,8 +10,18 @@ public final class TableResize {
 
   private TableResize() {}
 
-  /** A learned table, row-major. */
-  public record Table(int height, int width, int channels, float[] values) {}
+  /**
+   * A learned table, row-major.
+   *
+   * @throws IllegalArgumentException if the values do not make such a table
+   */
+  public record Table(int height, int width, int channels, float[] values) {
+    public Table {
+      if (values.length != Shape.of(height, width, channels).elements()) {
+        throw new IllegalArgumentException(values.length + " values do not make a table of " + Shape.of(height, width, channels));
+      }
+    }
+  }
 
   /** Taps of an interpolation along one axis: output {@code i} is the sum of {@code weight[i][t] * source[index[i][t]]}. */
   private record Axis(int[][] index, double[][] weight) {}
@@ -19,10 +31,17 @@ public final class TableResize {
     return resize(table, bicubicAxis(table.height(), height), bicubicAxis(table.width(), width));
   }
 
-  /** Linear between positions that lie denser near the centre: timm's {@code resize_rel_pos_bias_table}. */
+  /**
+   * Linear between positions that lie denser near the centre: timm's {@code resize_rel_pos_bias_table}.
+   *
+   * @throws IllegalArgumentException if the table has no central row or column, as tables of relative positions have
+   */
   public static Table geometric(Table table, int height, int width) {
     if (table.height() == height && table.width() == width) {
       return table;
+    }
+    if (table.height() % 2 == 0 || table.width() % 2 == 0) {
+      throw new IllegalArgumentException("a table of relative positions has odd sides, not " + table.height() + "x" + table.width());
     }
     return resize(table, geometricAxis(table.height(), height), geometricAxis(table.width(), width));
   }
@@ -31,7 +50,7 @@ public final class TableResize {
     int height = rows.index().length;
     int width = columns.index().length;
     int channels = table.channels();
-    float[] resized = new float[height * width * channels];
+    float[] resized = new float[Math.toIntExact(Shape.of(height, width, channels).elements())];
     for (int i = 0; i < resized.length; i++) {
       int row = i / channels / width;
       int column = i / channels % width;

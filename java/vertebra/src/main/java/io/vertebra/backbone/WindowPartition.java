@@ -16,6 +16,9 @@ import java.util.Arrays;
  */
 record WindowPartition(int height, int width, Size window, Size shift, boolean rollBeforePad) {
 
+  /** Values of an attention bias or mask; those of published models have a few millions. */
+  private static final long MAX_PAIRS = 1 << 26;
+
   /** Rows and columns of something. */
   record Size(int rows, int columns) {
     static Size square(int side) {
@@ -24,6 +27,18 @@ record WindowPartition(int height, int width, Size window, Size shift, boolean r
 
     int area() {
       return rows * columns;
+    }
+  }
+
+  /**
+   * Checks that {@code count} values for every pair of a window's tokens can be made.
+   *
+   * @throws IllegalArgumentException if they are too many
+   */
+  static void checkPairs(long count, long tokens) {
+    if (count * tokens * tokens > MAX_PAIRS) {
+      throw new IllegalArgumentException("windows of " + tokens + " tokens are too large: their pairs would take " + count * tokens * tokens
+          + " values, over " + MAX_PAIRS);
     }
   }
 
@@ -47,7 +62,7 @@ record WindowPartition(int height, int width, Size window, Size shift, boolean r
   /** For every position in window order the token that stands there, or -1 for padding; null if that is the order the tokens lie in. */
   RowMap rowMap(int batch) {
     int[] image = inWindowOrder(this::token);
-    int[] rows = new int[batch * image.length];
+    int[] rows = RowMap.entries((long) batch * image.length);
     boolean identity = image.length == height * width;
     for (int i = 0; i < rows.length; i++) {
       int token = image[i % image.length];
@@ -91,7 +106,7 @@ record WindowPartition(int height, int width, Size window, Size shift, boolean r
   }
 
   private int[] inWindowOrder(Position position) {
-    int[] values = new int[paddedHeight() * paddedWidth()];
+    int[] values = RowMap.entries((long) paddedHeight() * paddedWidth());
     int next = 0;
     for (int top = 0; top < paddedHeight(); top += window.rows()) {
       for (int left = 0; left < paddedWidth(); left += window.columns()) {

@@ -15,24 +15,37 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongFunction;
 import org.bytedeco.javacpp.BytePointer;
 
 /** fp32 on this machine's CPU: the native kernels, on a thread pool of their own that all programs share. */
 public final class CpuBackend implements Backend {
+  /** Far beyond any machine; a slip of the hand would take all threads the system has. */
+  private static final int MAX_THREADS = 4096;
+  /** Bytes that a bandwidth measurement may copy at a time. */
+  private static final long MAX_COPY = 1L << 40;
+
   private final List<NativeMemory> weights = new ArrayList<>();
   private final int threads;
-  private long pool;
-
-  /** Weights as the kernels read them. */
-  private record CpuWeights(Shape shape, NativeMemory memory) implements Weights {}
+  private final long pool;
+  private int users;
+  private boolean closed;
+  private boolean freed;
 
   /**
-   * @param threads threads of one operation, the caller's included; 0: as many as CPUs this process may use
+   * Weights as the kernels read them.
+   *
+   * @param packed whether they are in the GEMM's form, or as they were given
+   */
+  private record CpuWeights(CpuBackend owner, boolean packed, Shape shape, NativeMemory memory) implements Weights {}
+
+  /**
+   * @param threads threads of one operation, the caller's included, up to 4096; 0: as many as CPUs this process may use
    * @throws VertebraException if the native library does not load or VERTEBRA_ISA asks for what is not there
    */
   public CpuBackend(int threads) {
-    if (threads < 0) {
-      throw new IllegalArgumentException("threads must be at least 1, or 0 for all: " + threads);
+    if (threads < 0 || threads > MAX_THREADS) {
+      throw new IllegalArgumentException("threads must be 1 to " + MAX_THREADS + ", or 0 for all: " + threads);
     }
     NativeRuntime.require();
     this.threads = threads == 0 ? Native.vtb_cpu_limit() : threads;
@@ -83,12 +96,15 @@ public final class CpuBackend implements Backend {
 
   /** fp32 FLOP/s that fused multiply-adds in registers reach on all threads together. */
   public double measureFma(double seconds) {
-    return Native.vtb_measure_fma(pool(), seconds);
+    return using(handle -> Native.vtb_measure_fma(handle, seconds));
   }
 
   /** Bytes per second, read and written, when every thread copies blocks of {@code bytes}. */
   public double measureCopy(long bytes, double seconds) {
-    return Native.vtb_measure_copy(pool(), bytes, seconds);
+    if (bytes < 1 || bytes > MAX_COPY / threads) {
+      throw new IllegalArgumentException("blocks must have 1 to " + MAX_COPY / threads + " bytes: " + bytes);
+    }
+    return using(handle -> Native.vtb_measure_copy(handle, bytes, seconds));
   }
 
   @Override
@@ -98,6 +114,11 @@ public final class CpuBackend implements Backend {
 
   @Override
   public Weights packMatrix(Parameter matrix) {
+    Backend.requireMatrix(matrix);
+    return using(handle -> new CpuWeights(this, true, matrix.shape(), packed(handle, matrix)));
+  }
+
+  private NativeMemory packed(long handle, Parameter matrix) {
     int out = matrix.shape().dim(0);
     int in = matrix.shape().dim(1);
     // fp32 and the 16-bit types are packed as they lie in the file; anything else goes through fp32 first.
@@ -111,38 +132,81 @@ public final class CpuBackend implements Backend {
     NativeMemory packed = keep(new NativeMemory(Native.vtb_gemm_packed_bytes(out, in)));
     ByteBuffer data = source.data();
     try (BytePointer bytes = new BytePointer(data)) {
-      if (Native.vtb_gemm_pack(pool(), bytes.address(), dtype, out, in, packed.address()) != Native.VTB_OK) {
+      if (Native.vtb_gemm_pack(handle, bytes.address(), dtype, out, in, packed.address()) != Native.VTB_OK) {
         throw new WeightsException(matrix.name() + " holds NaN or infinite values; the checkpoint is damaged");
       }
     }
-    return new CpuWeights(matrix.shape(), packed);
+    return packed;
   }
 
   @Override
   public Weights packValues(Shape shape, float[] values) {
-    return new CpuWeights(shape, keep(NativeMemory.of(values)));
+    Backend.requireSize(shape, values);
+    return using(handle -> new CpuWeights(this, false, shape, keep(NativeMemory.of(values))));
   }
 
   @Override
   public Program compile(Recording recording) {
-    return new CpuProgram(recording, pool(), threads);
+    return acquired(handle -> new CpuProgram(recording, this, handle));
   }
 
   @Override
   public Preprocessor preprocessor(Preprocessing recipe) {
-    return new CpuPreprocessor(recipe, pool(), threads);
+    return acquired(handle -> new CpuPreprocessor(recipe, this, handle));
   }
 
-  static long address(Weights weights) {
-    return weights == null ? 0 : ((CpuWeights) weights).memory().address();
+  /** Address of a packed matrix. */
+  long matrix(Weights weights) {
+    return address(weights, true);
   }
 
-  /** The native pool's handle. */
+  /** Address of values as they are; 0 for null. */
+  long values(Weights weights) {
+    return weights == null ? 0 : address(weights, false);
+  }
+
+  private long address(Weights weights, boolean packed) {
+    if (!(weights instanceof CpuWeights own) || own.owner != this) {
+      throw new IllegalArgumentException("weights " + weights.shape() + " were packed by another backend");
+    }
+    if (own.packed != packed) {
+      throw new IllegalArgumentException("weights " + weights.shape() + (packed ? " are values, not a packed matrix"
+          : " are a packed matrix, not values"));
+    }
+    return own.memory.address();
+  }
+
+  /** The native pool's handle, valid until this is closed. */
   public synchronized long pool() {
-    if (pool == 0) {
+    if (closed) {
       throw new IllegalStateException("the CPU backend is closed");
     }
     return pool;
+  }
+
+  /** Makes something that keeps pool and weights alive until it calls {@link #release}. */
+  private <T> T acquired(LongFunction<T> maker) {
+    synchronized (this) {
+      pool();
+      users++;
+    }
+    try {
+      return maker.apply(pool);
+    } catch (RuntimeException | Error e) {
+      release();
+      throw e;
+    }
+  }
+
+  private <T> T using(LongFunction<T> body) {
+    T result = acquired(body);
+    release();
+    return result;
+  }
+
+  synchronized void release() {
+    users--;
+    freeUnused();
   }
 
   private synchronized NativeMemory keep(NativeMemory memory) {
@@ -152,11 +216,15 @@ public final class CpuBackend implements Backend {
 
   @Override
   public synchronized void close() {
-    weights.forEach(NativeMemory::close);
-    weights.clear();
-    if (pool != 0) {
+    closed = true;
+    freeUnused();
+  }
+
+  private void freeUnused() {
+    if (closed && users == 0 && !freed) {
+      freed = true;
+      weights.forEach(NativeMemory::close);
       Native.vtb_pool_destroy(pool);
-      pool = 0;
     }
   }
 }

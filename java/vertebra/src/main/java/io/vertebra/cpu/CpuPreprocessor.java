@@ -26,8 +26,8 @@ final class CpuPreprocessor implements Preprocessor {
   private static final int MAX_TARGETS = 256;
 
   private final Preprocessing recipe;
+  private final CpuBackend backend;
   private final long pool;
-  private final int threads;
   private final NativeMemory struct = new NativeMemory(Loader.sizeof(vtb_preprocess_args.class));
   private final NativeMemory normalised;
   private final vtb_preprocess_args args;
@@ -41,10 +41,11 @@ final class CpuPreprocessor implements Preprocessor {
   private long sourceAddress;
   private boolean closed;
 
-  CpuPreprocessor(Preprocessing recipe, long pool, int threads) {
+  /** The backend is released when this is closed. */
+  CpuPreprocessor(Preprocessing recipe, CpuBackend backend, long pool) {
     this.recipe = recipe;
+    this.backend = backend;
     this.pool = pool;
-    this.threads = threads;
     this.normalised = NativeMemory.of(recipe.normalisedSamples());
     this.args = new vtb_preprocess_args(NativeMemory.at(struct.address(), struct.bytes()))
         .width(0).height(0).out_width(recipe.width()).out_height(recipe.height()).normalised(normalised.address());
@@ -80,7 +81,7 @@ final class CpuPreprocessor implements Preprocessor {
     args.pixel_stride(pixels.pixelStride()).row_stride(pixels.rowStride())
         .red(pixels.red()).green(pixels.green()).blue(pixels.blue())
         .pixels(address(pixels)).out(target + (long) into.position() * Float.BYTES);
-    long needed = threads * Native.vtb_preprocess_scratch(args);
+    long needed = backend.threads() * Native.vtb_preprocess_scratch(args);
     scratch = grown(scratch, needed);
     args.scratch(scratch.address());
     Native.vtb_preprocess(pool, args.address());
@@ -135,9 +136,10 @@ final class CpuPreprocessor implements Preprocessor {
     return staging.address();
   }
 
-  /** Where a direct buffer's first element lies. Callers keep the answer, because asking creates an object. */
+  /** Where a direct buffer's element 0 lies, whatever its position. Callers keep the answer, because asking creates objects. */
   private static long address(Buffer buffer) {
-    try (Pointer pointer = new Pointer(buffer) {}) {
+    // Of a buffer not at position 0 JavaCPP takes the elements to have the pointer's size, which an untyped pointer does not know.
+    try (Pointer pointer = new Pointer(buffer.duplicate().clear()) {}) {
       return pointer.address();
     }
   }
@@ -162,6 +164,7 @@ final class CpuPreprocessor implements Preprocessor {
           memory.close();
         }
       }
+      backend.release();
     }
   }
 }

@@ -33,6 +33,7 @@ final class CpuProgram extends Program {
   /** One bound call. */
   private record Step(Kernel kernel, long args) {}
 
+  private final CpuBackend backend;
   private final long pool;
   private final MemoryPlan plan;
   private final NativeMemory workspace;
@@ -42,15 +43,17 @@ final class CpuProgram extends Program {
   private final FloatBuffer input;
   private final Map<Tensor, FloatBuffer> outputs = new HashMap<>();
 
-  CpuProgram(Recording recording, long pool, int threads) {
+  /** The backend is released when this is closed. */
+  CpuProgram(Recording recording, CpuBackend backend, long pool) {
     super(recording);
+    this.backend = backend;
     this.pool = pool;
     this.plan = new MemoryPlan(recording);
     this.workspace = new NativeMemory(plan.bytes());
     try {
-      this.steps = bind(recording.calls(), threads);
+      this.steps = bind(recording.calls(), backend.threads());
     } catch (RuntimeException | Error e) {
-      close();
+      free();
       throw e;
     }
     this.input = view(recording.input());
@@ -78,13 +81,13 @@ final class CpuProgram extends Program {
       Norm norm = rows.norm();
       return new Step(Native::vtb_layer_norm, struct(vtb_layer_norm_args::new, vtb_layer_norm_args.class)
           .rows(call.out().shape().rows()).channels(call.out().shape().channels()).groups(groups(rows)).in(from).map(upload(rows.map()))
-          .gamma(norm == null ? 0 : CpuBackend.address(norm.gamma())).beta(norm == null ? 0 : CpuBackend.address(norm.beta()))
+          .gamma(norm == null ? 0 : backend.values(norm.gamma())).beta(norm == null ? 0 : backend.values(norm.beta()))
           .eps(norm == null ? 0 : norm.eps()).out(to).address());
     } else if (call.op() instanceof Op.WindowAttention op) {
       int windows = in.rows() / op.tokens();
       vtb_window_attention_args args = struct(vtb_window_attention_args::new, vtb_window_attention_args.class)
           .windows(windows).windows_per_image(op.mask() == null ? windows : op.mask().windows()).tokens(op.tokens())
-          .heads(op.heads()).head_dim(op.headDim()).scale(op.scale()).qkv(from).bias(CpuBackend.address(op.bias()))
+          .heads(op.heads()).head_dim(op.headDim()).scale(op.scale()).qkv(from).bias(backend.values(op.bias()))
           .regions(op.mask() == null ? 0 : upload(op.mask(), op.mask().toArray())).out(to);
       scratch.need(Native.vtb_window_attention_scratch(args), args::scratch);
       return new Step(Native::vtb_window_attention, args.address());
@@ -96,7 +99,7 @@ final class CpuProgram extends Program {
           .rows(in.rows()).channels(in.channels()).in(from).out(to).address());
     } else if (call.op() instanceof Op.Add op) {
       return new Step(Native::vtb_add, struct(vtb_add_args::new, vtb_add_args.class).batch(in.dim(0))
-          .elements(Math.toIntExact(op.addend().shape().elements())).in(from).addend(CpuBackend.address(op.addend())).out(to).address());
+          .elements(Math.toIntExact(op.addend().shape().elements())).in(from).addend(backend.values(op.addend())).out(to).address());
     }
     throw new IllegalArgumentException("the cpu backend has no kernel for " + call);
   }
@@ -109,13 +112,13 @@ final class CpuProgram extends Program {
     vtb_gemm_args args = struct(vtb_gemm_args::new, vtb_gemm_args.class)
         .m(rows.map() == null ? call.in().shape().rows() : rows.map().size()).n(weights.dim(0)).k(weights.dim(1))
         .groups(groups(rows)).a(address(call.in())).a_map(upload(rows.map()))
-        .gamma(norm == null ? 0 : CpuBackend.address(norm.gamma())).beta(norm == null ? 0 : CpuBackend.address(norm.beta()))
+        .gamma(norm == null ? 0 : backend.values(norm.gamma())).beta(norm == null ? 0 : backend.values(norm.beta()))
         .eps(norm == null ? 0 : norm.eps())
         .activation(switch (epilogue.activation()) {
           case IDENTITY -> Native.VTB_IDENTITY;
           case GELU -> Native.VTB_GELU;
         })
-        .weight(CpuBackend.address(linear.weights())).bias(CpuBackend.address(epilogue.bias()))
+        .weight(backend.matrix(linear.weights())).bias(backend.values(epilogue.bias()))
         .residual(epilogue.residual() == null ? 0 : address(epilogue.residual())).out_map(upload(epilogue.map()))
         .out(address(call.out()));
     scratch.need(Native.vtb_gemm_scratch(args), args::scratch);
@@ -172,7 +175,7 @@ final class CpuProgram extends Program {
   }
 
   @Override
-  public FloatBuffer input() {
+  protected FloatBuffer inputMemory() {
     return input;
   }
 
@@ -185,7 +188,7 @@ final class CpuProgram extends Program {
   }
 
   @Override
-  public void read(Tensor tensor, float[] into) {
+  protected void copy(Tensor tensor, float[] into) {
     FloatBuffer kept = outputs.get(tensor);
     (kept == null ? view(tensor) : kept).get(0, into);
   }
@@ -196,7 +199,12 @@ final class CpuProgram extends Program {
   }
 
   @Override
-  public void close() {
+  protected void release() {
+    free();
+    backend.release();
+  }
+
+  private void free() {
     workspace.close();
     constants.forEach(NativeMemory::close);
   }

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
@@ -35,7 +36,11 @@ import java.util.regex.PatternSyntaxException;
  * or digests of them: {@code X.index}, {@code X.value} and {@code X.stats} (mean, standard deviation, L2 norm). Immutable.
  */
 public final class GoldenFile {
-  private static final Pattern RESIZE = Pattern.compile("(\\d+)to(\\d+)x(\\d+)\\.(bicubic|timm)");
+  private static final Pattern RESIZE = Pattern.compile("(\\d{1,4})to(\\d{1,4})x(\\d{1,4})\\.(bicubic|timm)");
+  /** Some images of the largest published input; a file that claims more lies, and must not cost its memory. */
+  private static final long MAX_INPUT = 1 << 23;
+  /** Twice those of the largest published model. */
+  private static final long MAX_PARAMETERS = 1 << 29;
   private static final double WHOLE_TOLERANCE = 1e-5;
   private static final double DIGEST_TOLERANCE = 1e-4;
 
@@ -116,8 +121,8 @@ public final class GoldenFile {
   }
 
   private ParameterSource weights() {
-    FormulaWeights formula = new FormulaWeights(scale());
-    return "timm".equals(metadata.get("weight_names")) ? new Renamed(formula) : formula;
+    boolean timm = "timm".equals(metadata.get("weight_names"));
+    return new ModelWeights(new FormulaWeights(scale()), timm ? SwinCheckpoint::timmName : UnaryOperator.identity());
   }
 
   /** Factors by the regular expression of the parameter names they apply to. */
@@ -139,8 +144,17 @@ public final class GoldenFile {
     return scale;
   }
 
-  /** Formula weights under timm's names, asked for by the official ones. */
-  private record Renamed(ParameterSource formula) implements ParameterSource {
+  /** Formula weights under the names of the file's model, asked for by the official ones; not without end, as a formula has. */
+  private static final class ModelWeights implements ParameterSource {
+    private final ParameterSource formula;
+    private final UnaryOperator<String> naming;
+    private long elements;
+
+    ModelWeights(ParameterSource formula, UnaryOperator<String> naming) {
+      this.formula = formula;
+      this.naming = naming;
+    }
+
     @Override
     public String describe() {
       return formula.describe();
@@ -148,7 +162,11 @@ public final class GoldenFile {
 
     @Override
     public Parameter find(String name, Shape expected) {
-      return formula.find(SwinCheckpoint.timmName(name), expected);
+      elements += expected.elements();
+      if (elements > MAX_PARAMETERS) {
+        throw new WeightsException("the golden file's model has more than the " + MAX_PARAMETERS + " parameters allowed");
+      }
+      return formula.find(naming.apply(name), expected);
     }
 
     @Override
@@ -167,7 +185,11 @@ public final class GoldenFile {
         || !dims.stream().allMatch(dim -> dim instanceof Integer size && size > 0)) {
       throw new WeightsException(file.describe() + ": shape " + metadata.get("shape") + " is not [batch, channels, height, width]");
     }
-    return Shape.of(dims.stream().mapToInt(Integer.class::cast).toArray());
+    Shape shape = Shape.of(dims.stream().mapToInt(Integer.class::cast).toArray());
+    if (shape.elements() > MAX_INPUT) {
+      throw new WeightsException(file.describe() + ": an input of shape " + shape + " is larger than the " + MAX_INPUT + " values allowed");
+    }
+    return shape;
   }
 
   /** Names of the tensors compared, a digest's three parts being one. */
@@ -199,7 +221,11 @@ public final class GoldenFile {
       sampled[i] = actual[(int) index[i]];
     }
     double samples = Compare.relativeError(sampled, expected(name + ".value"));
-    return Compare.worst(samples, Compare.statisticsError(actual, expected(name + ".stats")));
+    double[] statistics = expected(name + ".stats");
+    if (statistics.length != 3) {
+      throw new WeightsException(file.describe() + ": " + name + ".stats has " + statistics.length + " values, not three");
+    }
+    return Compare.worst(samples, Compare.statisticsError(actual, statistics));
   }
 
   private List<Row> verifyResize(double tolerance) {
@@ -211,6 +237,9 @@ public final class GoldenFile {
         int height = Integer.parseInt(resize.group(2));
         int width = Integer.parseInt(resize.group(3));
         int channels = parameter(name).shape().channels();
+        if (parameter(name).shape().elements() != (long) height * width * channels) {
+          throw new WeightsException(file.describe() + ": " + parameter(name) + " is no table of " + height + "x" + width);
+        }
         Table source = new Table(from, from, channels,
             parameter("src" + from + "_" + channels + ".relative_position_bias_table").toFloats());
         Table resized = resize.group(4).equals("timm") ? TableResize.geometric(source, height, width)

@@ -9,6 +9,8 @@ public final class Resampling {
   /** Weights are handed to kernels in two parts, the lower one of this many bits. */
   private static final int LOW_BITS = 11;
   private static final int GROUP = 4;
+  /** Weights of an axis; the longest sides that are read, brought to common sizes, need a tenth of this. */
+  private static final long MAX_WEIGHTS = 1 << 26;
 
   private final int[] first;
   private final int[] weights;
@@ -42,7 +44,11 @@ public final class Resampling {
       longest = Math.max(longest, end[i] - first[i]);
     }
     int taps = (longest + GROUP - 1) / GROUP * GROUP;
-    int[] weights = new int[Math.multiplyExact(count, taps)];
+    if ((long) count * taps > MAX_WEIGHTS) {
+      throw new ImageException("resizing a side of " + from + " pixels to " + to + " and taking " + count + " of it would need "
+          + (long) count * taps + " weights");
+    }
+    int[] weights = new int[count * taps];
     double[] window = new double[longest];
     for (int i = 0; i < count; i++) {
       if (begin + i < 0 || begin + i >= to) {

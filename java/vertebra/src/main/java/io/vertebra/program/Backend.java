@@ -5,8 +5,8 @@ import io.vertebra.image.Preprocessor;
 import io.vertebra.weights.Parameter;
 
 /**
- * Where programs run. Thread-safe: models share one backend between sessions. Closing it frees all weights it packed; programs must be
- * closed before.
+ * Where programs run. Thread-safe: models share one backend between sessions. Closing it frees all weights it packed, as soon as its
+ * programs and preprocessors are closed as well; nothing new can be made with it then.
  */
 public interface Backend extends AutoCloseable {
   /** The device, instruction set, threads and kernels in use, for people. */
@@ -15,19 +15,42 @@ public interface Backend extends AutoCloseable {
   /**
    * Packs a matrix {@code [out, in]} for {@link Op.Linear}.
    *
+   * @throws IllegalArgumentException if it is no matrix
    * @throws io.vertebra.weights.WeightsException if an element is NaN or infinite
    */
   Weights packMatrix(Parameter matrix);
 
-  /** Keeps values that kernels read as they are: biases, norm scales, attention biases. */
+  /**
+   * Keeps values that kernels read as they are: biases, norm scales, attention biases.
+   *
+   * @throws IllegalArgumentException if there are not as many as the shape says
+   */
   Weights packValues(Shape shape, float[] values);
 
-  /** Binds a recording whose weights this backend packed. */
+  /**
+   * Binds a recording.
+   *
+   * @throws IllegalArgumentException if weights are not this backend's, or values stand where a packed matrix should
+   */
   Program compile(Recording recording);
 
-  /** Makes images into a program's input; one for each session, to be closed before this. */
+  /** Makes images into a program's input; one for each session. */
   Preprocessor preprocessor(Preprocessing recipe);
 
   @Override
   void close();
+
+  /** The check that {@link #packMatrix} promises. */
+  static void requireMatrix(Parameter matrix) {
+    if (matrix.shape().rank() != 2) {
+      throw new IllegalArgumentException(matrix + " is no matrix [out, in]");
+    }
+  }
+
+  /** The check that {@link #packValues} promises. */
+  static void requireSize(Shape shape, float[] values) {
+    if (values.length != shape.elements()) {
+      throw new IllegalArgumentException(values.length + " values do not make " + shape);
+    }
+  }
 }

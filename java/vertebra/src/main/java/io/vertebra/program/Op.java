@@ -33,6 +33,12 @@ public sealed interface Op {
    * @param mask pairs of tokens with different labels get -100; or null
    */
   record WindowAttention(int tokens, int heads, int headDim, float scale, Weights bias, RegionMask mask) implements Op {
+    public WindowAttention {
+      if (tokens < 1 || heads < 1 || headDim < 1) {
+        throw new IllegalArgumentException("windows of " + tokens + " tokens, " + heads + " heads of " + headDim + ": all must be at least 1");
+      }
+    }
+
     @Override
     public long macs(Shape in, Shape out) {
       return 2L * in.rows() * tokens * heads * headDim;

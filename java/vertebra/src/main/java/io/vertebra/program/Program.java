@@ -8,6 +8,7 @@ import java.nio.FloatBuffer;
  */
 public abstract class Program implements AutoCloseable {
   private final Recording recording;
+  private boolean closed;
 
   protected Program(Recording recording) {
     this.recording = recording;
@@ -18,11 +19,21 @@ public abstract class Program implements AutoCloseable {
   }
 
   /** The input's memory, {@code [batch, height, width, channels]}: a direct buffer in native order, valid until the program is closed. */
-  public abstract FloatBuffer input();
+  public final FloatBuffer input() {
+    requireOpen();
+    return inputMemory();
+  }
 
-  /** Runs all calls. */
-  public void run() {
+  protected abstract FloatBuffer inputMemory();
+
+  /**
+   * Runs all calls.
+   *
+   * @throws IllegalStateException if the program is closed, as in every other method
+   */
+  public final void run() {
     for (int i = 0; i < recording.calls().size(); i++) {
+      requireOpen();
       execute(i);
     }
   }
@@ -32,6 +43,7 @@ public abstract class Program implements AutoCloseable {
     for (int i = 0; i < recording.calls().size(); i++) {
       Call call = recording.calls().get(i);
       observer.before(i, call);
+      requireOpen();
       execute(i);
       observer.after(i, call);
     }
@@ -40,8 +52,21 @@ public abstract class Program implements AutoCloseable {
   /** Runs one call to its end. */
   protected abstract void execute(int index);
 
-  /** Copies a tensor's present contents to {@code into}, which has exactly that many elements. */
-  public abstract void read(Tensor tensor, float[] into);
+  /**
+   * Copies a tensor's present contents to {@code into}.
+   *
+   * @throws IllegalArgumentException if the tensor is none of this program's, or {@code into} has another number of elements
+   */
+  public final void read(Tensor tensor, float[] into) {
+    requireOpen();
+    if (!recording.has(tensor) || into.length != tensor.shape().elements()) {
+      throw new IllegalArgumentException(tensor + " is none of this program's, or is not of " + into.length + " elements");
+    }
+    copy(tensor, into);
+  }
+
+  /** {@link #read(Tensor, float[])} once its arguments are checked. */
+  protected abstract void copy(Tensor tensor, float[] into);
 
   /** A tensor's present contents. */
   public final float[] read(Tensor tensor) {
@@ -50,14 +75,37 @@ public abstract class Program implements AutoCloseable {
     return values;
   }
 
-  /** An output's contents after {@link #run()}. */
+  /**
+   * An output's contents after {@link #run()}.
+   *
+   * @throws IllegalArgumentException if there is no such output
+   */
   public final float[] read(String output) {
-    return read(recording.outputs().get(output));
+    Tensor tensor = recording.outputs().get(output);
+    if (tensor == null) {
+      throw new IllegalArgumentException("the program has no output " + output + "; it has " + recording.outputs().keySet());
+    }
+    return read(tensor);
   }
 
   /** Bytes of memory the program holds besides the weights. */
   public abstract long workspaceBytes();
 
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("the program is closed");
+    }
+  }
+
+  /** Idempotent. */
   @Override
-  public abstract void close();
+  public final void close() {
+    if (!closed) {
+      closed = true;
+      release();
+    }
+  }
+
+  /** Frees what the program holds; called once. */
+  protected abstract void release();
 }

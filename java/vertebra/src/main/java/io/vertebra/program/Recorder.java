@@ -1,6 +1,7 @@
 package io.vertebra.program;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -9,13 +10,15 @@ import java.util.function.Supplier;
 
 /**
  * Takes down the operations of one forward pass. A backbone's forward calls these methods as if they computed; they check
- * shapes and note a {@link Call}. Results are values: an operation never changes its operands. Not thread-safe.
+ * shapes and note a {@link Call}; native code relies on their checks. Results are values: an operation never changes its operands.
+ * Not thread-safe.
  */
 public final class Recorder {
   private final Set<String> wanted;
   private final List<Call> calls = new ArrayList<>();
   private final Map<String, Tensor> outputs = new LinkedHashMap<>();
   private final Map<String, float[]> constants = new LinkedHashMap<>();
+  private final Set<Tensor> tensors = new HashSet<>();
   private final Tensor input;
   private String scope = "";
 
@@ -25,6 +28,7 @@ public final class Recorder {
    */
   public Recorder(Shape inputShape, Set<String> wanted) {
     this.input = new Tensor(inputShape);
+    tensors.add(input);
     this.wanted = Set.copyOf(wanted);
   }
 
@@ -52,6 +56,7 @@ public final class Recorder {
 
   /** A matrix product over the last axis; {@code out} has as many rows as are stored. */
   public Tensor linear(String name, Tensor in, RowSource rows, Weights weights, Epilogue epilogue, Shape out) {
+    check(weights.shape().rank() == 2, name, "matrix " + weights.shape(), in.shape());
     int count = checkRows(name, in, rows, weights.shape().dim(1));
     check(out.channels() == weights.shape().dim(0), name, "output of " + weights.shape().dim(0) + " channels", out);
     check(epilogue.residual() == null || epilogue.residual().shape().equals(out), name, "residual", out);
@@ -74,12 +79,12 @@ public final class Recorder {
 
   public Tensor windowAttention(String name, Tensor qkv, Op.WindowAttention op) {
     Shape in = qkv.shape();
-    int width = op.heads() * op.headDim();
+    long width = (long) op.heads() * op.headDim();
     check(in.channels() == 3 * width && in.rows() % op.tokens() == 0, name, "windows of " + op.tokens() + " tokens", in);
     check(op.bias() == null || op.bias().shape().equals(Shape.of(op.heads(), op.tokens(), op.tokens())), name, "bias", in);
     check(op.mask() == null || op.mask().tokens() == op.tokens() && in.rows() / op.tokens() % op.mask().windows() == 0,
         name, "mask", in);
-    return record(name, op, qkv, in.withChannels(width));
+    return record(name, op, qkv, in.withChannels((int) width));
   }
 
   public Tensor meanPool(String name, Tensor in) {
@@ -91,7 +96,7 @@ public final class Recorder {
   }
 
   public Tensor add(String name, Tensor in, Weights addend) {
-    check(addend.shape().elements() * in.shape().dim(0) == in.shape().elements(), name, "addend " + addend.shape(), in.shape());
+    check(addend.shape().elements() == in.shape().elements() / in.shape().dim(0), name, "addend " + addend.shape(), in.shape());
     return record(name, new Op.Add(addend), in, in.shape());
   }
 
@@ -104,7 +109,9 @@ public final class Recorder {
   public void output(String name, Supplier<Tensor> tensor) {
     String full = qualified(name);
     if (wanted.contains(full)) {
-      outputs.put(full, tensor.get());
+      Tensor output = tensor.get();
+      checkOwn(name, output);
+      outputs.put(full, output);
     }
   }
 
@@ -134,8 +141,17 @@ public final class Recorder {
 
   private Tensor record(String name, Op op, Tensor in, Shape out) {
     Tensor result = new Tensor(out);
-    calls.add(new Call(qualified(name), op, in, result));
+    Call call = new Call(qualified(name), op, in, result);
+    call.reads().forEach(tensor -> checkOwn(name, tensor));
+    calls.add(call);
+    tensors.add(result);
     return result;
+  }
+
+  private void checkOwn(String name, Tensor tensor) {
+    if (!tensors.contains(tensor)) {
+      throw new IllegalArgumentException(qualified(name) + ": " + tensor + " is of another recording");
+    }
   }
 
   /** Checks a row source against its operand and the width an operation expects; returns its number of rows. */
@@ -147,7 +163,7 @@ public final class Recorder {
     } else {
       int segment = width / map.groups();
       check(segment * map.groups() == width && shape.elements() % segment == 0
-          && map.fits(Math.toIntExact(shape.elements() / segment)), name, "row map of width " + width, shape);
+          && map.fits(shape.elements() / segment), name, "row map of width " + width, shape);
     }
     Norm norm = rows.norm();
     check(norm == null || norm.gamma().shape().elements() == width && norm.beta().shape().elements() == width,

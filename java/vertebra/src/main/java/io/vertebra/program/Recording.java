@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -12,20 +13,35 @@ import java.util.function.Consumer;
 
 /**
  * A forward pass for one input shape, taken down by a {@link Recorder}: a flat list of calls in the order they run, and the
- * outputs by name. Calls no wanted output depends on are left out.
- *
- * @param constants wanted values that no run changes
+ * outputs by name. Calls no wanted output depends on are left out. Immutable; nothing but a recorder makes one, so that every call in
+ * it has been checked.
  */
-public record Recording(Tensor input, List<Call> calls, Map<String, Tensor> outputs, Map<String, float[]> constants) {
+public final class Recording {
+  private final Tensor input;
+  private final List<Call> calls;
+  private final Map<String, Tensor> outputs;
+  private final Map<String, float[]> constants;
+  private final Set<Tensor> tensors = new HashSet<>();
+
+  private Recording(Recorder recorder) {
+    input = recorder.input();
+    calls = needed(recorder.calls(), recorder.outputs());
+    outputs = Collections.unmodifiableMap(new LinkedHashMap<>(recorder.outputs()));
+    constants = Collections.unmodifiableMap(new LinkedHashMap<>(recorder.constants()));
+    tensors.add(input);
+    calls.forEach(call -> tensors.add(call.out()));
+  }
 
   /**
    * Records what {@code forward} does.
    *
    * @param wanted names of the outputs to keep, at least one
-   * @throws IllegalArgumentException if the forward pass has no output of a wanted name, or refuses the input shape
+   * @throws IllegalArgumentException if the forward pass has no output of a wanted name, or refuses the input shape, or the input or an
+   *     output takes 2 GiB or more
    */
   public static Recording of(Shape inputShape, Set<String> wanted, Consumer<Recorder> forward) {
     Recorder recorder = new Recorder(inputShape, wanted);
+    checkSize("the input", inputShape);
     forward.accept(recorder);
     Set<String> unknown = new TreeSet<>(wanted);
     unknown.removeAll(recorder.outputs().keySet());
@@ -33,8 +49,15 @@ public record Recording(Tensor input, List<Call> calls, Map<String, Tensor> outp
     if (!unknown.isEmpty() || wanted.isEmpty()) {
       throw new IllegalArgumentException("the model has no output named " + unknown + " for input " + inputShape);
     }
-    return new Recording(recorder.input(), needed(recorder.calls(), recorder.outputs()),
-        Collections.unmodifiableMap(recorder.outputs()), Collections.unmodifiableMap(recorder.constants()));
+    recorder.outputs().forEach((name, tensor) -> checkSize("output " + name, tensor.shape()));
+    return new Recording(recorder);
+  }
+
+  /** The host reads and writes through buffers, which an int indexes by bytes. */
+  private static void checkSize(String what, Shape shape) {
+    if (shape.elements() > Integer.MAX_VALUE / Float.BYTES) {
+      throw new IllegalArgumentException(what + " " + shape + " takes 2 GiB or more; run a smaller batch");
+    }
   }
 
   private static List<Call> needed(List<Call> calls, Map<String, Tensor> outputs) {
@@ -48,6 +71,28 @@ public record Recording(Tensor input, List<Call> calls, Map<String, Tensor> outp
       }
     }
     return List.copyOf(kept);
+  }
+
+  public Tensor input() {
+    return input;
+  }
+
+  public List<Call> calls() {
+    return calls;
+  }
+
+  public Map<String, Tensor> outputs() {
+    return outputs;
+  }
+
+  /** Wanted values that no run changes. */
+  public Map<String, float[]> constants() {
+    return constants;
+  }
+
+  /** Whether a tensor is the input or made by one of the calls. */
+  boolean has(Tensor tensor) {
+    return tensors.contains(tensor);
   }
 
   /** Multiply-accumulates of the matrix products of one run. */

@@ -5,13 +5,21 @@ package io.vertebra.program;
  * if their labels are equal. Immutable; compared by identity.
  */
 public final class RegionMask {
+  /** Kernels compare labels as fp32. */
+  private static final int MAX_LABEL = 1 << 24;
+
   private final int[] labels;
   private final int windows;
 
-  /** @param labels {@code [windows, tokens]}, row-major; window {@code w} of a batch uses row {@code w % windows} */
+  /** @param labels {@code [windows, tokens]}, row-major, 0 to 2^24 - 1; window {@code w} of a batch uses row {@code w % windows} */
   public RegionMask(int[] labels, int windows) {
     if (windows < 1 || labels.length == 0 || labels.length % windows != 0) {
       throw new IllegalArgumentException(labels.length + " labels do not make " + windows + " windows");
+    }
+    for (int label : labels) {
+      if (label < 0 || label >= MAX_LABEL) {
+        throw new IllegalArgumentException("label " + label + " is not between 0 and " + (MAX_LABEL - 1));
+      }
     }
     this.labels = labels.clone();
     this.windows = windows;

@@ -8,6 +8,9 @@ import java.util.Arrays;
  * scattering, with one group). Immutable; compared by identity.
  */
 public final class RowMap {
+  /** More entries than any input needs that fits a program. */
+  private static final int MAX_ENTRIES = 1 << 28;
+
   private final int[] rows;
   private final int groups;
 
@@ -17,6 +20,18 @@ public final class RowMap {
     }
     this.rows = rows.clone();
     this.groups = groups;
+  }
+
+  /**
+   * An array for so many entries.
+   *
+   * @throws IllegalArgumentException if they are too many: the input is too large
+   */
+  public static int[] entries(long count) {
+    if (count > MAX_ENTRIES) {
+      throw new IllegalArgumentException("the input is too large: a row map would have " + count + " entries, over " + MAX_ENTRIES);
+    }
+    return new int[(int) count];
   }
 
   /** Number of rows of the operand. */
@@ -38,7 +53,7 @@ public final class RowMap {
   }
 
   /** Whether every entry lies in {@code [-1, sourceRows)}. */
-  boolean fits(int sourceRows) {
+  boolean fits(long sourceRows) {
     return Arrays.stream(rows).allMatch(row -> row >= -1 && row < sourceRows);
   }
 

@@ -10,8 +10,11 @@ public final class Shape {
     this.dims = dims;
   }
 
-  /** @throws IllegalArgumentException for a dimension below 1 or more elements than a {@code long} can count bytes of */
+  /** @throws IllegalArgumentException for no dimensions, one below 1, or more elements than a {@code long} can count bytes of */
   public static Shape of(int... dims) {
+    if (dims.length == 0) {
+      throw new IllegalArgumentException("a shape needs a dimension");
+    }
     long elements = 1;
     for (int dim : dims) {
       if (dim < 1) {
@@ -39,9 +42,17 @@ public final class Shape {
     return dims[dims.length - 1];
   }
 
-  /** Product of all axes but the innermost. */
+  /**
+   * Product of all axes but the innermost.
+   *
+   * @throws IllegalArgumentException if that is over 2^31 - 1
+   */
   public int rows() {
-    return Math.toIntExact(elements() / channels());
+    long rows = elements() / channels();
+    if (rows > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException("shape " + this + " has more than 2^31 - 1 rows");
+    }
+    return (int) rows;
   }
 
   public long elements() {

@@ -27,6 +27,7 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public Weights packMatrix(Parameter matrix) {
+    Backend.requireMatrix(matrix);
     float[] values = matrix.toFloats();
     for (float value : values) {
       if (!Float.isFinite(value)) {
@@ -38,6 +39,7 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public Weights packValues(Shape shape, float[] values) {
+    Backend.requireSize(shape, values);
     return new ReferenceWeights(shape, values.clone());
   }
 
@@ -52,7 +54,10 @@ public final class ReferenceBackend implements Backend {
   }
 
   static float[] values(Weights weights) {
-    return ((ReferenceWeights) weights).values();
+    if (weights instanceof ReferenceWeights own) {
+      return own.values();
+    }
+    throw new IllegalArgumentException("weights " + weights.shape() + " were packed by another backend");
   }
 
   @Override

@@ -32,7 +32,7 @@ final class ReferenceProgram extends Program {
   }
 
   @Override
-  public FloatBuffer input() {
+  protected FloatBuffer inputMemory() {
     return input;
   }
 
@@ -208,8 +208,11 @@ final class ReferenceProgram extends Program {
   }
 
   @Override
-  public void read(Tensor tensor, float[] into) {
+  protected void copy(Tensor tensor, float[] into) {
     double[] values = arrays.get(tensor);
+    if (values == null) {
+      throw new IllegalStateException(tensor + " has not been computed yet");
+    }
     for (int i = 0; i < into.length; i++) {
       into[i] = (float) values[i];
     }
@@ -221,7 +224,7 @@ final class ReferenceProgram extends Program {
   }
 
   @Override
-  public void close() {
+  protected void release() {
     arrays.clear();
   }
 }

@@ -23,6 +23,8 @@ import java.util.stream.IntStream;
  */
 public final class FormulaWeights implements ParameterSource {
   private static final int CHUNK = 1 << 14;
+  /** Of one parameter, as in a file. */
+  private static final int MAX_BYTES = 1 << 30;
   private static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
 
   private final Map<Pattern, Float> scale = new LinkedHashMap<>();
@@ -146,7 +148,10 @@ public final class FormulaWeights implements ParameterSource {
   }
 
   private static ByteBuffer allocate(Shape shape, DType dtype) {
-    return ByteBuffer.allocateDirect(Math.toIntExact(shape.elements() * dtype.bytes())).order(ByteOrder.LITTLE_ENDIAN);
+    if (shape.elements() > MAX_BYTES / dtype.bytes()) {
+      throw new WeightsException("formula weights of shape " + shape + " take more than the " + MAX_BYTES + " bytes allowed");
+    }
+    return ByteBuffer.allocateDirect((int) shape.elements() * dtype.bytes()).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   private static String lastPart(String name) {

@@ -19,6 +19,8 @@ import java.util.stream.Collectors;
  */
 public final class Parameters {
   private static final int LISTED = 10;
+  /** Zeros made in place of what is missing, all together: a file that claims an absurd model must not cost its memory. */
+  private static final long MAX_ZEROS = 1 << 24;
 
   /** A parameter the model asked for, by the model's name. */
   public record Request(String name, Shape shape) {}
@@ -30,6 +32,7 @@ public final class Parameters {
   private final Set<String> missing = new LinkedHashSet<>();
   private final Set<String> unfit = new LinkedHashSet<>();
   private Predicate<String> ignored = name -> false;
+  private long zeros;
 
   /** A source that uses the model's names. */
   public Parameters(ParameterSource source) {
@@ -50,6 +53,8 @@ public final class Parameters {
   /**
    * A floating point parameter of exactly this shape. If the source has no such thing, zeros, so that loading can go on
    * until {@link #finish()} reports it.
+   *
+   * @throws WeightsException with the report so far, if too much is not there to go on
    */
   public Parameter get(String name, int... shape) {
     Shape expected = Shape.of(shape);
@@ -64,6 +69,10 @@ public final class Parameters {
       unfit.add(parameter + ", should be " + expected + type);
     } else {
       return parameter;
+    }
+    zeros += expected.elements();
+    if (zeros > MAX_ZEROS) {
+      throw misfit(List.of(), "\n  and perhaps more: the rest of the model was not looked for");
     }
     return new Parameter(sourceName, expected, DType.F32,
         () -> ByteBuffer.allocateDirect(Math.toIntExact(expected.elements() * Float.BYTES)));
@@ -105,13 +114,17 @@ public final class Parameters {
   public void finish() {
     List<String> unexpected = source.names().stream()
         .filter(name -> !used.contains(name) && !ignored.test(name)).toList();
-    StringBuilder report = new StringBuilder();
+    if (!missing.isEmpty() || !unexpected.isEmpty() || !unfit.isEmpty()) {
+      throw misfit(unexpected, "");
+    }
+  }
+
+  private WeightsException misfit(Collection<String> unexpected, String end) {
+    StringBuilder report = new StringBuilder(source.describe()).append(" does not fit the model:");
     append(report, "missing", missing);
     append(report, "unexpected", unexpected);
     append(report, "misshapen", unfit);
-    if (report.length() > 0) {
-      throw new WeightsException(source.describe() + " does not fit the model:" + report);
-    }
+    return new WeightsException(report + end);
   }
 
   private static void append(StringBuilder report, String kind, Collection<String> names) {

@@ -4,7 +4,28 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.IsaTest;
+import io.vertebra.image.Image;
+import io.vertebra.image.Preprocessing;
+import io.vertebra.image.Preprocessor;
+import io.vertebra.program.Backend;
+import io.vertebra.program.Epilogue;
+import io.vertebra.program.Norm;
+import io.vertebra.program.Program;
+import io.vertebra.program.Recorder;
+import io.vertebra.program.Recording;
+import io.vertebra.program.RowSource;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import io.vertebra.program.Weights;
+import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.weights.Parameter;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -27,6 +48,7 @@ class CpuBackendTest {
       assertThat(backend.describe()).contains(CpuBackend.isa());
     }
     assertThatThrownBy(() -> new CpuBackend(-2)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("-2");
+    assertThatThrownBy(() -> new CpuBackend(Integer.MAX_VALUE)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("4096");
   }
 
   @Test
@@ -34,6 +56,9 @@ class CpuBackendTest {
     try (CpuBackend backend = new CpuBackend(1)) {
       assertThat(backend.measureFma(0.01)).isBetween(1e8, 1e13);
       assertThat(backend.measureCopy(1 << 16, 0.01)).isBetween(1e8, 1e13);
+      for (long bytes : new long[] {0, -5, Long.MAX_VALUE / 2}) {
+        assertThatThrownBy(() -> backend.measureCopy(bytes, 0.01)).isInstanceOf(IllegalArgumentException.class);
+      }
     }
   }
 
@@ -43,5 +68,86 @@ class CpuBackendTest {
     backend.close();
     backend.close();
     assertThatThrownBy(() -> backend.measureFma(0.01)).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+  }
+
+  private static Weights matrix(Backend backend, int out, int in) {
+    float[] ones = new float[out * in];
+    Arrays.fill(ones, 1);
+    return backend.packMatrix(Parameter.of("matrix", Shape.of(out, in), ones));
+  }
+
+  private static Recording record(Function<Recorder, Tensor> forward) {
+    return Recording.of(Shape.of(3, 40), Set.of("y"), r -> r.output("y", forward.apply(r)));
+  }
+
+  private static Recording linear(Weights weights, Epilogue epilogue) {
+    return record(r -> r.linear("y", r.input(), RowSource.PLAIN, weights, epilogue));
+  }
+
+  @Test
+  void programsAndPreprocessorsOutliveTheBackendsClose() {
+    long before = CpuBackend.allocatedBytes();
+    CpuBackend backend = new CpuBackend(2);
+    Program program = backend.compile(linear(matrix(backend, 5, 40), Epilogue.bias(null)));
+    Preprocessor preprocessor = backend.preprocessor(Preprocessing.squash(4));
+    backend.close();
+    assertThatThrownBy(() -> backend.packValues(Shape.of(1), new float[1])).isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> matrix(backend, 1, 1)).isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> backend.compile(program.recording())).isInstanceOf(IllegalStateException.class);
+    for (int i = 0; i < 120; i++) {
+      program.input().put(i, 1);
+    }
+    program.run();
+    assertThat(program.read("y")).hasSize(15).containsOnly(40f);
+    FloatBuffer into = ByteBuffer.allocateDirect(192).order(ByteOrder.nativeOrder()).asFloatBuffer();
+    preprocessor.apply(Image.rgb(ByteBuffer.allocate(48), 4, 4), into);
+    assertThat(into.get(47)).isNegative();
+    program.close();
+    program.close();
+    preprocessor.close();
+    preprocessor.close();
+    assertThat(CpuBackend.allocatedBytes()).isEqualTo(before);
+  }
+
+  @Test
+  void closedProgramsSaySo() {
+    try (CpuBackend backend = new CpuBackend(1)) {
+      Program program = backend.compile(record(r -> r.softmax("y", r.input())));
+      program.close();
+      assertThatThrownBy(program::run).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+      assertThatThrownBy(program::input).isInstanceOf(IllegalStateException.class);
+      assertThatThrownBy(() -> program.read("y")).isInstanceOf(IllegalStateException.class);
+    }
+  }
+
+  @Test
+  void readingWhatIsNotThereIsRefused() {
+    try (CpuBackend backend = new CpuBackend(1); Program program = backend.compile(record(r -> r.softmax("y", r.input())))) {
+      Tensor foreign = record(r -> r.softmax("y", r.input())).input();
+      Tensor own = program.recording().input();
+      assertThatThrownBy(() -> program.read("z")).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("[y]");
+      assertThatThrownBy(() -> program.read(foreign)).isInstanceOf(IllegalArgumentException.class);
+      assertThatThrownBy(() -> program.read(own, new float[121])).isInstanceOf(IllegalArgumentException.class);
+    }
+  }
+
+  @Test
+  void weightsOfOthersOrOfAnotherFormAreRefused() {
+    try (CpuBackend backend = new CpuBackend(1); CpuBackend other = new CpuBackend(1)) {
+      Weights foreign = matrix(other, 5, 40);
+      Weights reference = matrix(new ReferenceBackend(), 5, 40);
+      Weights values = backend.packValues(Shape.of(5, 40), new float[200]);
+      for (Weights weights : new Weights[] {foreign, reference, values}) {
+        assertThatThrownBy(() -> backend.compile(linear(weights, Epilogue.bias(null)))).isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("[5, 40]");
+      }
+      Weights packed = matrix(backend, 1, 40);
+      assertThatThrownBy(() -> backend.compile(record(r -> r.layerNorm("y", r.input(), RowSource.norm(new Norm(packed, packed, 1))))))
+          .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("packed matrix");
+      for (Backend any : new Backend[] {backend, new ReferenceBackend()}) {
+        assertThatThrownBy(() -> any.packValues(Shape.of(1000), new float[1])).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> any.packMatrix(Parameter.of("cube", Shape.of(2, 2, 2), new float[8]))).isInstanceOf(IllegalArgumentException.class);
+      }
+    }
   }
 }

@@ -181,4 +181,33 @@ class PreprocessingTest {
   private static FloatBuffer direct(int floats) {
     return ByteBuffer.allocateDirect(floats * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer();
   }
+
+  @Test
+  void writesFromTheBuffersPositionOn() {
+    Preprocessing recipe = Preprocessing.squash(5);
+    byte[] samples = new byte[7 * 6 * 3];
+    new Random(4).nextBytes(samples);
+    Image image = Image.rgb(ByteBuffer.wrap(samples), 7, 6);
+    try (CpuBackend backend = new CpuBackend(2)) {
+      float[] expected = PreprocessingGoldenTest.apply(backend, recipe, image);
+      for (int position : new int[] {0, 1, 16, 20}) {
+        FloatBuffer into = ByteBuffer.allocateDirect(100 * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer().position(position);
+        try (Preprocessor preprocessor = backend.preprocessor(recipe)) {
+          preprocessor.apply(image, into);
+        }
+        float[] all = new float[100];
+        into.get(0, all);
+        float[] wanted = new float[100];
+        System.arraycopy(expected, 0, wanted, position, 75);
+        assertThat(all).isEqualTo(wanted);
+      }
+    }
+  }
+
+  @Test
+  void resizingThatWouldTakeGigabytesIsRefused() {
+    Preprocessing recipe = new Preprocessing(new Resize.Squash(1, 1), Filter.BICUBIC, 4096, 4096, ZERO, ONE);
+    Layout layout = recipe.layout(1 << 20, 2);
+    assertThatThrownBy(() -> recipe.columns(1 << 20, layout)).isInstanceOf(ImageException.class).hasMessageContaining("1048576");
+  }
 }

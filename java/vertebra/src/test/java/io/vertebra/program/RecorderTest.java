@@ -52,6 +52,43 @@ class RecorderTest {
   }
 
   @Test
+  void sizesThatOverflowOrAreNone() {
+    // 134217731 * 32 is 96 modulo 2^32.
+    assertThatThrownBy(() -> Recording.of(Shape.of(49, 288), Set.of("y"),
+        r -> r.output("y", r.windowAttention("y", r.input(), new Op.WindowAttention(49, 134217731, 32, 1, null, null)))))
+        .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("windows");
+    assertThatThrownBy(() -> new Op.WindowAttention(-49, 3, 32, 1, null, null)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> new Op.WindowAttention(49, -3, -32, 1, null, null)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> new RegionMask(new int[] {0, 1 << 24}, 1)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> RowMap.entries(1L << 40)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("too large");
+    assertThatThrownBy(() -> Shape.of(1 << 20, 1 << 20, 4).rows()).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Shape.of()).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Recording.of(Shape.of(1 << 29), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))))
+        .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("2 GiB");
+  }
+
+  @Test
+  void tensorsOfOtherRecordings() {
+    Tensor other = Recording.of(Shape.of(6, 8), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))).input();
+    refuses(r -> r.softmax("y", other), "another recording");
+    refuses(r -> other, "another recording");
+    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null).residual(other), Shape.of(6, 8)), "another recording");
+  }
+
+  @Test
+  void aRecorderKeptForLaterChangesNothing() {
+    Recorder[] kept = new Recorder[1];
+    Recording recording = Recording.of(Shape.of(6, 8), Set.of("y"), r -> {
+      kept[0] = r;
+      r.output("y", r.softmax("y", r.input()));
+    });
+    Tensor before = recording.outputs().get("y");
+    kept[0].output("y", kept[0].softmax("late", before));
+    assertThat(recording.outputs()).containsEntry("y", before);
+    assertThat(recording.calls()).hasSize(1);
+  }
+
+  @Test
   void unknownOutputsAreNamedAndUnneededCallsLeftOut() {
     assertThatThrownBy(() -> Recording.of(Shape.of(1, 8), Set.of("nothing"), r -> r.softmax("y", r.input())))
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("nothing");

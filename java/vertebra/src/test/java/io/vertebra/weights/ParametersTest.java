@@ -110,4 +110,16 @@ class ParametersTest {
     assertThat(parameters.values("head.weight", 2, 3)).hasSize(6).doesNotContain(0f);
     parameters.finish();
   }
+
+  @Test
+  void givesUpOnAModelThatIsNotThere() {
+    Parameters parameters = new Parameters(source(vector("norm.weight", 1)));
+    parameters.get("missing", 3);
+    assertThatThrownBy(() -> {
+      for (int i = 0; i < 100; i++) {
+        parameters.get("layer" + i, 4096, 1024);
+      }
+    }).isInstanceOf(WeightsException.class).hasMessageContaining("missing (5): missing [3]; layer0").hasMessageContaining("not looked for");
+    assertThatThrownBy(() -> new FormulaWeights().find("x.weight", Shape.of(1 << 20, 1 << 20)).data()).isInstanceOf(WeightsException.class);
+  }
 }
