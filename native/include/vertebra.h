@@ -87,7 +87,15 @@ double vtb_measure_copy(vtb_pool* pool, int64_t bytes, double seconds);
 
 typedef enum vtb_dtype { VTB_F32 = 0, VTB_F16 = 1, VTB_BF16 = 2 } vtb_dtype;
 
-typedef enum vtb_activation { VTB_IDENTITY = 0, VTB_GELU = 1 } vtb_activation;
+/* GELU is the exact form, SILU x * sigmoid(x). */
+typedef enum vtb_activation {
+  VTB_IDENTITY = 0,
+  VTB_GELU = 1,
+  VTB_RELU = 2,
+  VTB_SILU = 3,
+  VTB_SIGMOID = 4,
+  VTB_TANH = 5
+} vtb_activation;
 
 /* Bytes of the packed form of a weight matrix [n, k] at the level in use. */
 int64_t vtb_gemm_packed_bytes(int32_t n, int32_t k);
@@ -107,9 +115,10 @@ vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, in
  *      groups is 1 and whose map says -1 stays zero: it is padding, not data.
  *
  * Column j of row i of the product becomes
- *      activation(sum + bias[j]) + residual[r, j],   r = out_map[i], or i without a map
- * and is stored to out[r, j]; a row whose out_map says -1 is dropped. `out` may be the same memory as `residual`, and
- * must not overlap `a`. Each r occurs at most once.
+ *      activation(sum + bias[j]) * gate[r * gate_stride + j] + residual[s, j],   r = out_map[i], or i without a map
+ * with s = residual_map[r], or r without a map (-1: nothing is added); if activation_last, the activation is applied to the
+ * whole instead. It is stored to out[r, j]; a row whose out_map says -1 is dropped. `out` may be the same memory as `residual`
+ * if there is no residual_map, and must not overlap `a` or `gate`. Each r occurs at most once.
  */
 typedef struct vtb_gemm_args {
   int32_t m, n, k;
@@ -122,7 +131,11 @@ typedef struct vtb_gemm_args {
   int32_t activation;      /* vtb_activation */
   const void* weight;      /* packed [n, k] */
   const float* bias;       /* [n], or null */
-  const float* residual;   /* laid out as out, or null */
+  int32_t activation_last; /* 0 or 1 */
+  const float* gate;       /* or null */
+  int64_t gate_stride;
+  const float* residual;   /* [rows, n], or null */
+  const int32_t* residual_map; /* [rows of out], or null */
   const int32_t* out_map;  /* [m], or null */
   float* out;
   void* scratch;
@@ -190,16 +203,177 @@ typedef struct vtb_softmax_args {
 
 vtb_status vtb_softmax(vtb_pool* pool, const vtb_softmax_args* args);
 
-/* out[b, i] = in[b, i] + addend[i], for i < elements. `out` may equal `in`. */
-typedef struct vtb_add_args {
-  int32_t batch;
-  int32_t elements;
-  const float* in;
-  const float* addend;     /* [elements] */
+/*
+ * out[i] = activation(sum over the terms t of in<t>[map<t>[i]]), rows of `channels` floats; a term without a map (null) gives its row i,
+ * -1 in a map nothing. 1 to 3 terms. `out` overlaps no term.
+ */
+typedef struct vtb_sum_args {
+  int32_t rows, channels, terms, activation;
+  const float* in0;
+  const float* in1;
+  const float* in2;
+  const int32_t* map0;     /* [rows], or null */
+  const int32_t* map1;
+  const int32_t* map2;
   float* out;
-} vtb_add_args;
+} vtb_sum_args;
 
-vtb_status vtb_add(vtb_pool* pool, const vtb_add_args* args);
+vtb_status vtb_sum(vtb_pool* pool, const vtb_sum_args* args);
+
+/* out[b, p, c] = activation(in[b, p, c] * factor[b, c] * scale[c] + shift[c]), p < positions. `out` may equal `in`. */
+typedef struct vtb_affine_args {
+  int32_t batch, positions, channels, activation;
+  const float* in;
+  const float* factor;     /* [batch, channels], or null */
+  const float* scale;      /* [channels], or null */
+  const float* shift;      /* [channels], or null */
+  float* out;
+} vtb_affine_args;
+
+vtb_status vtb_affine(vtb_pool* pool, const vtb_affine_args* args);
+
+/* ---- convolution of each channel by itself ----------------------------------------------------------------------------- */
+
+/*
+ * Depthwise convolution over [batch, time, height, width], zero padding, channels last; a plain image has time 1.
+ *      out[b, t, y, x, c] = activation(bias[c] + sum over taps of weight[tap, c] * in[b, t', y', x', first_channel + c / multiplier])
+ * with t' = t * stride_time + tap's time - padding_time, and so on; taps in (time, height, width) order. `in` has in_channels channels.
+ */
+typedef struct vtb_depthwise_conv_args {
+  int32_t batch, time, height, width, in_channels, first_channel;
+  int32_t out_time, out_height, out_width, channels, multiplier;
+  int32_t size_time, size_height, size_width;
+  int32_t stride_time, stride_height, stride_width;
+  int32_t padding_time, padding_height, padding_width;
+  int32_t activation;
+  const float* in;
+  const float* weight;     /* [taps, channels] */
+  const float* bias;       /* [channels], or null */
+  float* out;
+  void* scratch;
+} vtb_depthwise_conv_args;
+
+int64_t vtb_depthwise_conv_scratch(const vtb_depthwise_conv_args* args);
+vtb_status vtb_depthwise_conv(vtb_pool* pool, const vtb_depthwise_conv_args* args);
+
+/* ---- global filter ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * out = irfft2(rfft2(in) * filter) over height and width of each channel, that is a circular convolution (Rao et al., arXiv 2107.00645).
+ * in: [batch, height, width, in_channels], of which channels first_channel ... are filtered; out: [batch, height, width, channels].
+ * filter: [height, width / 2 + 1, channels, 2], real and imaginary parts; columns 0 and, for an even width, width / 2 are Hermitian in the row
+ * frequency. Any size, primes included.
+ */
+typedef struct vtb_global_filter_args {
+  int32_t batch, height, width, in_channels, first_channel, channels;
+  const float* in;
+  const float* filter;
+  float* out;
+  void* scratch;
+} vtb_global_filter_args;
+
+int64_t vtb_global_filter_scratch(const vtb_global_filter_args* args);
+vtb_status vtb_global_filter(vtb_pool* pool, const vtb_global_filter_args* args);
+
+/* ---- pooling and resizing of maps ---------------------------------------------------------------------------------------- */
+
+/* The maximum or mean of each window of [batch, time, height, width, channels]; padding is left out of both. */
+typedef struct vtb_window_pool_args {
+  int32_t batch, time, height, width, channels;
+  int32_t out_time, out_height, out_width;
+  int32_t size_time, size_height, size_width;
+  int32_t stride_time, stride_height, stride_width;
+  int32_t padding_time, padding_height, padding_width;
+  int32_t average;         /* 0: maximum, 1: mean */
+  const float* in;
+  float* out;
+} vtb_window_pool_args;
+
+vtb_status vtb_window_pool(vtb_pool* pool, const vtb_window_pool_args* args);
+
+/* [batch, height, width, channels] to [batch, out_height, out_width, channels]. */
+typedef struct vtb_resize_args {
+  int32_t batch, height, width, channels, out_height, out_width;
+  const float* in;
+  float* out;
+} vtb_resize_args;
+
+/* Bin i of n averages positions floor(i size / n) to ceil((i + 1) size / n) - 1. */
+vtb_status vtb_adaptive_average_pool(vtb_pool* pool, const vtb_resize_args* args);
+
+/* Bilinear, half-pixel centres: source = max((i + 0.5) * size / out_size - 0.5, 0), the upper neighbour clamped. */
+vtb_status vtb_bilinear(vtb_pool* pool, const vtb_resize_args* args);
+
+/* ---- chosen tokens ---------------------------------------------------------------------------------------------------------- */
+
+/*
+ * A light UniFormer block (Li et al., arXiv 2201.09450) computes on the `kept` tokens of each image with the highest
+ * scores; of equal scores the earlier token's counts as higher. It is always exactly `kept`: NaN too has a place in the order, above
+ * all numbers or, with its sign bit set, below. The block's rows, `shrunken` of them an image, are the class token, the kept
+ * tokens in the order they lie, and, unless kept == tokens, one representative of those left out:
+ *      shrunken = 1 + kept + (kept < tokens)
+ */
+
+/*
+ * in: [batch, tokens, channels]; out: [batch, shrunken, channels]. The class token of image b starts at
+ * class_token + b * class_stride; the representative is the sum of the tokens left out, each times its score / the sum of
+ * their scores.
+ */
+typedef struct vtb_shrink_tokens_args {
+  int32_t batch, tokens, channels, kept;
+  const float* in;
+  const float* scores;     /* [batch, tokens]; null only if kept == tokens */
+  const float* class_token;
+  int64_t class_stride;
+  float* out;
+} vtb_shrink_tokens_args;
+
+vtb_status vtb_shrink_tokens(vtb_pool* pool, const vtb_shrink_tokens_args* args);
+
+/*
+ * The way back: out[b, i] = the row of `after` that holds token i if it is kept, else what the representative gained,
+ *      in[b, i] + after[b, representative] - before[b, representative];      before, after: [batch, shrunken, channels].
+ */
+typedef struct vtb_recover_tokens_args {
+  int32_t batch, tokens, channels, kept;
+  const float* in;
+  const float* scores;     /* as above */
+  const float* before;
+  const float* after;
+  float* out;
+} vtb_recover_tokens_args;
+
+vtb_status vtb_recover_tokens(vtb_pool* pool, const vtb_recover_tokens_args* args);
+
+/*
+ * New scores: out[b, i] = (1 - trade_off) * scores[b, i] + trade_off * w for a kept token, and scores[b, i] for the
+ * others, where w is the attention the class token pays to the token's row, softmax(scale * q . k) averaged over heads;
+ * out = w if scores is null. If kept + 1 == tokens, the one left out takes the attention paid to the representative.
+ * qkv: [batch, shrunken, 3 * heads * head_dim], channels as for windowed attention.
+ */
+typedef struct vtb_score_tokens_args {
+  int32_t batch, tokens, kept, heads, head_dim;
+  float scale, trade_off;
+  const float* qkv;
+  const float* scores;     /* as above */
+  float* out;              /* [batch, tokens] */
+  void* scratch;
+} vtb_score_tokens_args;
+
+int64_t vtb_score_tokens_scratch(const vtb_score_tokens_args* args);
+vtb_status vtb_score_tokens(vtb_pool* pool, const vtb_score_tokens_args* args);
+
+/*
+ * Means of 2 x 2 scores, [batch, time, height, width] to [batch, time, height / 2, width / 2], an odd last row or column
+ * left out, then scaled so that each batch element keeps its sum.
+ */
+typedef struct vtb_pool_scores_args {
+  int32_t batch, time, height, width;
+  const float* in;
+  float* out;
+} vtb_pool_scores_args;
+
+vtb_status vtb_pool_scores(vtb_pool* pool, const vtb_pool_scores_args* args);
 
 /* ---- image ---------------------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 // vtb_gemm and vtb_gemm_pack against double-precision loops.
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -12,7 +13,7 @@ namespace {
 
 constexpr double unit = 0x1p-24;  // half an ulp of 1
 
-enum class Residual { none, separate, in_place };
+enum class Residual { none, separate, in_place, mapped };
 enum class Rows { in_order, permuted, some_dropped };
 
 struct Problem {
@@ -20,17 +21,21 @@ struct Problem {
   int32_t groups = 0;  // 0: no map
   bool norm = false;
   bool bias = false;
-  bool gelu = false;
+  vtb_activation activation = VTB_IDENTITY;
+  bool activation_last = false;
+  bool gate = false;
   Residual residual = Residual::none;
   Rows rows = Rows::in_order;
   int32_t threads = 1;
   Edge edge = Edge::back;
+  std::function<int32_t(int32_t row, int32_t group)> map = nullptr;  // null: random, with groups
 };
 
 std::string describe(const Problem& p) {
   return "m " + std::to_string(p.m) + " n " + std::to_string(p.n) + " k " + std::to_string(p.k) + " groups " +
-         std::to_string(p.groups) + " norm " + std::to_string(p.norm) + " bias " + std::to_string(p.bias) + " gelu " +
-         std::to_string(p.gelu) + " residual " + std::to_string(static_cast<int>(p.residual)) + " rows " +
+         std::to_string(p.groups) + " norm " + std::to_string(p.norm) + " bias " + std::to_string(p.bias) +
+         " activation " + std::to_string(p.activation) + " last " + std::to_string(p.activation_last) + " gate " +
+         std::to_string(p.gate) + " residual " + std::to_string(static_cast<int>(p.residual)) + " rows " +
          std::to_string(static_cast<int>(p.rows)) + " threads " + std::to_string(p.threads);
 }
 
@@ -55,37 +60,68 @@ void expected_row(const vtb_gemm_args& args, int32_t row, std::vector<double>& v
   }
 }
 
+double activated(vtb_activation activation, double x) {
+  switch (activation) {
+    case VTB_GELU: return x * 0.5 * std::erfc(-x * std::sqrt(0.5));
+    case VTB_RELU: return x > 0 ? x : 0;
+    case VTB_SILU: return x / (1 + std::exp(-x));
+    case VTB_SIGMOID: return 1 / (1 + std::exp(-x));
+    case VTB_TANH: return std::tanh(x);
+    default: return x;
+  }
+}
+
 // A problem's buffers, all guarded, and its run.
 class Trial {
  public:
   explicit Trial(const Problem& problem)
       : p(problem),
         pool(problem.threads),
-        a(random_floats(problem.m * static_cast<int64_t>(problem.k) + problem.k, 1, problem.edge)),
+        a(random_floats(problem.m * static_cast<int64_t>(problem.k), 1, problem.edge)),
         weight(random_floats(static_cast<int64_t>(problem.n) * problem.k, 2, problem.edge)),
         packed(vtb_gemm_packed_bytes(problem.n, problem.k) / sizeof(float), problem.edge),
         gamma(random_floats(problem.k, 3, problem.edge)),
         beta(random_floats(problem.k, 4, problem.edge)),
         bias(random_floats(problem.n, 5, problem.edge)),
+        gate_stride(problem.n + 5),
+        gate(random_floats((problem.m - 1) * gate_stride + problem.n, 8, problem.edge)),
         residual(random_floats(static_cast<int64_t>(problem.m) * problem.n, 6, problem.edge)),
         out(static_cast<int64_t>(problem.m) * problem.n, problem.edge),
         a_map(problem.m * static_cast<int64_t>(std::max(problem.groups, 1)), problem.edge),
+        residual_map(problem.m, problem.edge),
         out_map(problem.m, problem.edge) {
     Random random(7);
     const int32_t groups = std::max(p.groups, 1);
+    for (int32_t i = 0; i < p.m * groups && p.map; ++i) a_map[i] = p.map(i / groups, i % groups);
     // One row in eight, or segment, is padding; sources may repeat.
-    for (int32_t& source : a_map) source = random.below(8) == 0 ? -1 : random.below(p.m * groups);
+    for (int32_t& source : a_map) source = p.map ? source : random.below(8) == 0 ? -1 : random.below(p.m * groups);
+    for (int32_t& source : residual_map) source = random.below(p.m + 1) - 1;
     std::iota(out_map.begin(), out_map.end(), 0);
     for (int32_t i = p.m - 1; i > 0; --i) std::swap(out_map[i], out_map[random.below(i + 1)]);
     if (p.rows == Rows::some_dropped) {
       for (int32_t& row : out_map) row = random.below(3) == 0 ? -1 : row;
     }
     if (p.residual == Residual::in_place) std::copy(residual.begin(), residual.end(), out.begin());
-    args = {p.m, p.n, p.k, groups, a.data(), p.groups ? a_map.data() : nullptr, p.norm ? gamma.data() : nullptr,
-            p.norm ? beta.data() : nullptr, 1e-5f, p.gelu ? VTB_GELU : VTB_IDENTITY, packed.data(),
-            p.bias ? bias.data() : nullptr,
-            p.residual == Residual::none ? nullptr : p.residual == Residual::separate ? residual.data() : out.data(),
-            p.rows == Rows::in_order ? nullptr : out_map.data(), out.data(), nullptr};
+    args.m = p.m;
+    args.n = p.n;
+    args.k = p.k;
+    args.groups = groups;
+    args.a = a.data();
+    args.a_map = p.groups ? a_map.data() : nullptr;
+    args.gamma = p.norm ? gamma.data() : nullptr;
+    args.beta = p.norm ? beta.data() : nullptr;
+    args.eps = 1e-5f;
+    args.activation = p.activation;
+    args.activation_last = p.activation_last;
+    args.weight = packed.data();
+    args.bias = p.bias ? bias.data() : nullptr;
+    args.gate = p.gate ? gate.data() : nullptr;
+    args.gate_stride = gate_stride;
+    args.residual = p.residual == Residual::none ? nullptr
+                    : p.residual == Residual::in_place ? out.data() : residual.data();
+    args.residual_map = p.residual == Residual::mapped ? residual_map.data() : nullptr;
+    args.out_map = p.rows == Rows::in_order ? nullptr : out_map.data();
+    args.out = out.data();
     scratch = std::make_unique<Guarded<char>>(p.threads * vtb_gemm_scratch(&args));
     args.scratch = scratch->data();
     EXPECT_EQ(vtb_gemm_pack(pool, weight.data(), VTB_F32, p.n, p.k, packed.data()), VTB_OK);
@@ -93,7 +129,8 @@ class Trial {
   }
 
   // Each element within the bound of a sum of k rounded products in any order, (k + 1) * unit * the sum of the terms'
-  // magnitudes, with an allowance for normalising, bias, activation (4e-7, slope below 1.13) and residual.
+  // magnitudes, with an allowance for normalising, bias, activation (5e-7, slope below 1.13), gate (below 1 in
+  // magnitude) and residual.
   void check() const {
     SCOPED_TRACE(describe(p));
     std::vector<double> values(p.k), sizes(p.k);
@@ -110,11 +147,15 @@ class Trial {
           sum += values[c] * w[c];
           size += sizes[c] * std::fabs(w[c]);
         }
-        if (p.gelu) sum *= 0.5 * std::erfc(-sum * std::sqrt(0.5));
-        const double added = args.residual ? residual[static_cast<int64_t>(row) * p.n + j] : 0;
-        const double bound = (p.k + 16) * unit * 1.13 * size + 8 * unit * (std::fabs(sum) + std::fabs(added));
-        const float actual = out[static_cast<int64_t>(row) * p.n + j];
-        ASSERT_LE(std::fabs(actual - (sum + added)), bound) << "row " << i << " column " << j;
+        const int64_t from = args.residual_map ? residual_map[row] : row;
+        const double added = args.residual && from >= 0 ? residual[from * p.n + j] : 0;
+        const double factor = args.gate ? gate[row * gate_stride + j] : 1;
+        const double expected = args.activation_last
+                                    ? activated(p.activation, sum * factor + added)
+                                    : activated(p.activation, sum) * factor + added;
+        const double bound = 1.13 * unit * ((p.k + 16) * size + 4 * std::fabs(added)) + 10 * unit * std::fabs(expected);
+        ASSERT_LE(std::fabs(out[static_cast<int64_t>(row) * p.n + j] - expected), bound)
+            << "row " << i << " column " << j;
       }
     }
     for (int32_t row = 0; row < p.m; ++row) {
@@ -128,10 +169,12 @@ class Trial {
 
   const Problem p;
   Pool pool;
-  Guarded<float> a, weight, packed, gamma, beta, bias, residual, out;
-  Guarded<int32_t> a_map, out_map;
+  Guarded<float> a, weight, packed, gamma, beta, bias;
+  const int64_t gate_stride;
+  Guarded<float> gate, residual, out;
+  Guarded<int32_t> a_map, residual_map, out_map;
   std::unique_ptr<Guarded<char>> scratch;
-  vtb_gemm_args args;
+  vtb_gemm_args args = {};
 };
 
 void check(const Problem& problem) { Trial(problem).check(); }
@@ -152,11 +195,13 @@ TEST(Gemm, ShapesAroundTheTile) {
   }
 }
 
+constexpr vtb_activation activations[] = {VTB_IDENTITY, VTB_GELU, VTB_RELU, VTB_SILU, VTB_SIGMOID, VTB_TANH};
+
 TEST(Gemm, EveryRowCountOfATile) {
   for (int32_t m = 1; m <= kernels().gemm.mr; ++m) {
-    for (const bool gelu : {false, true}) {
+    for (const vtb_activation activation : activations) {
       Problem p = {m, 2 * kernels().gemm.nr, 37};
-      p.gelu = gelu;
+      p.activation = activation;
       p.residual = Residual::in_place;
       check(p);
     }
@@ -165,19 +210,35 @@ TEST(Gemm, EveryRowCountOfATile) {
 
 TEST(Gemm, Epilogues) {
   for (const int32_t n : {2 * kernels().gemm.nr, 2 * kernels().gemm.nr + 7}) {
-    for (const bool bias : {false, true}) {
-      for (const bool gelu : {false, true}) {
-        for (const Residual residual : {Residual::none, Residual::separate, Residual::in_place}) {
+    for (const vtb_activation activation : activations) {
+      for (int flags = 0; flags < 8; ++flags) {
+        for (const Residual residual : {Residual::none, Residual::separate, Residual::in_place, Residual::mapped}) {
           for (const Rows rows : {Rows::in_order, Rows::permuted, Rows::some_dropped}) {
             Problem p = {41, n, 29};
-            p.bias = bias;
-            p.gelu = gelu;
+            p.activation = activation;
+            p.bias = flags & 1;
+            p.activation_last = flags & 2;
+            p.gate = flags & 4;
             p.residual = residual;
             p.rows = rows;
             check(p);
           }
         }
       }
+    }
+  }
+}
+
+// A NaN of the operand reaches its own row, whole, and no other, whatever is applied to it.
+TEST(Gemm, NanIsNotHidden) {
+  for (const int32_t n : {2 * kernels().gemm.nr, 2 * kernels().gemm.nr + 3}) {
+    for (const vtb_activation activation : activations) {
+      Problem p = {29, n, 17};
+      p.activation = activation;
+      Trial trial(p);
+      trial.a[7 * 17 + 3] = std::numeric_limits<float>::quiet_NaN();
+      ASSERT_EQ(vtb_gemm(trial.pool, &trial.args), VTB_OK);
+      for (int32_t i = 0; i < p.m * n; ++i) ASSERT_EQ(std::isnan(trial.out[i]), i / n == 7) << activation << " " << i;
     }
   }
 }
@@ -201,19 +262,45 @@ TEST(Gemm, GatheredAndNormalisedRows) {
   }
 }
 
+// The rows of convolutions, whose neighbouring taps are neighbours in memory: every border of a small map, and strides.
+TEST(Gemm, RowsOfConvolutions) {
+  struct Shape { int32_t batch, height, width, channels, size, stride, padding; };
+  for (const Shape s : {Shape{2, 9, 11, 3, 7, 2, 3}, {1, 14, 14, 5, 3, 1, 1}, {3, 2, 3, 16, 5, 1, 2},
+                        {1, 8, 8, 1, 2, 2, 0}}) {
+    const int32_t height = (s.height + 2 * s.padding - s.size) / s.stride + 1;
+    const int32_t width = (s.width + 2 * s.padding - s.size) / s.stride + 1;
+    Problem p = {s.batch * height * width, 33, s.size * s.size * s.channels};
+    p.groups = s.size * s.size;
+    p.map = [=](int32_t row, int32_t tap) {
+      const int32_t x = row % width * s.stride + tap % s.size - s.padding;
+      const int32_t y = row / width % height * s.stride + tap / s.size - s.padding;
+      const bool inside = x >= 0 && x < s.width && y >= 0 && y < s.height;
+      return inside ? (row / (width * height) * s.height + y) * s.width + x : -1;
+    };
+    for (const Edge edge : both_edges) {
+      p.edge = edge;
+      check(p);
+    }
+  }
+}
+
 // Rows so long that k is split, with all that happens only once to a sum.
 TEST(Gemm, LongRows) {
   for (const int32_t k : {1024, 1031, 1536, 3072, 6144}) {
-    for (const bool gelu : {false, true}) {
-      for (const Residual residual : {Residual::none, Residual::separate, Residual::in_place}) {
-        Problem p = {49, 50, k};
-        p.norm = k == 3072;
-        p.bias = true;
-        p.gelu = gelu;
-        p.residual = residual;
-        p.rows = residual == Residual::in_place ? Rows::some_dropped : Rows::in_order;
-        p.threads = 2;
-        check(p);
+    for (const vtb_activation activation : {VTB_IDENTITY, VTB_GELU, VTB_RELU}) {
+      for (const Residual residual : {Residual::none, Residual::separate, Residual::in_place, Residual::mapped}) {
+        for (const bool last : {false, true}) {
+          Problem p = {49, 2 * kernels().gemm.nr + 2, k};
+          p.norm = k == 3072;
+          p.bias = true;
+          p.activation = activation;
+          p.activation_last = last;
+          p.gate = k == 1536;
+          p.residual = residual;
+          p.rows = residual == Residual::in_place ? Rows::some_dropped : Rows::in_order;
+          p.threads = 2;
+          check(p);
+        }
       }
     }
   }

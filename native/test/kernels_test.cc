@@ -42,7 +42,8 @@ TEST(Kernels, TheLevelAskedForIsTheLevelThatRuns) {
   const Kernels& k = kernels();
   int64_t length = 0;
   for (const char* name : {k.gemm.name, k.layer_norm.name, k.window_attention.name, k.pooling.name, k.softmax.name,
-                           k.fma.name, k.resample.name}) {
+                           k.sum.name, k.affine.name, k.global_filter.name, k.resize.name,
+                           k.depthwise_conv.name, k.window_pool.name, k.fma.name, k.resample.name}) {
     const std::string text = name;
     ASSERT_GT(text.size(), suffix.size());
     EXPECT_EQ(text.substr(text.size() - suffix.size()), suffix) << text;

@@ -39,8 +39,8 @@ static void exp_all(const float* in, int64_t count, float* out) {
   for (int64_t i = 0; i < count; i += Vec::width) exp(Vec::load(in + i)).store(out + i);
 }
 
-static void gelu_all(const float* in, int64_t count, float* out) {
-  for (int64_t i = 0; i < count; i += Vec::width) gelu(Vec::load(in + i)).store(out + i);
+static void activate_all(int32_t activation, const float* in, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i += Vec::width) activate(activation, Vec::load(in + i)).store(out + i);
 }
 
 }  // namespace vtb::VTB_ISA

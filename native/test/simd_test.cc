@@ -158,29 +158,68 @@ TEST(SimdMath, Exp) {
   EXPECT_LE(worst, 2);
 }
 
-TEST(SimdMath, Gelu) {
-  const std::vector<float> x = sweep(-14, 14, 1 << 20);
-  std::vector<float> y(x.size());
-  simd().gelu(x.data(), static_cast<int64_t>(x.size()), y.data());
-  double worst = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    const double exact = 0.5 * x[i] * std::erfc(-static_cast<double>(x[i]) / std::sqrt(2.0));
-    if (std::isnan(x[i])) {
-      ASSERT_TRUE(std::isnan(y[i]));
-    } else if (x[i] == infinity) {
-      ASSERT_EQ(y[i], infinity);
-    } else if (x[i] < -13) {
-      ASSERT_LE(std::fabs(y[i]), 1e-37) << x[i];
-      if (x[i] <= -16) { ASSERT_EQ(y[i], 0) << x[i]; }
-    } else {
-      ASSERT_FALSE(std::isnan(y[i])) << x[i];
-      // Half a subnormal step is the best there is for results below the normal numbers.
-      if (std::fabs(exact) >= 0x1p-125) worst = std::max(worst, std::fabs(y[i] - exact) / std::fabs(exact));
-      ASSERT_NEAR(y[i], exact, std::max(5e-7 * std::fabs(exact), 0x1p-148)) << x[i];
+double normal_distribution(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
+double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+// An activation, the bound of its relative error, the argument from which on it holds, and the one up to which the
+// activation has vanished. In between the result nears the subnormal numbers.
+struct ActivationCase {
+  vtb_activation activation;
+  const char* name;
+  double (*exact)(double x);
+  double bound;
+  float low, vanished;
+};
+
+const ActivationCase activation_cases[] = {
+    {VTB_GELU, "gelu", [](double x) { return x * normal_distribution(x); }, 5e-7, -13, -16},
+    {VTB_SILU, "silu", [](double x) { return x * logistic(x); }, 3e-7, -87.3f, -110},
+    {VTB_SIGMOID, "sigmoid", logistic, 3e-7, -87.3f, -110},
+    {VTB_TANH, "tanh", [](double x) { return std::tanh(x); }, 3e-7, -infinity, -infinity},
+};
+
+TEST(SimdMath, Activations) {
+  const std::vector<float> x = sweep(-90, 90, 1 << 20), middle = sweep(-14, 14, 1 << 20);
+  for (const ActivationCase& c : activation_cases) {
+    SCOPED_TRACE(c.name);
+    double worst = 0;
+    for (const std::vector<float>& in : {x, middle}) {
+      std::vector<float> out(in.size());
+      simd().activate(c.activation, in.data(), static_cast<int64_t>(in.size()), out.data());
+      for (size_t i = 0; i < in.size(); ++i) {
+        if (std::isnan(in[i])) {
+          ASSERT_TRUE(std::isnan(out[i]));
+        } else if (in[i] == infinity) {
+          ASSERT_EQ(out[i], c.exact(100) == 1 ? 1 : infinity);
+        } else if (in[i] < c.low) {
+          ASSERT_LE(std::fabs(out[i]), 2e-36) << in[i];
+          if (in[i] <= c.vanished) { ASSERT_EQ(out[i], 0) << in[i]; }
+        } else {
+          ASSERT_FALSE(std::isnan(out[i])) << in[i];
+          const double exact = c.exact(in[i]);
+          // Half a subnormal step is the best there is for results below the normal numbers.
+          if (std::fabs(exact) >= 0x1p-125) worst = std::max(worst, std::fabs(out[i] - exact) / std::fabs(exact));
+          ASSERT_NEAR(out[i], exact, std::max(c.bound * std::fabs(exact), 0x1p-148)) << in[i];
+        }
+      }
     }
+    RecordProperty(c.name, std::to_string(worst * 1e7) + "e-7");
+    EXPECT_LE(worst, c.bound);
   }
-  RecordProperty("worst_relative_error", std::to_string(worst * 1e7) + "e-7");
-  EXPECT_LE(worst, 5e-7);
+}
+
+TEST(SimdMath, ReluAndIdentityAreExact) {
+  const std::vector<float> x = sweep(-14, 14, 1 << 10);
+  std::vector<float> relu(x.size()), identity(x.size());
+  simd().activate(VTB_RELU, x.data(), static_cast<int64_t>(x.size()), relu.data());
+  simd().activate(VTB_IDENTITY, x.data(), static_cast<int64_t>(x.size()), identity.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    ASSERT_EQ(std::isnan(relu[i]), std::isnan(x[i]));
+    ASSERT_EQ(std::isnan(identity[i]), std::isnan(x[i]));
+    if (std::isnan(x[i])) continue;
+    ASSERT_EQ(relu[i], x[i] > 0 ? x[i] : 0);
+    ASSERT_EQ(identity[i], x[i]);
+  }
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Mean pooling, softmax and the broadcast addition.
+// Mean pooling and softmax.
 #include <algorithm>
 #include <cmath>
 
@@ -84,24 +84,6 @@ TEST(Softmax, MinusInfinityIsNothingAndNaNIsSeen) {
   for (int i = 0; i < 19; ++i) {
     EXPECT_TRUE(std::isfinite(x[i]));
     EXPECT_TRUE(std::isnan(x[19 + i]));
-  }
-}
-
-TEST(Add, EveryImageGetsTheSameAddend) {
-  for (int32_t threads : {1, 2, 3}) {
-    Pool pool(threads);
-    for (int32_t elements : {1, 3, 17, 1000, 16384, 16385, 40000}) {
-      const int32_t batch = 3;
-      auto in = random_floats(int64_t{batch} * elements, 1);
-      const auto addend = random_floats(elements, 2);
-      Guarded<float> out(in.size());
-      vtb_add_args args = {batch, elements, in.data(), addend.data(), out.data()};
-      ASSERT_EQ(vtb_add(pool, &args), VTB_OK);
-      for (int64_t i = 0; i < in.size(); ++i) ASSERT_EQ(out[i], in[i] + addend[i % elements]);
-      args.out = in.data();
-      ASSERT_EQ(vtb_add(pool, &args), VTB_OK);
-      for (int64_t i = 0; i < in.size(); ++i) ASSERT_EQ(in[i], out[i]);
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include "gemm/gemm.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "runtime/kernels.h"
 #include "runtime/pool.h"
@@ -52,12 +53,34 @@ struct alignas(64) Stage {
   float* rows() { return reinterpret_cast<float*>(this + 1); }
 };
 
+// Whether only bias and residual follow the product, and ReLU at the very end.
+bool is_plain(const vtb_gemm_args& args) {
+  const bool last = args.activation_last || !args.residual;
+  return !args.gate && (args.activation == VTB_IDENTITY || (args.activation == VTB_RELU && last));
+}
+
 // The most of k that is summed up in one go: longer rows, and the panel they meet, would not stay in L2. What is summed
-// up so far waits in the output, so an activation, which wants the whole sum, forbids it.
+// up so far waits in the output, residual included, so what is not plain, which wants the product alone, forbids it.
 int32_t depth(const vtb_gemm_args& args) {
   constexpr int32_t longest = 1024;
-  if (args.k <= longest || args.activation != VTB_IDENTITY) return args.k;
+  if (args.k <= longest || !is_plain(args)) return args.k;
   return divide_up(args.k, divide_up(args.k, longest));
+}
+
+// Points the tile at its rows, from `row` on, and columns, from `column` on; what was summed up before lies in the
+// output if `partial`.
+void place(const vtb_gemm_args& args, int32_t row, int32_t column, bool partial, GemmTile* tile) {
+  const int64_t first = args.out_map ? 0 : row;
+  tile->out = args.out + first * args.n + column;
+  tile->out_map = args.out_map ? args.out_map + row : nullptr;
+  if (args.gate) tile->gate = args.gate + first * args.gate_stride + column;
+  if (partial) {
+    tile->residual = tile->out;
+    tile->residual_map = nullptr;
+  } else if (args.residual) {
+    tile->residual_map = args.residual_map ? args.residual_map + first : nullptr;
+    tile->residual = args.residual + (args.residual_map ? 0 : first * args.n) + column;
+  }
 }
 
 // Multiplies rows first_row, first_row + 1, ... , which lie at a, with the panels [panel_begin, panel_end).
@@ -66,12 +89,16 @@ void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const f
   const int32_t tiles = divide_up(rows, kernel.mr), k_step = depth(args);
   GemmTile tile = {};
   tile.a_stride = stride;
-  tile.gelu = args.activation == VTB_GELU;
+  tile.plain = is_plain(args);
+  tile.activation_last = args.activation_last || tile.plain;
+  tile.gate_stride = args.gate_stride;
   tile.out_stride = args.n;
   // The tiles of a panel share the lines of the next one.
   const int32_t next_lines = divide_up(kernel.unroll * kernel.nr, 16 * tiles);
   for (int32_t k = 0; k < args.k; k += k_step) {
     tile.k = std::min(k_step, args.k - k);
+    tile.activation = k + tile.k == args.k ? args.activation : VTB_IDENTITY;
+    tile.floor = tile.activation == VTB_RELU ? 0 : -std::numeric_limits<float>::infinity();
     const int64_t tile_lines = static_cast<int64_t>(tile.k / kernel.unroll) * next_lines;
     const int64_t panel_lines = int64_t{tile.k} * kernel.nr / 16;
     for (int32_t panel = panel_begin; panel < panel_end; ++panel) {
@@ -79,19 +106,14 @@ void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const f
       tile.panel = static_cast<const float*>(args.weight) + (int64_t{panel} * args.k + k) * kernel.nr;
       tile.columns = std::min(kernel.nr, args.n - column);
       tile.bias = args.bias && k == 0 ? args.bias + column : nullptr;
-      const float* added = k == 0 ? args.residual : args.out;
       for (int32_t t = 0; t < tiles; ++t) {
         // Even shares: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7.
         const int32_t begin = static_cast<int32_t>(int64_t{rows} * t / tiles);
         const int32_t end = static_cast<int32_t>(int64_t{rows} * (t + 1) / tiles);
-        const int32_t row = first_row + begin;
-        const int64_t at = (args.out_map ? 0 : int64_t{row} * args.n) + column;
         tile.a = a + begin * stride + k;
         tile.next_lines = t * tile_lines < panel_lines ? next_lines : 0;
         tile.next = reinterpret_cast<const char*>(tile.panel + int64_t{args.k} * kernel.nr) + t * tile_lines * 64;
-        tile.residual = added ? added + at : nullptr;
-        tile.out = args.out + at;
-        tile.out_map = args.out_map ? args.out_map + row : nullptr;
+        place(args, first_row + begin, column, k > 0, &tile);
         kernel.tile[end - begin - 1](tile);
       }
     }

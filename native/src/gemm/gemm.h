@@ -20,11 +20,20 @@ struct GemmTile {
   int32_t columns;         // 1 .. nr that exist
   const char* next;        // weights needed soon, to be brought into L2 on the way:
   int32_t next_lines;      // so many cache lines every `unroll` steps of k
-  bool gelu;
   const float* bias;       // [columns], or null
-  const float* residual;   // as out, or null
-  float* out;              // row 0 of the tile, or of the whole output if there is a map; at the tile's first column
-  int64_t out_stride;
+  // Only bias and residual follow the product, and then max(floor, .): 0 for ReLU, minus infinity for none.
+  bool plain;
+  float floor;
+  int32_t activation;      // vtb_activation; this and the next are read where not plain
+  bool activation_last;
+  // The tile's rows of what follows are counted from the tile's first row, or from row 0 of everything if there is an
+  // out_map. All are at the tile's first column.
+  const float* gate;       // or null
+  int64_t gate_stride;
+  const float* residual;   // or null; row 0 of everything if there is a residual_map
+  const int32_t* residual_map;  // or null
+  float* out;
+  int64_t out_stride;      // of residual too
   const int32_t* out_map;  // [rows of the tile], or null
 };
 

@@ -6,27 +6,54 @@
 #include "gemm/gemm.h"
 #include "rows/rows_f32.h"
 #include "simd/math.h"
+#include "simd/partial.h"
 
 namespace vtb::VTB_ISA {
 
-// The epilogue of what is rare or dominated by its own arithmetic: column tails and GELU. `sums` is [rows, nr].
-__attribute__((noinline)) static void finish_tile(const GemmTile& tile, const float* sums, int rows, int nr) {
-  constexpr int w = Vec::width;
-  for (int i = 0; i < rows; ++i) {
+// What is added to a row of the tile's output, or null.
+static inline const float* residual_row(const GemmTile& tile, int64_t row) {
+  if (!tile.residual) return nullptr;
+  const int64_t source = tile.residual_map ? tile.residual_map[row] : row;
+  return source < 0 ? nullptr : tile.residual + source * tile.out_stride;
+}
+
+// Everything behind the sums, [rows, nr], with the activation before or after gate and residual.
+template <int32_t before, int32_t after>
+static void finish_rows(const GemmTile& tile, const float* sums, int rows, int nr) {
+  for (int i = 0; i < rows; ++i, sums += nr) {
     const int64_t row = tile.out_map ? tile.out_map[i] : i;
     if (row < 0) continue;
     float* out = tile.out + row * tile.out_stride;
-    const float* residual = tile.residual ? tile.residual + row * tile.out_stride : nullptr;
-    for (int j = 0; j < tile.columns; j += w) {
-      Vec sum = Vec::load(sums + i * nr + j);
-      if (tile.gelu) sum = gelu(sum);
+    const float* gate = tile.gate ? tile.gate + row * tile.gate_stride : nullptr;
+    const float* residual = residual_row(tile, row);
+    for (int j = 0; j < tile.columns; j += Vec::width) {
       const int left = tile.columns - j;
-      if (left >= w) {
-        (residual ? sum + Vec::load(residual + j) : sum).store(out + j);
-      } else {
-        (residual ? sum + Vec::load_partial(residual + j, left) : sum).store_partial(out + j, left);
-      }
+      Vec x = activate(before, Vec::load(sums + j));
+      if (gate) x = x * load_up_to(gate + j, left);
+      if (residual) x = x + load_up_to(residual + j, left);
+      store_up_to(activate(after, x), out + j, left);
     }
+  }
+}
+
+template <int32_t activation>
+static void finish_rows(const GemmTile& tile, const float* sums, int rows, int nr) {
+  if (tile.activation_last) {
+    finish_rows<VTB_IDENTITY, activation>(tile, sums, rows, nr);
+  } else {
+    finish_rows<activation, VTB_IDENTITY>(tile, sums, rows, nr);
+  }
+}
+
+// The epilogue of what is rare or dominated by its own arithmetic: column tails, gates, activations other than ReLU.
+__attribute__((noinline)) static void finish_tile(const GemmTile& tile, const float* sums, int rows, int nr) {
+  switch (tile.activation) {
+    case VTB_GELU: return finish_rows<VTB_GELU>(tile, sums, rows, nr);
+    case VTB_RELU: return finish_rows<VTB_RELU>(tile, sums, rows, nr);
+    case VTB_SILU: return finish_rows<VTB_SILU>(tile, sums, rows, nr);
+    case VTB_SIGMOID: return finish_rows<VTB_SIGMOID>(tile, sums, rows, nr);
+    case VTB_TANH: return finish_rows<VTB_TANH>(tile, sums, rows, nr);
+    default: return finish_rows<VTB_IDENTITY, VTB_IDENTITY>(tile, sums, rows, nr);
   }
 }
 
@@ -37,15 +64,8 @@ static void multiply_tile(const GemmTile& tile) {
   Vec sums[rows][vectors];
 #pragma GCC unroll 4
   for (int j = 0; j < vectors; ++j) {
-    Vec bias = Vec::zero();
-    if (tile.bias) {
-      const int left = tile.columns - j * w;
-      if (left >= w) {
-        bias = Vec::load(tile.bias + j * w);
-      } else if (left > 0) {
-        bias = Vec::load_partial(tile.bias + j * w, left);
-      }
-    }
+    const int left = tile.columns - j * w;
+    const Vec bias = tile.bias && left > 0 ? load_up_to(tile.bias + j * w, left) : Vec::zero();
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) sums[i][j] = bias;
   }
@@ -88,7 +108,7 @@ static void multiply_tile(const GemmTile& tile) {
     advance(1);
   }
 
-  if (tile.gelu || tile.columns < nr) {
+  if (!tile.plain || tile.columns < nr) {
     alignas(64) float spilled[rows * nr];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
@@ -98,20 +118,19 @@ static void multiply_tile(const GemmTile& tile) {
     finish_tile(tile, spilled, rows, nr);
     return;
   }
+  const Vec floor = Vec::broadcast(tile.floor);
 #pragma GCC unroll 16
   for (int i = 0; i < rows; ++i) {
     const int64_t row = tile.out_map ? tile.out_map[i] : i;
     if (row < 0) continue;
+    const float* residual = residual_row(tile, row);
+    float* out = tile.out + row * tile.out_stride;
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) {
-      const int64_t at = row * tile.out_stride + j * w;
-      (tile.residual ? sums[i][j] + Vec::load(tile.residual + at) : sums[i][j]).store(tile.out + at);
+      const Vec x = residual ? sums[i][j] + Vec::load(residual + j * w) : sums[i][j];
+      max(floor, x).store(out + j * w);
     }
   }
-}
-
-static void read_rows(const RowOperand& operand, int64_t begin, int64_t end, float* out, int64_t stride) {
-  for (int64_t row = begin; row < end; ++row, out += stride) read_row(operand, row, out);
 }
 
 }  // namespace vtb::VTB_ISA

@@ -8,7 +8,7 @@ namespace vtb::VTB_ISA {
 
 static void layer_norm_rows(const vtb_layer_norm_args& args, int64_t begin, int64_t end) {
   const RowOperand operand = {args.in, args.map, args.groups, args.channels, args.gamma, args.beta, args.eps};
-  for (int64_t row = begin; row < end; ++row) read_row(operand, row, args.out + row * args.channels);
+  read_rows(operand, begin, end, args.out + begin * args.channels, args.channels);
 }
 
 }  // namespace vtb::VTB_ISA

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "rows/rows.h"
+#include "simd/partial.h"
 
 namespace vtb::VTB_ISA {
 
@@ -12,19 +13,60 @@ static inline void zero_floats(float* out, int32_t count) {
 }
 
 static inline void copy_floats(const float* in, int32_t count, float* out) {
-  int32_t i = 0;
-  for (; i + Vec::width <= count; i += Vec::width) Vec::load(in + i).store(out + i);
-  Vec::load_partial(in + i, count - i).store_partial(out + i, count - i);
+  constexpr int w = Vec::width;
+  if (count < w) return Vec::load_partial(in, count).store_partial(out, count);
+  for (int32_t i = 0; i < count - w; i += w) Vec::load(in + i).store(out + i);
+  Vec::load(in + count - w).store(out + count - w);
 }
 
-// LayerNorm of one row (J. L. Ba et al., arXiv 1607.06450), biased variance. Two passes for the statistics: the mean,
-// then the centred squares, as E[x^2] - mean^2 would cancel. The row is in L1 after the first. `out` may equal `in`.
-static inline void normalise_row(const float* in, int32_t columns, const float* gamma, const float* beta, float eps,
-                                 float* out) {
+// LayerNorm (J. L. Ba et al., arXiv 1607.06450), biased variance. Two passes for the statistics: the mean, then the
+// centred squares, as E[x^2] - mean^2 would cancel. A normalised row may replace the row it is made of.
+struct Norm {
+  int32_t columns;
+  float share;  // 1 / columns
+  const float* gamma;
+  const float* beta;
+  float eps;
+};
+
+static inline Vec reciprocal_deviation(const Norm& norm, Vec squares) {
+  return Vec::broadcast(1.0f / __builtin_sqrtf(reduce_add(squares) * norm.share + norm.eps));
+}
+
+// A row of so many vectors, the last perhaps partial, that stays in registers.
+template <int vectors>
+static void normalise_short_row(const Norm& norm, const float* in, float* out) {
+  constexpr int w = Vec::width, last = vectors - 1;
+  const int tail = norm.columns - last * w;
+  Vec x[vectors];
+  Vec sums[2] = {Vec::zero(), Vec::zero()};
+#pragma GCC unroll 16
+  for (int i = 0; i < vectors; ++i) {
+    x[i] = i < last ? Vec::load(in + i * w) : load_up_to(in + i * w, tail);
+    sums[i % 2] = sums[i % 2] + x[i];
+  }
+  const Vec mean = Vec::broadcast(reduce_add(sums[0] + sums[1]) * norm.share);
+  sums[0] = sums[1] = Vec::zero();
+#pragma GCC unroll 16
+  for (int i = 0; i < vectors; ++i) {
+    x[i] = x[i] - mean;
+    if (i == last && tail < w) x[i] = blend(first_lanes(tail), x[i], Vec::zero());
+    sums[i % 2] = fma(x[i], x[i], sums[i % 2]);
+  }
+  const Vec inverse = reciprocal_deviation(norm, sums[0] + sums[1]);
+#pragma GCC unroll 16
+  for (int i = 0; i < last; ++i) {
+    fma(x[i] * inverse, Vec::load(norm.gamma + i * w), Vec::load(norm.beta + i * w)).store(out + i * w);
+  }
+  const Vec gamma = load_up_to(norm.gamma + last * w, tail), beta = load_up_to(norm.beta + last * w, tail);
+  store_up_to(fma(x[last] * inverse, gamma, beta), out + last * w, tail);
+}
+
+// A row that is in L1 after the first pass.
+static void normalise_long_row(const Norm& norm, const float* in, float* out) {
   constexpr int w = Vec::width;
-  const float count = static_cast<float>(columns);
-  const int32_t whole = columns - columns % w;
-  const int tail = columns - whole;
+  const int32_t whole = norm.columns - norm.columns % w;
+  const int tail = norm.columns - whole;
   // Four sums, so that a row is not one chain of dependent additions.
   Vec s0 = Vec::zero(), s1 = s0, s2 = s0, s3 = s0;
   int32_t i = 0;
@@ -36,7 +78,7 @@ static inline void normalise_row(const float* in, int32_t columns, const float* 
   }
   for (; i < whole; i += w) s0 = s0 + Vec::load(in + i);
   if (tail) s1 = s1 + Vec::load_partial(in + whole, tail);
-  const Vec mean = Vec::broadcast(reduce_add((s0 + s1) + (s2 + s3)) / count);
+  const Vec mean = Vec::broadcast(reduce_add((s0 + s1) + (s2 + s3)) * norm.share);
 
   s0 = s1 = s2 = s3 = Vec::zero();
   for (i = 0; i + 4 * w <= whole; i += 4 * w) {
@@ -55,44 +97,70 @@ static inline void normalise_row(const float* in, int32_t columns, const float* 
     const Vec d = blend(first_lanes(tail), Vec::load_partial(in + whole, tail) - mean, Vec::zero());
     s1 = fma(d, d, s1);
   }
-  const Vec inverse = Vec::broadcast(1.0f / __builtin_sqrtf(reduce_add((s0 + s1) + (s2 + s3)) / count + eps));
+  const Vec inverse = reciprocal_deviation(norm, (s0 + s1) + (s2 + s3));
 
   for (i = 0; i < whole; i += w) {
     const Vec x = (Vec::load(in + i) - mean) * inverse;
-    fma(x, Vec::load(gamma + i), Vec::load(beta + i)).store(out + i);
+    fma(x, Vec::load(norm.gamma + i), Vec::load(norm.beta + i)).store(out + i);
   }
   if (tail) {
     const Vec x = (Vec::load_partial(in + whole, tail) - mean) * inverse;
-    fma(x, Vec::load_partial(gamma + whole, tail), Vec::load_partial(beta + whole, tail))
+    fma(x, Vec::load_partial(norm.gamma + whole, tail), Vec::load_partial(norm.beta + whole, tail))
         .store_partial(out + whole, tail);
   }
 }
 
-// Writes row `row` of the operand to out[0, columns). `out` may be the row's own memory where there is no map.
-static inline void read_row(const RowOperand& operand, int64_t row, float* out) {
-  const float* in = out;
-  if (operand.groups == 1) {
-    const int64_t source = operand.map ? operand.map[row] : row;
+using NormaliseRow = decltype(&normalise_long_row);
+
+static inline NormaliseRow find_normalise_row(int32_t columns) {
+  static constexpr NormaliseRow short_rows[] = {
+      normalise_short_row<1>, normalise_short_row<2>,  normalise_short_row<3>,  normalise_short_row<4>,
+      normalise_short_row<5>, normalise_short_row<6>,  normalise_short_row<7>,  normalise_short_row<8>,
+      normalise_short_row<9>, normalise_short_row<10>, normalise_short_row<11>, normalise_short_row<12>};
+  const int32_t vectors = (columns + Vec::width - 1) / Vec::width;
+  return vectors <= 12 ? short_rows[vectors - 1] : normalise_long_row;
+}
+
+// Writes the segments that sources[0, groups) name, -1 for zeros, one after the other. Neighbours in the operand, such
+// as the taps of a row of a convolution's window, are copied as one.
+static inline void gather_segments(const float* base, const int32_t* sources, int32_t groups, int32_t segment,
+                                   float* out) {
+  for (int32_t g = 0; g < groups;) {
+    const int32_t first = g, source = sources[g], step = source < 0 ? 0 : 1;
+    for (++g; g < groups && sources[g] == sources[g - 1] + step; ++g) {}
+    const int32_t count = (g - first) * segment;
     if (source < 0) {
-      zero_floats(out, operand.columns);
-      return;
+      zero_floats(out, count);
+    } else {
+      copy_floats(base + int64_t{source} * segment, count, out);
     }
-    in = operand.base + source * operand.columns;
-  } else {
-    const int32_t segment = operand.columns / operand.groups;
-    const int32_t* sources = operand.map + row * operand.groups;
-    for (int32_t g = 0; g < operand.groups; ++g) {
-      if (sources[g] < 0) {
-        zero_floats(out + g * segment, segment);
-      } else {
-        copy_floats(operand.base + static_cast<int64_t>(sources[g]) * segment, segment, out + g * segment);
-      }
-    }
+    out += count;
   }
-  if (operand.gamma) {
-    normalise_row(in, operand.columns, operand.gamma, operand.beta, operand.eps, out);
-  } else if (in != out) {
-    copy_floats(in, operand.columns, out);
+}
+
+// Writes rows [begin, end) of the operand to out, `stride` floats apart. `out` may be the rows' own memory where there
+// is no map.
+static void read_rows(const RowOperand& operand, int64_t begin, int64_t end, float* out, int64_t stride) {
+  const int32_t columns = operand.columns, groups = operand.groups;
+  const Norm norm = {columns, 1.0f / static_cast<float>(columns), operand.gamma, operand.beta, operand.eps};
+  const NormaliseRow normalise_row = find_normalise_row(columns);
+  for (int64_t row = begin; row < end; ++row, out += stride) {
+    const float* in = out;
+    if (groups == 1) {
+      const int64_t source = operand.map ? operand.map[row] : row;
+      if (source < 0) {
+        zero_floats(out, columns);
+        continue;
+      }
+      in = operand.base + source * columns;
+    } else {
+      gather_segments(operand.base, operand.map + row * groups, groups, columns / groups, out);
+    }
+    if (operand.gamma) {
+      normalise_row(norm, in, out);
+    } else if (in != out) {
+      copy_floats(in, columns, out);
+    }
   }
 }
 

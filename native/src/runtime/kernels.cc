@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 #include <mutex>
 
 #include "runtime/isa.h"
@@ -14,31 +15,34 @@ struct Dispatch {
   vtb_isa detected;
   vtb_isa level;
   Kernels kernels;
-  char names[512];
+  char names[1024];
 };
 
 Dispatch dispatch;
+
+// The kernels of one level, in the order of Kernels.
+#define VTB_KERNELS(isa)                                                                                    \
+  {                                                                                                         \
+    isa::gemm_f32, isa::layer_norm_f32, isa::window_attention_f32, isa::pooling_f32, isa::softmax_f32,      \
+        isa::sum_f32, isa::affine_f32, isa::global_filter_f32, isa::resize_f32,                             \
+        isa::depthwise_conv_f32, isa::window_pool_f32, isa::fma_f32, isa::resample_u8                       \
+  }
 
 void fill() {
   dispatch.detected = detect_isa();
   dispatch.status = choose_isa(std::getenv("VERTEBRA_ISA"), dispatch.detected, &dispatch.level);
   if (dispatch.status != VTB_OK) return;
   Kernels& k = dispatch.kernels;
-  k = {generic::gemm_f32,    generic::layer_norm_f32, generic::window_attention_f32,
-       generic::pooling_f32, generic::softmax_f32,    generic::fma_f32,
-       generic::resample_u8};
-  if (dispatch.level >= VTB_ISA_AVX2) {
-    k = {avx2::gemm_f32,    avx2::layer_norm_f32, avx2::window_attention_f32,
-         avx2::pooling_f32, avx2::softmax_f32,    avx2::fma_f32,
-         avx2::resample_u8};
+  k = VTB_KERNELS(generic);
+  if (dispatch.level >= VTB_ISA_AVX2) k = VTB_KERNELS(avx2);
+  if (dispatch.level >= VTB_ISA_AVX512) k = VTB_KERNELS(avx512);
+  char* end = dispatch.names;
+  for (const char* name : {k.gemm.name, k.layer_norm.name, k.window_attention.name, k.pooling.name, k.softmax.name,
+                           k.sum.name, k.affine.name, k.global_filter.name, k.resize.name,
+                           k.depthwise_conv.name, k.window_pool.name, k.fma.name, k.resample.name}) {
+    const char* separator = end == dispatch.names ? "" : " ";
+    end += std::snprintf(end, dispatch.names + sizeof dispatch.names - end, "%s%s", separator, name);
   }
-  if (dispatch.level >= VTB_ISA_AVX512) {
-    k = {avx512::gemm_f32,    avx512::layer_norm_f32, avx512::window_attention_f32,
-         avx512::pooling_f32, avx512::softmax_f32,    avx512::fma_f32,
-         avx512::resample_u8};
-  }
-  std::snprintf(dispatch.names, sizeof dispatch.names, "%s %s %s %s %s %s %s", k.gemm.name, k.layer_norm.name,
-                k.window_attention.name, k.pooling.name, k.softmax.name, k.fma.name, k.resample.name);
 }
 
 }  // namespace

@@ -1,14 +1,20 @@
 // The dispatch table: for every operation the kernel of the best instruction set in use.
 #pragma once
 
+#include "affine/affine.h"
+#include "depthwise_conv/depthwise_conv.h"
 #include "gemm/gemm.h"
+#include "global_filter/global_filter.h"
 #include "image/resample.h"
 #include "layer_norm/layer_norm.h"
 #include "measure/measure.h"
 #include "pooling/pooling.h"
+#include "resize/resize.h"
 #include "softmax/softmax.h"
+#include "sum/sum.h"
 #include "vertebra.h"
 #include "window_attention/window_attention.h"
+#include "window_pool/window_pool.h"
 
 namespace vtb {
 
@@ -21,6 +27,12 @@ struct Kernels {
   WindowAttentionKernel window_attention;
   PoolingKernel pooling;
   SoftmaxKernel softmax;
+  SumKernel sum;
+  AffineKernel affine;
+  GlobalFilterKernel global_filter;
+  ResizeKernel resize;
+  DepthwiseConvKernel depthwise_conv;
+  WindowPoolKernel window_pool;
   FmaKernel fma;
   ResampleKernel resample;
 };

@@ -11,8 +11,10 @@ struct WindowAttentionKernel {
   const char* name;
   // Bytes one thread needs; a multiple of 64.
   int64_t (*scratch)(int32_t tokens, int32_t head_dim);
-  // Computes the pairs [begin, end), where pair i is head i % heads of window i / heads. `scratch` is one thread's.
-  void (*run)(const vtb_window_attention_args& args, int64_t begin, int64_t end, void* scratch);
+  // Computes the queries [begin, end) of a pair: head `pair` % heads of window `pair` / heads. `scratch` is one
+  // thread's; with `packed`, the last call there was for the same pair.
+  void (*run)(const vtb_window_attention_args& args, int64_t pair, int64_t begin, int64_t end, bool packed,
+              void* scratch);
 };
 
 namespace generic {

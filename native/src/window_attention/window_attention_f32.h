@@ -6,6 +6,7 @@
 // products are one function over a right operand packed in panels: a panel holds `width` columns, row after row.
 #pragma once
 
+#include "simd/partial.h"
 #include "window_attention/window_attention.h"
 
 namespace vtb::VTB_ISA {
@@ -14,19 +15,6 @@ namespace {
 constexpr int width = Vec::width;
 
 inline int64_t panels_of(int64_t columns) { return (columns + width - 1) / width; }
-
-template <typename T>
-inline Vec load_up_to(const T* from, int64_t n) {
-  return n >= width ? Vec::load(from) : Vec::load_partial(from, static_cast<int>(n));
-}
-
-inline void store_up_to(Vec x, float* to, int64_t n) {
-  if (n >= width) {
-    x.store(to);
-  } else {
-    x.store_partial(to, static_cast<int>(n));
-  }
-}
 
 // One (window, head): its operands as views, and one thread's scratch. q, k, v and out are strided by tokens.
 struct Pair {
@@ -181,14 +169,13 @@ float exponentiate(float* row, int64_t padded, float greatest) {
   return reduce_add(sum);
 }
 
-void attend(const Pair& pair) {
-  pack_k(pair);
-  pack_v(pair);
+// The queries [begin, end), against packed keys and values.
+void attend(const Pair& pair, int64_t begin, int64_t end) {
   const int64_t stride = panels_of(pair.tokens) * width;
   float scales[tile_rows], greatest[tile_rows];
-  int64_t tiles = (pair.tokens + tile_rows - 1) / tile_rows;
-  for (int64_t query = 0; query < pair.tokens; --tiles) {
-    const int64_t rows = (pair.tokens - query + tiles - 1) / tiles;
+  int64_t tiles = (end - begin + tile_rows - 1) / tile_rows;
+  for (int64_t query = begin; query < end; --tiles) {
+    const int64_t rows = (end - query + tiles - 1) / tiles;
     for (int64_t r = 0; r < rows; ++r) scales[r] = pair.scale;
     multiply(rows, pair.head_dim, pair.q + query * pair.qkv_stride, pair.qkv_stride, pair.k_panels,
              k_panel_floats(pair.head_dim), scales, pair.tile, stride, stride);
@@ -214,32 +201,36 @@ bool is_mixed(const int32_t* regions, int64_t tokens) {
   return false;
 }
 
-void run(const vtb_window_attention_args& args, int64_t begin, int64_t end, void* scratch) {
-  const int64_t tokens = args.tokens;
-  const int64_t head_dim = args.head_dim;
-  const int64_t channels = args.heads * head_dim;
+Pair make_pair(const vtb_window_attention_args& args, int64_t index, void* scratch) {
+  const int64_t tokens = args.tokens, head_dim = args.head_dim, channels = args.heads * head_dim;
+  const int64_t window = index / args.heads, head = index % args.heads;
   Pair pair;
   pair.tokens = tokens;
   pair.head_dim = head_dim;
   pair.scale = args.scale;
+  pair.q = args.qkv + window * tokens * 3 * channels + head * head_dim;
+  pair.k = pair.q + channels;
+  pair.v = pair.k + channels;
   pair.qkv_stride = 3 * channels;
+  pair.bias = args.bias ? args.bias + head * tokens * tokens : nullptr;
+  pair.regions = args.regions ? args.regions + window % args.windows_per_image * tokens : nullptr;
+  // Most windows of a shifted map touch no border: one label, nothing to mask.
+  if (pair.regions && !is_mixed(pair.regions, tokens)) pair.regions = nullptr;
+  pair.out = args.out + window * tokens * channels + head * head_dim;
   pair.out_stride = channels;
   pair.k_panels = static_cast<float*>(scratch);
   pair.v_panels = pair.k_panels + panels_of(tokens) * k_panel_floats(head_dim);
   pair.tile = pair.v_panels + panels_of(head_dim) * width * tokens;
-  for (int64_t i = begin; i < end; ++i) {
-    const int64_t window = i / args.heads;
-    const int64_t head = i % args.heads;
-    pair.q = args.qkv + window * tokens * 3 * channels + head * head_dim;
-    pair.k = pair.q + channels;
-    pair.v = pair.k + channels;
-    pair.out = args.out + window * tokens * channels + head * head_dim;
-    pair.bias = args.bias ? args.bias + head * tokens * tokens : nullptr;
-    pair.regions = args.regions ? args.regions + window % args.windows_per_image * tokens : nullptr;
-    // Most windows of a shifted map touch no border: one label, nothing to mask.
-    if (pair.regions && !is_mixed(pair.regions, tokens)) pair.regions = nullptr;
-    attend(pair);
+  return pair;
+}
+
+void run(const vtb_window_attention_args& args, int64_t index, int64_t begin, int64_t end, bool packed, void* scratch) {
+  const Pair pair = make_pair(args, index, scratch);
+  if (!packed) {
+    pack_k(pair);
+    pack_v(pair);
   }
+  attend(pair, begin, end);
 }
 
 }  // namespace

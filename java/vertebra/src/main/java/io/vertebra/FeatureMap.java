@@ -5,6 +5,7 @@ import io.vertebra.program.Shape;
 /**
  * A stage's output for dense tasks.
  *
+ * @param batch images; of clips all their frames, one after another
  * @param stride input pixels per position, in both directions
  * @param values {@code [batch, height, width, channels]}, row-major
  */

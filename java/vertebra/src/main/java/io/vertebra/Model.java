@@ -2,11 +2,12 @@ package io.vertebra;
 
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.NeckArchitecture;
 import io.vertebra.backbone.Variant;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.program.Backend;
+import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.ParameterSource;
-import io.vertebra.weights.Safetensors;
 import io.vertebra.weights.WeightsException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,6 +52,15 @@ public final class Model implements AutoCloseable {
     return new Builder(null, null);
   }
 
+  /**
+   * A model on the CPU whose configuration its checkpoint tells, with the defaults of {@link Builder}.
+   *
+   * @throws WeightsException if the checkpoint cannot be read, or does not tell
+   */
+  public static Model load(Path checkpoint) {
+    return builder().weights(checkpoint).build();
+  }
+
   /** What a {@link Model} is made of. Not thread-safe. */
   public static final class Builder {
     private String name;
@@ -60,6 +70,8 @@ public final class Model implements AutoCloseable {
     private Device device = Device.CPU;
     private Precision precision = Precision.FP32;
     private Preprocessing preprocessing;
+    private NeckArchitecture neck;
+    private ParameterSource neckWeights;
 
     private Builder(String name, Architecture architecture) {
       this.name = name;
@@ -79,12 +91,12 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * A safetensors checkpoint, memory-mapped; the file must not be changed while the model is being built.
+     * A checkpoint as published (see {@link Checkpoint#open(Path)}), memory-mapped; the file must not be changed while the model is being built.
      *
      * @throws WeightsException if it cannot be read
      */
     public Builder weights(Path file) {
-      return weights(Safetensors.open(file));
+      return weights(Checkpoint.open(file));
     }
 
     public Builder weights(ParameterSource source) {
@@ -115,6 +127,17 @@ public final class Model implements AutoCloseable {
     }
 
     /**
+     * Puts a neck behind the backbone: {@link Session#features} then gives the neck's maps.
+     *
+     * @param neckParameters its weights, alone or with those of a whole detector or segmentor, so possibly the source of {@link #weights}
+     */
+    public Builder neck(NeckArchitecture own, ParameterSource neckParameters) {
+      neck = own;
+      neckWeights = neckParameters;
+      return this;
+    }
+
+    /**
      * Loads and packs the weights.
      *
      * @throws WeightsException if they do not fit the model, listing the parameters that are missing, unexpected or misshapen
@@ -129,7 +152,8 @@ public final class Model implements AutoCloseable {
           .map(Variant::name).findFirst().orElse(adapted.family());
       Backend backend = device.open(threads);
       try {
-        Backbone backbone = adapted.load(weights, backend);
+        Backbone bare = adapted.load(weights, backend);
+        Backbone backbone = neck == null ? bare : neck.load(neckWeights, backend).over(bare);
         Map<String, String> metadata = weights.metadata();
         return new Model(title, adapted, backend, backbone, Labels.of(metadata, backbone.classes()),
             preprocessing != null ? preprocessing : adapted.preprocessing().stated(metadata));

@@ -24,7 +24,9 @@ import java.util.stream.IntStream;
  * It keeps one program with its workspace for each of the last few kinds of call (input size, batch, outputs), so repeated calls create nothing but their
  * result. Close it to free the workspaces.
  *
- * <p>Images are prepared as the model's {@link Preprocessing} says. Raw inputs are {@code [batch, channels, height, width]}, normalised, row-major.
+ * <p>Images are prepared as the model's {@link Preprocessing} says. Raw inputs are {@code [batch, channels, height,
+ * width]}, or {@code [batch, channels, frames, height, width]} for a video model, which takes nothing else; normalised,
+ * row-major.
  */
 public final class Session implements AutoCloseable {
   private static final int PROGRAMS = 4;
@@ -40,9 +42,9 @@ public final class Session implements AutoCloseable {
 
   /** @param slots the input's memory image by image */
   private record Entry(Set<String> outputs, boolean dense, Shape input, Program program, FloatBuffer[] slots) {
-    boolean serves(Set<String> wanted, boolean wantsDense, int batch, int height, int width) {
-      return dense == wantsDense && input.dim(0) == batch && input.dim(1) == height && input.dim(2) == width
-          && (outputs == wanted || outputs.equals(wanted));
+    boolean serves(Set<String> wanted, boolean wantsDense, int batch, int frames, int height, int width) {
+      return dense == wantsDense && input.dim(0) == batch && (input.rank() == 5 ? input.dim(1) : 0) == frames && input.dim(-3) == height
+          && input.dim(-2) == width && (outputs == wanted || outputs.equals(wanted));
     }
   }
 
@@ -107,7 +109,7 @@ public final class Session implements AutoCloseable {
   /**
    * Feature maps for a raw input of any size.
    *
-   * @param shape {@code [batch, channels, height, width]}
+   * @param shape {@code [batch, channels, (frames,) height, width]}
    */
   public List<FeatureMap> features(float[] input, Shape shape) {
     enter();
@@ -123,7 +125,7 @@ public final class Session implements AutoCloseable {
   /**
    * Named outputs for a raw input of any size the model accepts, such as {@link Backbone#LOGITS}, or {@code stage2}.
    *
-   * @param shape {@code [batch, channels, height, width]}
+   * @param shape {@code [batch, channels, (frames,) height, width]}
    * @return values by name, in the program's layout, channels last
    * @throws IllegalArgumentException if the input's size does not fit the shape, or the model refuses the shape or has no such output
    */
@@ -187,17 +189,18 @@ public final class Session implements AutoCloseable {
   }
 
   private Entry prepare(float[] input, Shape shape, Set<String> outputs, boolean dense) {
-    if (shape.rank() != 4 || shape.elements() != input.length || shape.dim(1) != model.backbone().inputChannels()) {
+    int channels = model.backbone().inputChannels();
+    boolean video = model.architecture().inputFrames() > 0;
+    if (shape.rank() != (video ? 5 : 4) || shape.elements() != input.length || shape.dim(1) != channels) {
       throw new IllegalArgumentException(input.length + " values of shape " + shape + " are no input of model " + model.name()
-          + ": it takes [batch, " + model.backbone().inputChannels() + ", height, width]");
+          + ": it takes [batch, " + channels + (video ? ", frames, height, width]" : ", height, width]"));
     }
-    Entry entry = program(outputs, dense, shape.dim(0), shape.dim(2), shape.dim(3));
-    int channels = shape.dim(1);
-    int area = shape.dim(2) * shape.dim(3);
+    Entry entry = program(outputs, dense, shape.dim(0), video ? shape.dim(2) : 0, shape.dim(-2), shape.dim(-1));
+    int positions = input.length / shape.dim(0) / channels;
     FloatBuffer target = entry.program.input();
     for (int i = 0; i < input.length; i++) {
       int position = i / channels;
-      target.put(i, input[(position / area * channels + i % channels) * area + position % area]);
+      target.put(i, input[(position / positions * channels + i % channels) * positions + position % positions]);
     }
     return entry;
   }
@@ -208,13 +211,18 @@ public final class Session implements AutoCloseable {
       throw new IllegalArgumentException("model " + model.name() + " takes " + model.backbone().inputChannels()
           + " channels, images have 3; run it on a raw input");
     }
-    return program(outputs, dense, batch, model.preprocessing().height(), model.preprocessing().width());
+    if (model.architecture().inputFrames() > 0) {
+      throw new IllegalArgumentException("model " + model.name() + " takes clips, not images; run it on a raw input"
+          + " [batch, channels, frames, height, width]");
+    }
+    return program(outputs, dense, batch, 0, model.preprocessing().height(), model.preprocessing().width());
   }
 
-  private Entry program(Set<String> outputs, boolean dense, int batch, int height, int width) {
+  /** @param frames of a clip; 0 for an image */
+  private Entry program(Set<String> outputs, boolean dense, int batch, int frames, int height, int width) {
     for (int i = 0; i < programs.size(); i++) {
       Entry entry = programs.get(i);
-      if (entry.serves(outputs, dense, batch, height, width)) {
+      if (entry.serves(outputs, dense, batch, frames, height, width)) {
         if (i > 0) {
           programs.add(0, programs.remove(i));
         }
@@ -229,13 +237,14 @@ public final class Session implements AutoCloseable {
       throw new IllegalArgumentException("the weights of model " + model.name() + " are a dense backbone's, without final norm and"
           + " classifier; use features");
     }
-    Shape input = Shape.of(batch, height, width, backbone.inputChannels());
+    int channels = backbone.inputChannels();
+    Shape input = frames == 0 ? Shape.of(batch, height, width, channels) : Shape.of(batch, frames, height, width, channels);
     Program program = model.backend().compile(Recording.of(input, outputs, dense ? backbone::features : backbone::forward));
     if (programs.size() == PROGRAMS) {
       programs.remove(PROGRAMS - 1).program.close();
     }
     FloatBuffer[] slots = new FloatBuffer[batch];
-    int size = height * width * backbone.inputChannels();
+    int size = Math.toIntExact(input.elements() / batch);
     for (int i = 0; i < batch; i++) {
       slots[i] = program.input().slice(i * size, size);
     }
@@ -250,8 +259,9 @@ public final class Session implements AutoCloseable {
     for (int i = 0; i < names.size(); i++) {
       Tensor tensor = program.recording().outputs().get(names.get(i));
       Shape shape = tensor.shape();
-      maps.add(new FeatureMap(names.get(i), model.backbone().featureStrides().get(i), shape.dim(0), shape.dim(1), shape.dim(2), shape.dim(3),
-          program.read(tensor)));
+      int batch = shape.rows() / shape.dim(-3) / shape.dim(-2);
+      maps.add(new FeatureMap(names.get(i), model.backbone().featureStrides().get(i), batch, shape.dim(-3), shape.dim(-2),
+          shape.channels(), program.read(tensor)));
     }
     return maps;
   }

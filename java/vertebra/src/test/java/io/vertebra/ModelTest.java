@@ -3,7 +3,7 @@ package io.vertebra;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.vertebra.backbone.SwinConfig;
+import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.backbone.Variant;
 import io.vertebra.demo.Digits;
 import io.vertebra.image.Image;
@@ -83,7 +83,7 @@ class ModelTest {
 
   @Test
   void timmNamesLoadAndBringTimmsRules() {
-    Checkpoint timm = Checkpoint.of(TINY, io.vertebra.backbone.SwinCheckpoint::timmName);
+    Checkpoint timm = Checkpoint.of(TINY, io.vertebra.backbone.swin.SwinCheckpoint::timmName);
     try (Model model = build(timm)) {
       assertThat(((SwinConfig) model.architecture()).behaviour()).isEqualTo(SwinConfig.Behaviour.TIMM);
       assertThat(model.preprocessing()).isEqualTo(Preprocessing.timm(224, 0.9));

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.sun.management.ThreadMXBean;
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.SwinConfig;
+import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.backbone.Variant;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.demo.Digits;

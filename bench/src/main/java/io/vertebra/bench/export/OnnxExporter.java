@@ -22,7 +22,7 @@ public final class OnnxExporter {
    * @throws IllegalArgumentException if an operation has no translation
    */
   public static void write(Recording recording, Path file) throws IOException {
-    try (OnnxWriter writer = new OnnxWriter(file, recording.input().shape())) {
+    try (OnnxWriter writer = new OnnxWriter(file, recording.inputs().get(0).shape())) {
       new RecordingExporter(recording, writer).export();
     }
   }

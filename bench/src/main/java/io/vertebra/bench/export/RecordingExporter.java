@@ -3,6 +3,7 @@ package io.vertebra.bench.export;
 import io.vertebra.bench.export.GraphWriter.AttentionSizes;
 import io.vertebra.program.Activation;
 import io.vertebra.program.Call;
+import io.vertebra.program.Epilogue;
 import io.vertebra.program.Norm;
 import io.vertebra.program.Op;
 import io.vertebra.program.Recording;
@@ -16,6 +17,7 @@ import java.io.IOException;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * Writes a recorded forward pass, with its weights, as a graph another runtime takes: what is fused here is taken apart
@@ -58,15 +60,35 @@ final class RecordingExporter {
       return graph.meanTokens(value(call.in()));
     } else if (op instanceof Op.Softmax) {
       return graph.softmax(value(call.in()));
-    } else if (op instanceof Op.Add add) {
-      int[] shape = flat(call.in().shape());
-      shape[0] = 1;
-      return graph.add(value(call.in()), graph.constant(floats(add.addend()), shape));
+    } else if (op instanceof Op.Sum sum) {
+      return positions(call, sum);
     }
     throw new IllegalArgumentException("no translation for " + call);
   }
 
+  /** A tensor plus weights that repeat for every image. */
+  private String positions(Call call, Op.Sum op) throws IOException {
+    int[] shape = flat(call.in().shape());
+    shape[0] = 1;
+    boolean translated = op.activation() == Activation.IDENTITY && op.terms().size() == 2 && op.terms().get(0).map() == null
+        && op.terms().get(1).weights() != null && repeats(op.terms().get(1).map(), shape[1]);
+    if (!translated) {
+      throw new IllegalArgumentException("no translation for " + call);
+    }
+    return graph.add(value(call.in()), graph.constant(floats(op.terms().get(1).weights()), shape));
+  }
+
+  private static boolean repeats(RowMap map, int period) {
+    return map != null && IntStream.range(0, map.size()).allMatch(row -> map.row(row) == row % period);
+  }
+
   private String linear(Call call, Op.Linear op) throws IOException {
+    Epilogue epilogue = op.epilogue();
+    boolean translated = (epilogue.activation() == Activation.IDENTITY || epilogue.activation() == Activation.GELU)
+        && !epilogue.activationLast() && epilogue.gate() == null && epilogue.residualRows() == null;
+    if (!translated) {
+      throw new IllegalArgumentException("no translation for the epilogue of " + call);
+    }
     Shape out = call.out().shape();
     String sum = patchEmbedding(call, op);
     if (sum == null) {
@@ -91,13 +113,13 @@ final class RecordingExporter {
 
   /** A convolution, if the call is one on the input; else null. */
   private String patchEmbedding(Call call, Op.Linear op) throws IOException {
-    Shape image = recording.input().shape();
+    Shape image = recording.inputs().get(0).shape();
     int channels = image.channels();
     int outs = op.weights().shape().dim(0);
     int area = op.weights().shape().dim(1) / channels;
     int patch = (int) Math.round(Math.sqrt(area));
     RowMap map = op.rows().map();
-    if (call.in() != recording.input() || map == null || patch * patch != area
+    if (call.in() != recording.inputs().get(0) || map == null || patch * patch != area
         || !TokenOrder.cutsPatches(map, image, patch)) {
       return null;
     }
@@ -218,7 +240,7 @@ final class RecordingExporter {
   }
 
   private String value(Tensor tensor) throws IOException {
-    if (tensor == recording.input() && !values.containsKey(tensor)) {
+    if (tensor == recording.inputs().get(0) && !values.containsKey(tensor)) {
       values.put(tensor, graph.reshape(graph.permute(graph.input(), 0, 2, 3, 1), flat(tensor.shape())));
     }
     return values.get(tensor);

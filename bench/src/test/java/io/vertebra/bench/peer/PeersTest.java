@@ -2,8 +2,8 @@ package io.vertebra.bench.peer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.backbone.SwinConfig;
-import io.vertebra.backbone.SwinConfig.Behaviour;
+import io.vertebra.backbone.swin.SwinConfig;
+import io.vertebra.backbone.swin.SwinConfig.Behaviour;
 import io.vertebra.backbone.Variant;
 import io.vertebra.golden.Compare;
 import io.vertebra.program.Shape;

@@ -2,8 +2,9 @@ package io.vertebra.cli;
 
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Variant;
+import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.Parameter;
-import io.vertebra.weights.Safetensors;
+import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -22,12 +23,12 @@ final class InspectCommand implements Callable<Integer> {
   @Mixin
   private Output output;
 
-  @Parameters(paramLabel = "WEIGHTS", description = "A safetensors file.")
+  @Parameters(paramLabel = "WEIGHTS", description = "A safetensors or PyTorch checkpoint.")
   private Path path;
 
   @Override
   public Integer call() {
-    Safetensors file = Safetensors.open(path);
+    ParameterSource file = Checkpoint.open(path);
     Recognition recognition = Recognition.of(file);
     List<Parameter> parameters = file.names().stream().map(name -> file.find(name, null)).toList();
     long elements = parameters.stream().mapToLong(p -> p.shape().elements()).sum();
@@ -60,7 +61,7 @@ final class InspectCommand implements Callable<Integer> {
    * @param problem why the family is not recognised; the rest is then null
    */
   private record Recognition(String family, String variant, Integer classes, String problem) {
-    static Recognition of(Safetensors file) {
+    static Recognition of(ParameterSource file) {
       try {
         Architecture architecture = Variant.recognise(file);
         String variant = Variant.all().stream().filter(known -> known.architecture().equals(architecture))

@@ -2,6 +2,7 @@ package io.vertebra.cli;
 
 import io.vertebra.Model;
 import io.vertebra.demo.Digits;
+import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.FormulaWeights;
 import java.nio.file.Path;
 import picocli.CommandLine.Mixin;
@@ -21,8 +22,14 @@ final class ModelOptions {
   private String name;
 
   @Option(names = "--weights", paramLabel = "FILE",
-      description = "A safetensors checkpoint, with official or timm parameter names.")
+      description = "A checkpoint as published: safetensors, the index of a safetensors file in parts, or what"
+          + " torch.save writes.")
   private Path weights;
+
+  @Option(names = "--weights-entry", paramLabel = "NAME",
+      description = "Which of the state dictionaries in a PyTorch checkpoint, such as model_ema; left out, the usual"
+          + " one.")
+  private String entry;
 
   @Option(names = "--formula-weights",
       description = "Weights computed from the parameters' names instead of a checkpoint: for trying out speed; the"
@@ -43,6 +50,9 @@ final class ModelOptions {
   }
 
   private Model.Builder builder() {
+    if (entry != null && weights == null) {
+      throw new ParameterException(command.commandLine(), "--weights-entry needs --weights FILE");
+    }
     if (isDigits()) {
       return Digits.swin();
     }
@@ -51,11 +61,11 @@ final class ModelOptions {
       throw new ParameterException(command.commandLine(), "--weights and --formula-weights exclude each other");
     }
     if (weights != null) {
-      return builder.weights(weights);
+      return builder.weights(Checkpoint.open(weights, entry));
     }
     if (!formulaWeights) {
       throw new ParameterException(command.commandLine(), "--model " + name
-          + " needs its weights: --weights FILE names a safetensors checkpoint (or try --formula-weights)");
+          + " needs its weights: --weights FILE names a checkpoint (or try --formula-weights)");
     }
     if (name == null) {
       throw new ParameterException(command.commandLine(), "--formula-weights needs --model NAME");

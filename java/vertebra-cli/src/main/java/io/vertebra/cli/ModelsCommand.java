@@ -25,12 +25,13 @@ final class ModelsCommand implements Callable<Integer> {
       if (output.isJson()) {
         output.object("name", variant.name(), "family", architecture.family(),
             "parameters", statistics.parameterCount(), "macs", statistics.macs(),
-            "input_height", architecture.inputHeight(), "input_width", architecture.inputWidth(),
+            "input_frames", architecture.inputFrames(), "input_height", architecture.inputHeight(), "input_width", architecture.inputWidth(),
             "classes", architecture.classes(), "top1", variant.top1().orElse(null));
       } else {
         table.row(variant.name(), String.format(Locale.ROOT, "%,d", statistics.parameterCount()),
             String.format(Locale.ROOT, "%.2f", statistics.macs() / 1e9),
-            architecture.inputHeight() + "x" + architecture.inputWidth(), String.valueOf(architecture.classes()),
+            (architecture.inputFrames() > 0 ? architecture.inputFrames() + "x" : "") + architecture.inputHeight() + "x"
+                + architecture.inputWidth(), String.valueOf(architecture.classes()),
             variant.top1().map(top1 -> String.format(Locale.ROOT, "%.1f", top1)).orElse("-"));
       }
     }

@@ -15,6 +15,11 @@ public interface Architecture {
   /** Width of the input the model is built for, in pixels. */
   int inputWidth();
 
+  /** Frames of the clips the model is built for; 0: it takes images. */
+  default int inputFrames() {
+    return 0;
+  }
+
   /** Number of classes; 0 without a classifier. */
   int classes();
 

@@ -5,7 +5,7 @@ import java.util.List;
 
 /**
  * A loaded model family: weights packed for a backend, and straight-line forward passes over them. Immutable and
- * thread-safe. Forward passes take {@link Recorder#input()}, {@code [batch, height, width, channels]}, of any size the published
+ * thread-safe. Forward passes take {@link Recorder#input()}, {@code [batch, (frames,) height, width, channels]}, of any size the published
  * model accepts, and throw {@link IllegalArgumentException} naming the size for one it refuses.
  */
 public interface Backbone {
@@ -21,7 +21,7 @@ public interface Backbone {
   /** Records the classifier. Names {@link #POOLED}, {@link #LOGITS} and {@link #PROBABILITIES}, and intermediate tensors by the reference's names. */
   void forward(Recorder recorder);
 
-  /** Records the dense backbone, whose outputs are {@link #featureNames()}, {@code [batch, height, width, channels]} each. */
+  /** Records the dense backbone, whose outputs are {@link #featureNames()}, {@code [batch, (frames,) height, width, channels]} each. */
   void features(Recorder recorder);
 
   /** Outputs of {@link #features}, finest first. */

@@ -14,11 +14,12 @@ import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * What a model costs, counted from the parameters it asks for and from its recorded program; no weights are made.
  *
- * @param parameters names and shapes in the order the model asks for them
+ * @param parameters names and shapes in the order the model asks for them, without the statistics of batch norms
  * @param macs multiply-accumulates of all matrix products for one image of the size the model is built for
  */
 public record ModelStatistics(Map<String, Shape> parameters, long macs) {
@@ -26,7 +27,11 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
   public static ModelStatistics of(Architecture architecture) {
     Counting counting = new Counting();
     Backbone backbone = architecture.load(counting, counting);
-    Shape input = Shape.of(1, architecture.inputHeight(), architecture.inputWidth(), backbone.inputChannels());
+    int frames = architecture.inputFrames();
+    int height = architecture.inputHeight();
+    int width = architecture.inputWidth();
+    int channels = backbone.inputChannels();
+    Shape input = frames > 0 ? Shape.of(1, frames, height, width, channels) : Shape.of(1, height, width, channels);
     Recording recording = backbone.classes() > 0 ? Recording.of(input, Set.of(Backbone.LOGITS), backbone::forward)
         : Recording.of(input, Set.copyOf(backbone.featureNames()), backbone::features);
     return new ModelStatistics(counting.parameters, recording.macs());
@@ -49,7 +54,9 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
 
     @Override
     public Parameter find(String name, Shape expected) {
-      parameters.put(name, expected);
+      if (!name.endsWith(".running_mean") && !name.endsWith(".running_var")) {
+        parameters.put(name, expected);
+      }
       return new Parameter(name, expected, DType.F32,
           () -> ByteBuffer.allocateDirect(Math.toIntExact(expected.elements() * Float.BYTES)));
     }
@@ -67,6 +74,11 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
     @Override
     public Weights packMatrix(Parameter matrix) {
       return new ShapeOnly(matrix.shape());
+    }
+
+    @Override
+    public Weights packValues(Shape shape, Supplier<float[]> values) {
+      return new ShapeOnly(shape);
     }
 
     @Override

@@ -46,6 +46,14 @@ public final class TableResize {
     return resize(table, geometricAxis(table.height(), height), geometricAxis(table.width(), width));
   }
 
+  /** Bilinear, the corners staying corners: PyTorch's {@code interpolate} with {@code align_corners}. */
+  public static Table alignedBilinear(Table table, int height, int width) {
+    if (table.height() == height && table.width() == width) {
+      return table;
+    }
+    return resize(table, alignedAxis(table.height(), height), alignedAxis(table.width(), width));
+  }
+
   private static Table resize(Table table, Axis rows, Axis columns) {
     int height = rows.index().length;
     int width = columns.index().length;
@@ -85,6 +93,18 @@ public final class TableResize {
       return ((CUBIC + 2) * x - (CUBIC + 3)) * x * x + 1;
     }
     return x < 2 ? ((CUBIC * x - 5 * CUBIC) * x + 8 * CUBIC) * x - 4 * CUBIC : 0;
+  }
+
+  private static Axis alignedAxis(int from, int to) {
+    int[][] index = new int[to][];
+    double[][] weight = new double[to][];
+    for (int i = 0; i < to; i++) {
+      double source = to == 1 ? 0 : (double) i * (from - 1) / (to - 1);
+      int first = (int) source;
+      index[i] = new int[] {first, Math.min(first + 1, from - 1)};
+      weight[i] = new double[] {1 - (source - first), source - first};
+    }
+    return new Axis(index, weight);
   }
 
   private static Axis geometricAxis(int from, int to) {

@@ -1,19 +1,24 @@
 package io.vertebra.backbone;
 
-import io.vertebra.backbone.SwinConfig.Behaviour;
+import io.vertebra.backbone.coatnet.CoAtNetFamily;
+import io.vertebra.backbone.conformer.ConformerFamily;
+import io.vertebra.backbone.hornet.HorNetFamily;
+import io.vertebra.backbone.swin.SwinFamily;
+import io.vertebra.backbone.uniformer.UniFormerFamily;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
 /**
  * A published model by its published name.
  *
- * @param top1 ImageNet-1k validation accuracy in per cent, as its authors publish it; empty if they do not
+ * @param top1 accuracy in per cent on the validation set of ImageNet-1k, of a video model on that of the data set it is named after, as its authors publish it;
+ *     empty if they do not
  */
 public record Variant(String name, Architecture architecture, Optional<Double> top1) {
-  private static final List<Variant> ALL = swin();
+  private static final List<Family> FAMILIES = List.of(new SwinFamily(), new HorNetFamily(), new CoAtNetFamily(), new ConformerFamily(), new UniFormerFamily());
+  private static final List<Variant> ALL = FAMILIES.stream().flatMap(family -> family.variants().stream()).toList();
 
   /** All variants, family by family, small to large. */
   public static List<Variant> all() {
@@ -32,39 +37,11 @@ public record Variant(String name, Architecture architecture, Optional<Double> t
    * @throws WeightsException if they do not determine a model
    */
   public static Architecture recognise(ParameterSource source) {
-    if (SwinCheckpoint.matches(source)) {
-      return SwinCheckpoint.recognise(source);
+    for (Family family : FAMILIES) {
+      if (family.matches(source)) {
+        return family.recognise(source);
+      }
     }
     throw new WeightsException(source.describe() + " is of no known family; name the model it belongs to");
-  }
-
-  private static List<Variant> swin() {
-    List<Variant> variants = new ArrayList<>();
-    List<Integer> tinyHeads = List.of(3, 6, 12, 24);
-    addSwin(variants, "swin_tiny_patch4_window7_224", 224, 96, 6, tinyHeads, 7, 81.2);
-    addSwin(variants, "swin_small_patch4_window7_224", 224, 96, 18, tinyHeads, 7, 83.2);
-    addSwin(variants, "swin_base_patch4_window7_224", 224, 128, 18, List.of(4, 8, 16, 32), 7, 83.5);
-    addSwin(variants, "swin_base_patch4_window12_384", 384, 128, 18, List.of(4, 8, 16, 32), 12, 84.5);
-    addSwin(variants, "swin_large_patch4_window7_224", 224, 192, 18, List.of(6, 12, 24, 48), 7, 86.3);
-    addSwin(variants, "swin_large_patch4_window12_384", 384, 192, 18, List.of(6, 12, 24, 48), 12, 87.3);
-    variants.add(new Variant("swin_tiny_c24_patch4_window8_256",
-        SwinConfig.published(256, 96, List.of(2, 2, 6, 2), List.of(4, 8, 16, 32), List.of(8), Behaviour.OFFICIAL), Optional.empty()));
-    addSwinS3(variants, "swin_s3_tiny_224", 6, List.of(7, 7, 14, 7), 82.128);
-    addSwinS3(variants, "swin_s3_small_224", 18, List.of(14, 14, 14, 7), 83.778);
-    addSwinS3(variants, "swin_s3_base_224", 30, List.of(7, 7, 14, 7), 83.920);
-    return List.copyOf(variants);
-  }
-
-  /** A released size, with the ImageNet-1k head and with the 22k head. */
-  private static void addSwin(List<Variant> variants, String name, int image, int width, int depth, List<Integer> heads, int window,
-      double top1) {
-    SwinConfig config = SwinConfig.published(image, width, List.of(2, 2, depth, 2), heads, List.of(window), Behaviour.OFFICIAL);
-    variants.add(new Variant(name, config, Optional.of(top1)));
-    variants.add(new Variant(name + "_22k", config.withClasses(21841), Optional.empty()));
-  }
-
-  private static void addSwinS3(List<Variant> variants, String name, int depth, List<Integer> windows, double top1) {
-    variants.add(new Variant(name, SwinConfig.published(224, 96, List.of(2, 2, depth, 2), List.of(3, 6, 12, 24), windows, Behaviour.TIMM),
-        Optional.of(top1)));
   }
 }

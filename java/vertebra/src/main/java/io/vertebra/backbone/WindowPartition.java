@@ -2,7 +2,6 @@ package io.vertebra.backbone;
 
 import io.vertebra.program.RegionMask;
 import io.vertebra.program.RowMap;
-import java.util.Arrays;
 
 /**
  * How a map of tokens is cut into (shifted) windows: which token stands where in window order, and which tokens of a window
@@ -14,28 +13,17 @@ import java.util.Arrays;
  * @param shift cyclic shift, both axes
  * @param rollBeforePad whether the map is rolled before it is padded to whole windows (timm), rather than after
  */
-record WindowPartition(int height, int width, Size window, Size shift, boolean rollBeforePad) {
+public record WindowPartition(int height, int width, Size window, Size shift, boolean rollBeforePad) {
 
   /** Values of an attention bias or mask; those of published models have a few millions. */
   private static final long MAX_PAIRS = 1 << 26;
-
-  /** Rows and columns of something. */
-  record Size(int rows, int columns) {
-    static Size square(int side) {
-      return new Size(side, side);
-    }
-
-    int area() {
-      return rows * columns;
-    }
-  }
 
   /**
    * Checks that {@code count} values for every pair of a window's tokens can be made.
    *
    * @throws IllegalArgumentException if they are too many
    */
-  static void checkPairs(long count, long tokens) {
+  public static void checkPairs(long count, long tokens) {
     if (count * tokens * tokens > MAX_PAIRS) {
       throw new IllegalArgumentException("windows of " + tokens + " tokens are too large: their pairs would take " + count * tokens * tokens
           + " values, over " + MAX_PAIRS);
@@ -55,12 +43,12 @@ record WindowPartition(int height, int width, Size window, Size shift, boolean r
   }
 
   /** Windows of one image. */
-  int windows() {
+  public int windows() {
     return paddedHeight() / window.rows() * (paddedWidth() / window.columns());
   }
 
   /** For every position in window order the token that stands there, or -1 for padding; null if that is the order the tokens lie in. */
-  RowMap rowMap(int batch) {
+  public RowMap rowMap(int batch) {
     int[] image = inWindowOrder(this::token);
     int[] rows = RowMap.entries((long) batch * image.length);
     boolean identity = image.length == height * width;
@@ -73,7 +61,7 @@ record WindowPartition(int height, int width, Size window, Size shift, boolean r
   }
 
   /** Labels of the regions the shift brought together; null when nothing is shifted. */
-  RegionMask mask() {
+  public RegionMask mask() {
     if (shift.area() == 0 && shift.rows() + shift.columns() == 0) {
       return null;
     }
@@ -116,22 +104,5 @@ record WindowPartition(int height, int width, Size window, Size shift, boolean r
       }
     }
     return values;
-  }
-
-  /**
-   * Row of the bias table for every pair of tokens of a window, {@code [tokens, tokens]} with the query first: the table is
-   * {@code [2 rows - 1, 2 columns - 1]} over (query row - key row, query column - key column).
-   */
-  static int[] relativePositionIndex(Size window) {
-    int tokens = window.area();
-    int[] index = new int[tokens * tokens];
-    Arrays.setAll(index, pair -> {
-      int query = pair / tokens;
-      int key = pair % tokens;
-      int rows = query / window.columns() - key / window.columns() + window.rows() - 1;
-      int columns = query % window.columns() - key % window.columns() + window.columns() - 1;
-      return rows * (2 * window.columns() - 1) + columns;
-    });
-    return index;
   }
 }

@@ -17,6 +17,11 @@ import org.bytedeco.javacpp.tools.InfoMapper;
     value = @Platform(value = "linux-x86_64", include = "vertebra.h", library = "jnivertebra"),
     target = "io.vertebra.cpu", global = "io.vertebra.cpu.Native")
 public class NativeConfig implements InfoMapper, LoadEnabled {
+  /** Operations whose argument structs bear their names. */
+  private static final String[] OPERATIONS = {"gemm", "layer_norm", "window_attention", "mean_pool", "softmax", "sum", "affine",
+    "depthwise_conv", "global_filter", "window_pool", "shrink_tokens", "recover_tokens", "score_tokens",
+    "pool_scores", "preprocess"};
+
   @Override
   public void map(InfoMap map) {
     map.putFirst(new Info("float").valueTypes("float").pointerTypes("@Cast(\"float*\") long"));
@@ -25,13 +30,17 @@ public class NativeConfig implements InfoMapper, LoadEnabled {
     map.putFirst(new Info("void").valueTypes("void").pointerTypes("@Cast(\"void*\") long"));
     map.put(new Info("vtb_pool").pointerTypes("@Cast(\"vtb_pool*\") long"));
     map.put(new Info("vertebra.h").linePatterns("typedef struct vtb_pool vtb_pool;").skip());
-    for (String operation : new String[] {"gemm", "layer_norm", "window_attention", "mean_pool", "softmax", "add", "preprocess"}) {
-      String function = "vtb_" + operation;
-      map.put(new Info(function).javaText(
-          "@NoException(true) public static native @Cast(\"vtb_status\") int " + function
-              + "(@Cast(\"vtb_pool*\") long pool, @Cast(\"const " + function + "_args*\") long args);"));
+    for (String operation : OPERATIONS) {
+      bind(map, operation, operation);
     }
+    bind(map, "adaptive_average_pool", "resize");
+    bind(map, "bilinear", "resize");
     map.putFirst(new Info("char").valueTypes("char").pointerTypes("@Cast(\"const char*\") String"));
+  }
+
+  private static void bind(InfoMap map, String operation, String struct) {
+    map.put(new Info("vtb_" + operation).javaText("@NoException(true) public static native @Cast(\"vtb_status\") int vtb_" + operation
+        + "(@Cast(\"vtb_pool*\") long pool, @Cast(\"const vtb_" + struct + "_args*\") long args);"));
   }
 
   /** Called by JavaCPP's loader before it looks for the library: tells it where that is. */

@@ -11,15 +11,40 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
- * A small Swin Transformer trained on handwritten digits (MNIST), with some images it was not trained on: real weights and
- * known answers that come with the library.
+ * Small models trained on handwritten digits (MNIST), with some images they were not trained on: real weights and known answers that come with
+ * the library. All have ten classes and take 32 x 32 pixels.
  */
 public final class Digits {
   private Digits() {}
 
-  /** The model; ten classes, 32 x 32 pixels. */
+  /** A Swin Transformer. */
   public static Model.Builder swin() {
-    return Model.builder().name("digits").weights(Safetensors.of("digits/swin.safetensors", ByteBuffer.wrap(resource("swin.safetensors"))));
+    return model("swin");
+  }
+
+  /** A CoAtNet. */
+  public static Model.Builder coatnet() {
+    return model("coatnet");
+  }
+
+  /** A Conformer. */
+  public static Model.Builder conformer() {
+    return model("conformer");
+  }
+
+  /** A HorNet, with global filters in two of its stages. */
+  public static Model.Builder hornet() {
+    return model("hornet");
+  }
+
+  /** A UniFormer. */
+  public static Model.Builder uniformer() {
+    return model("uniformer");
+  }
+
+  private static Model.Builder model(String family) {
+    String file = family + ".safetensors";
+    return Model.builder().name("digits").weights(Safetensors.of("digits/" + file, ByteBuffer.wrap(resource(file))));
   }
 
   /** File names of the images, {@code NUMBER_DIGIT.png}. */

@@ -1,13 +1,11 @@
 package io.vertebra.golden;
 
-import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.SwinCheckpoint;
-import io.vertebra.backbone.SwinConfig;
-import io.vertebra.backbone.SwinConfig.Behaviour;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
+import io.vertebra.golden.GoldenModel.Metadata;
 import io.vertebra.program.Backend;
 import io.vertebra.program.Program;
+import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
 import io.vertebra.program.Shape;
 import io.vertebra.program.Tensor;
@@ -22,10 +20,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.UnaryOperator;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
@@ -40,12 +37,12 @@ public final class GoldenFile {
   /** Some images of the largest published input; a file that claims more lies, and must not cost its memory. */
   private static final long MAX_INPUT = 1 << 23;
   /** Twice those of the largest published model. */
-  private static final long MAX_PARAMETERS = 1 << 29;
+  private static final long MAX_PARAMETERS = 1 << 30;
   private static final double WHOLE_TOLERANCE = 1e-5;
   private static final double DIGEST_TOLERANCE = 1e-4;
 
   private final Safetensors file;
-  private final Map<String, String> metadata;
+  private final Metadata metadata;
 
   /**
    * The comparison of one tensor.
@@ -62,7 +59,7 @@ public final class GoldenFile {
 
   private GoldenFile(Safetensors file) {
     this.file = file;
-    this.metadata = file.metadata();
+    this.metadata = new Metadata(file.describe(), file.metadata());
   }
 
   /** @throws WeightsException if the file cannot be read */
@@ -81,54 +78,46 @@ public final class GoldenFile {
    * @throws WeightsException if the file describes nothing this version can run
    */
   public List<Row> verify(Backend backend, double tolerance) {
-    if (!"swin".equals(metadata.get("model"))) {
-      throw new WeightsException(file.describe() + " is of model " + metadata.get("model") + "; this version runs: swin");
-    }
     if ("resize".equals(metadata.get("behaviour"))) {
       return verifyResize(tolerance);
     }
-    Behaviour behaviour = behaviour();
-    SwinConfig config = SwinConfig.of(Json.parseObject(required("config")), behaviour);
-    Shape shape = inputShape();
-    float[] input = FormulaWeights.input(required("input"), shape);
-    Backbone backbone = config.load(weights(), backend);
-    Shape image = Shape.of(shape.dim(0), shape.dim(2), shape.dim(3), shape.dim(1));
-    Set<String> wanted = tensors();
-    boolean inputStored = wanted.remove("input");
-    Recording recording = Recording.of(image, wanted, backbone::forward);
-    List<Row> rows = new ArrayList<>();
-    if (inputStored) {
-      rows.add(new Row("input", Compare.relativeError(widen(input), expected("input")), tolerance));
+    GoldenModel model = GoldenModel.of(metadata).orElseThrow(() -> new WeightsException(file.describe()
+        + " is of no model this version can run: " + metadata.entries()));
+    List<String> names = list("input").stream().map(String::valueOf).toList();
+    List<Shape> shapes = shapes();
+    if (names.size() != shapes.size()) {
+      throw new WeightsException(file.describe() + ": " + names.size() + " inputs have " + shapes.size() + " shapes");
     }
+    Consumer<Recorder> forward = model.load(new Limited(new FormulaWeights(scale())), backend);
+    Set<String> wanted = tensors();
+    List<Row> rows = new ArrayList<>();
+    List<float[]> inputs = new ArrayList<>();
+    for (int i = 0; i < names.size(); i++) {
+      inputs.add(FormulaWeights.input(names.get(i), shapes.get(i)));
+      String stored = names.size() == 1 ? "input" : "input" + i;
+      if (wanted.remove(stored)) {
+        rows.add(new Row(stored, Compare.relativeError(widen(inputs.get(i)), expected(stored)), tolerance));
+      }
+    }
+    Recording recording = Recording.of(shapes.stream().map(GoldenFile::channelsLast).toList(), wanted, forward);
     try (Program program = backend.compile(recording)) {
-      program.input().put(channelsLast(input, shape));
+      for (int i = 0; i < inputs.size(); i++) {
+        program.input(i).put(channelsLast(inputs.get(i), shapes.get(i)));
+      }
       program.run();
       for (String name : wanted) {
-        double[] actual = recording.outputs().containsKey(name) ? output(program, name, behaviour) : widen(recording.constants().get(name));
+        double[] actual = recording.outputs().containsKey(name) ? output(program, name, model.channelsFirst(name))
+            : widen(recording.constants().get(name));
         rows.add(new Row(name, error(name, actual), tolerance));
       }
     }
     return rows;
   }
 
-  private Behaviour behaviour() {
-    String name = required("behaviour");
-    try {
-      return Behaviour.valueOf(name.toUpperCase(Locale.ROOT));
-    } catch (IllegalArgumentException e) {
-      throw new WeightsException(file.describe() + " has behaviour " + name + "; known are official, dense, timm and resize", e);
-    }
-  }
-
-  private ParameterSource weights() {
-    boolean timm = "timm".equals(metadata.get("weight_names"));
-    return new ModelWeights(new FormulaWeights(scale()), timm ? SwinCheckpoint::timmName : UnaryOperator.identity());
-  }
-
   /** Factors by the regular expression of the parameter names they apply to. */
   private Map<String, Double> scale() {
     Map<String, Double> scale = new HashMap<>();
-    if (metadata.containsKey("scale")) {
+    if (metadata.get("scale") != null) {
       Json.parseObject(metadata.get("scale")).forEach((pattern, factor) -> {
         if (!(factor instanceof Number number)) {
           throw new WeightsException(file.describe() + ": scale of " + pattern + " is no number");
@@ -144,15 +133,37 @@ public final class GoldenFile {
     return scale;
   }
 
-  /** Formula weights under the names of the file's model, asked for by the official ones; not without end, as a formula has. */
-  private static final class ModelWeights implements ParameterSource {
+  /** An entry that is one thing, or a JSON list of several. */
+  private List<?> list(String key) {
+    String text = metadata.required(key);
+    return text.startsWith("[") && Json.parse(text) instanceof List<?> several ? several : List.of(text);
+  }
+
+  /** Shapes of the inputs, {@code [batch, channels, (time,) height, width]}. */
+  private List<Shape> shapes() {
+    List<?> dims = list("shape");
+    return !dims.isEmpty() && dims.get(0) instanceof List ? dims.stream().map(this::shape).toList() : List.of(shape(dims));
+  }
+
+  private Shape shape(Object value) {
+    if (!(value instanceof List<?> dims) || dims.size() < 4 || dims.size() > 5
+        || !dims.stream().allMatch(dim -> dim instanceof Integer size && size > 0)) {
+      throw new WeightsException(file.describe() + ": shape " + value + " is not [batch, channels, (time,) height, width]");
+    }
+    Shape shape = Shape.of(dims.stream().mapToInt(Integer.class::cast).toArray());
+    if (shape.elements() > MAX_INPUT) {
+      throw new WeightsException(file.describe() + ": an input of shape " + shape + " is larger than the " + MAX_INPUT + " values allowed");
+    }
+    return shape;
+  }
+
+  /** Formula weights, but not without end, as a formula has. */
+  private static final class Limited implements ParameterSource {
     private final ParameterSource formula;
-    private final UnaryOperator<String> naming;
     private long elements;
 
-    ModelWeights(ParameterSource formula, UnaryOperator<String> naming) {
+    Limited(ParameterSource formula) {
       this.formula = formula;
-      this.naming = naming;
     }
 
     @Override
@@ -166,7 +177,7 @@ public final class GoldenFile {
       if (elements > MAX_PARAMETERS) {
         throw new WeightsException("the golden file's model has more than the " + MAX_PARAMETERS + " parameters allowed");
       }
-      return formula.find(naming.apply(name), expected);
+      return formula.find(name, expected);
     }
 
     @Override
@@ -180,18 +191,6 @@ public final class GoldenFile {
     }
   }
 
-  private Shape inputShape() {
-    if (!(Json.parse(required("shape")) instanceof List<?> dims) || dims.size() != 4
-        || !dims.stream().allMatch(dim -> dim instanceof Integer size && size > 0)) {
-      throw new WeightsException(file.describe() + ": shape " + metadata.get("shape") + " is not [batch, channels, height, width]");
-    }
-    Shape shape = Shape.of(dims.stream().mapToInt(Integer.class::cast).toArray());
-    if (shape.elements() > MAX_INPUT) {
-      throw new WeightsException(file.describe() + ": an input of shape " + shape + " is larger than the " + MAX_INPUT + " values allowed");
-    }
-    return shape;
-  }
-
   /** Names of the tensors compared, a digest's three parts being one. */
   private Set<String> tensors() {
     Set<String> names = new LinkedHashSet<>();
@@ -201,10 +200,9 @@ public final class GoldenFile {
     return names;
   }
 
-  private double[] output(Program program, String name, Behaviour behaviour) {
+  private double[] output(Program program, String name, boolean channelsFirst) {
     Tensor tensor = program.recording().outputs().get(name);
     float[] values = program.read(tensor);
-    boolean channelsFirst = behaviour == Behaviour.DENSE && (name.equals("patch_embed") || name.startsWith("out"));
     return widen(channelsFirst ? channelsFirst(values, tensor.shape()) : values);
   }
 
@@ -255,14 +253,6 @@ public final class GoldenFile {
     return rows;
   }
 
-  private String required(String key) {
-    String value = metadata.get(key);
-    if (value == null) {
-      throw new WeightsException(file.describe() + " is no golden file: its metadata lacks " + key);
-    }
-    return value;
-  }
-
   private double[] expected(String name) {
     Parameter parameter = parameter(name);
     if (parameter.dtype().isFloat()) {
@@ -292,12 +282,20 @@ public final class GoldenFile {
     return widened;
   }
 
+  private static Shape channelsLast(Shape shape) {
+    int[] dims = shape.toArray();
+    int channels = dims[1];
+    System.arraycopy(dims, 2, dims, 1, dims.length - 2);
+    dims[dims.length - 1] = channels;
+    return Shape.of(dims);
+  }
+
   private static float[] channelsLast(float[] values, Shape shape) {
-    return transpose(values, shape.dim(0), shape.dim(1), shape.dim(2) * shape.dim(3));
+    return transpose(values, shape.dim(0), shape.dim(1), Math.toIntExact(shape.elements() / shape.dim(0) / shape.dim(1)));
   }
 
   private static float[] channelsFirst(float[] values, Shape shape) {
-    return transpose(values, shape.dim(0), shape.dim(1) * shape.dim(2), shape.dim(3));
+    return transpose(values, shape.dim(0), shape.rows() / shape.dim(0), shape.channels());
   }
 
   /** {@code [batch, rows, columns]} to {@code [batch, columns, rows]}. */

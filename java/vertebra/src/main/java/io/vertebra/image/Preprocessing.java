@@ -2,6 +2,7 @@ package io.vertebra.image;
 
 import io.vertebra.VertebraException;
 import io.vertebra.weights.Json;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -19,6 +20,7 @@ public record Preprocessing(Resize resize, Filter filter, int height, int width,
 
   /** timm's share of the resized image that is kept, where nothing else is said. */
   private static final double TIMM_CROP = 0.875;
+  private static final int MAX_INPUT_SIDE = 1 << 13;
 
   /** Most floats of one image: a direct buffer cannot be longer. */
   private static final int MAX_FLOATS = Integer.MAX_VALUE / Float.BYTES;
@@ -59,25 +61,41 @@ public record Preprocessing(Resize resize, Filter filter, int height, int width,
   }
 
   /**
-   * This recipe with what a checkpoint's metadata states under timm's names: {@code crop_pct}, {@code crop_mode} (center, squash),
+   * This recipe with what a checkpoint's metadata states under timm's names: {@code input_size} (a side, or
+   * [channels, height, width]), {@code crop_pct}, {@code crop_mode} (center, squash),
    * {@code interpolation} (bilinear, bicubic), {@code mean} and {@code std} (JSON arrays).
    *
    * @throws VertebraException if an entry cannot be understood
    */
   public Preprocessing stated(Map<String, String> metadata) {
     Preprocessing recipe = this;
-    if (metadata.containsKey("crop_pct") || metadata.containsKey("crop_mode")) {
+    InputSize size = metadata.containsKey("input_size") ? InputSize.stated(metadata) : new InputSize(height, width);
+    boolean resized = size.width != width || size.height != height;
+    if (resized || metadata.containsKey("crop_pct") || metadata.containsKey("crop_mode")) {
       boolean squash = metadata.containsKey("crop_mode") && choice(metadata, "crop_mode", "center", "squash") == 1;
       double fraction = metadata.containsKey("crop_pct") ? number(metadata, "crop_pct") : squash ? 1 : TIMM_CROP;
       recipe = squash
-          ? new Preprocessing(new Resize.Squash((int) (height / fraction), (int) (width / fraction)), Filter.BICUBIC, height, width, mean, std)
-          : timm(height, width, fraction).normalised(mean, std);
+          ? new Preprocessing(new Resize.Squash((int) (size.height / fraction), (int) (size.width / fraction)),
+              Filter.BICUBIC, size.height, size.width, mean, std)
+          : timm(size.height, size.width, fraction).normalised(mean, std);
     }
     // timm does not pass its interpolation on to the rule for inputs that are not square.
     if (metadata.containsKey("interpolation") && !(recipe.resize instanceof Resize.Cover)) {
       recipe = recipe.filtered(Filter.values()[choice(metadata, "interpolation", "bilinear", "bicubic")]);
     }
     return recipe.normalised(channels(metadata, "mean", mean), channels(metadata, "std", std));
+  }
+
+  private record InputSize(int height, int width) {
+    static InputSize stated(Map<String, String> metadata) {
+      Object value = Json.parse(metadata.get("input_size"));
+      List<?> sides = value instanceof List<?> list && list.size() == 3 ? list.subList(1, 3) : Arrays.asList(value, value);
+      if (sides.get(0) instanceof Integer height && sides.get(1) instanceof Integer width && Math.min(height, width) > 0
+          && Math.max(height, width) <= MAX_INPUT_SIDE) {
+        return new InputSize(height, width);
+      }
+      throw unusable(metadata, "input_size", "a side, or channels, height and width, of at most " + MAX_INPUT_SIDE + " pixels");
+    }
   }
 
   private static double number(Map<String, String> metadata, String key) {

@@ -1,8 +1,13 @@
 package io.vertebra.program;
 
-/** Elementwise functions an {@link Epilogue} applies. */
+/** Elementwise functions that operations apply to their results. */
 public enum Activation {
   IDENTITY,
   /** The exact form, {@code 0.5 x (1 + erf(x / sqrt 2))}. */
-  GELU
+  GELU,
+  RELU,
+  /** {@code x / (1 + exp(-x))}. */
+  SILU,
+  SIGMOID,
+  TANH
 }

@@ -3,6 +3,7 @@ package io.vertebra.program;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessor;
 import io.vertebra.weights.Parameter;
+import java.util.function.Supplier;
 
 /**
  * Where programs run. Thread-safe: models share one backend between sessions. Closing it frees all weights it packed, as soon as its
@@ -26,6 +27,11 @@ public interface Backend extends AutoCloseable {
    * @throws IllegalArgumentException if there are not as many as the shape says
    */
   Weights packValues(Shape shape, float[] values);
+
+  /** As {@link #packValues(Shape, float[])}, for values that take work: a backend that needs none does not ask for them. */
+  default Weights packValues(Shape shape, Supplier<float[]> values) {
+    return packValues(shape, values.get());
+  }
 
   /**
    * Binds a recording.

@@ -9,16 +9,40 @@ public record Call(String name, Op op, Tensor in, Tensor out) {
   /** All tensors the call reads. */
   List<Tensor> reads() {
     List<Tensor> reads = new ArrayList<>(List.of(in));
-    Tensor residual = residual();
-    if (residual != null) {
-      reads.add(residual);
+    if (op instanceof Op.Linear linear) {
+      add(reads, linear.epilogue().residual());
+      add(reads, linear.epilogue().gate() == null ? null : linear.epilogue().gate().tensor());
+    } else if (op instanceof Op.Affine affine) {
+      add(reads, affine.factor());
+    } else if (op instanceof Op.Sum sum) {
+      sum.terms().forEach(term -> add(reads, term.tensor()));
+    } else if (op instanceof Op.ShrinkTokens shrink) {
+      add(reads, shrink.choice().scores());
+      add(reads, shrink.classToken());
+    } else if (op instanceof Op.RecoverTokens recover) {
+      add(reads, recover.choice().scores());
+      add(reads, recover.before());
+      add(reads, recover.after());
+    } else if (op instanceof Op.ScoreTokens score) {
+      add(reads, score.choice().scores());
     }
     return reads;
   }
 
+  private static void add(List<Tensor> reads, Tensor tensor) {
+    if (tensor != null) {
+      reads.add(tensor);
+    }
+  }
+
   /** The tensor whose memory the output may take over, since every element is read before its place is written; or null. */
   Tensor residual() {
-    return op instanceof Op.Linear linear ? linear.epilogue().residual() : null;
+    if (!(op instanceof Op.Linear linear) || linear.epilogue().residualRows() != null) {
+      return null;
+    }
+    Epilogue epilogue = linear.epilogue();
+    boolean readAsGate = epilogue.gate() != null && epilogue.gate().tensor() == epilogue.residual();
+    return readAsGate ? null : epilogue.residual();
   }
 
   public long macs() {

@@ -1,27 +1,50 @@
 package io.vertebra.program;
 
 /**
- * What is fused behind a matrix product: {@code out[map(i)] = activation(product[i] + bias) + residual[map(i)]}.
+ * What is fused behind a matrix product: with {@code r = map(i)},
+ * {@code out[r] = activation(product[i] + bias) * gate[r] + residual[residualRows(r)]}, the activation coming last instead if
+ * {@code activationLast}.
  *
  * @param bias {@code [out channels]}, or null
- * @param residual a tensor shaped like the output, or null
+ * @param gate multiplies; or null
+ * @param residual a tensor shaped like the output, or one whose rows {@code residualRows} picks; or null
+ * @param residualRows the residual's row for every row of the output (-1: none), or null for its own
  * @param map where each row goes, or null for its own place; -1 drops the row
  */
-public record Epilogue(Weights bias, Activation activation, Tensor residual, RowMap map) {
+public record Epilogue(Weights bias, Activation activation, boolean activationLast, Gate gate, Tensor residual, RowMap residualRows,
+    RowMap map) {
+
+  /** Channels {@code [firstChannel, firstChannel + out channels)} of a tensor with as many rows as the output. */
+  public record Gate(Tensor tensor, int firstChannel) {}
+
   public static Epilogue bias(Weights bias) {
-    return new Epilogue(bias, Activation.IDENTITY, null, null);
+    return new Epilogue(bias, Activation.IDENTITY, false, null, null, null, null);
   }
 
   public Epilogue activation(Activation function) {
-    return new Epilogue(bias, function, residual, map);
+    return new Epilogue(bias, function, false, gate, residual, residualRows, map);
+  }
+
+  /** Applies {@code function} to the very end, residual included. */
+  public Epilogue lastActivation(Activation function) {
+    return new Epilogue(bias, function, true, gate, residual, residualRows, map);
+  }
+
+  public Epilogue gate(Tensor tensor, int firstChannel) {
+    return new Epilogue(bias, activation, activationLast, new Gate(tensor, firstChannel), residual, residualRows, map);
   }
 
   /** Adds {@code tensor}, which the output may then replace in memory. */
   public Epilogue residual(Tensor tensor) {
-    return new Epilogue(bias, activation, tensor, map);
+    return new Epilogue(bias, activation, activationLast, gate, tensor, null, map);
+  }
+
+  /** Adds row {@code rows(r)} of {@code tensor} to row r of the output. */
+  public Epilogue residual(Tensor tensor, RowMap rows) {
+    return new Epilogue(bias, activation, activationLast, gate, tensor, rows, map);
   }
 
   public Epilogue scatter(RowMap rows) {
-    return new Epilogue(bias, activation, residual, rows);
+    return new Epilogue(bias, activation, activationLast, gate, residual, residualRows, rows);
   }
 }

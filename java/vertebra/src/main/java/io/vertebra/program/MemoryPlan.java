@@ -39,9 +39,9 @@ public final class MemoryPlan {
         lastRead.put(read, i);
       }
     }
-    // The host writes the input before the first call and reads outputs after the last one.
+    // The host writes the inputs before the first call and reads outputs after the last one.
     recording.outputs().values().forEach(output -> lastRead.put(output, calls.size()));
-    define(recording.input(), -1, lastRead);
+    recording.inputs().forEach(input -> define(input, -1, lastRead));
     for (int i = 0; i < calls.size(); i++) {
       Call call = calls.get(i);
       Tensor residual = call.residual();

@@ -1,5 +1,7 @@
 package io.vertebra.program;
 
+import java.util.List;
+
 /**
  * The operations models are made of. A record holds everything but the operand: weights and fused parts. Every backend
  * runs every operation with every value of its record.
@@ -24,7 +26,8 @@ public sealed interface Op {
   record LayerNorm(RowSource rows) implements Op {}
 
   /**
-   * Multi-head attention inside each window (Swin Transformer, arXiv 2103.14030, section 3.2). The operand holds the rows of the
+   * Multi-head attention inside each window of tokens (Swin Transformer, arXiv 2103.14030, section 3.2); global attention is one window an
+   * image. No tokens x tokens matrix is held in memory. The operand holds the rows of the
    * windows one after another, {@code [windows * tokens, 3 * heads * headDim]} with channels (q|k|v, head, d).
    *
    * @param tokens tokens of a window
@@ -45,12 +48,127 @@ public sealed interface Op {
     }
   }
 
+  /**
+   * Each channel convolved by itself, in two or three dimensions: {@code [batch, (time,) height, width, channels]}, zero padding.
+   *
+   * @param weights {@code [taps, out channels]}, taps in (time, height, width) order; output channel c reads input channel
+   *     {@code firstChannel + c / multiplier}
+   * @param bias {@code [out channels]}, or null
+   * @param firstChannel of the operand's channels that are convolved; the others are not read
+   */
+  record DepthwiseConv(Weights weights, Weights bias, Window window, int firstChannel, int multiplier, Activation activation) implements Op {
+    @Override
+    public long macs(Shape in, Shape out) {
+      return out.elements() * window.taps();
+    }
+  }
+
+  /**
+   * The global filter of HorNet (arXiv 2207.14284; Rao et al., "Global Filter Networks", arXiv 2107.00645): each channel of a map
+   * {@code [batch, height, width, channels]} is multiplied by a complex filter in the frequency domain, {@code irfft2(rfft2(x) * filter)}, which is a circular
+   * convolution with a kernel as large as the map.
+   *
+   * @param filter {@code [height, width / 2 + 1, channels, 2]} (real, imaginary), with columns 0 and, for an even width, width / 2 Hermitian in the
+   *     row frequency
+   * @param firstChannel of the operand's channels that are filtered; the others are not read
+   */
+  record GlobalFilter(Weights filter, int firstChannel) implements Op {}
+
+  /** The maximum or mean of each window; padding is left out of both. {@code [batch, (time,) height, width, channels]}. */
+  record Pool(Kind kind, Window window) implements Op {
+    /** What is taken of a window. */
+    public enum Kind { MAX, AVERAGE }
+  }
+
+  /** The mean of each of {@code rows x columns} bins of a map; bin i of n covers positions {@code [floor(i size / n), ceil((i + 1) size / n))}. */
+  record AdaptiveAveragePool(int rows, int columns) implements Op {}
+
+  /** A map resized bilinearly to {@code height x width}, half-pixel centres ({@code align_corners} false), no antialiasing. */
+  record Bilinear(int height, int width) implements Op {}
+
+  /**
+   * {@code activation(in * factor[batch element] * scale + shift)}, channel by channel.
+   *
+   * @param factor {@code [batch, channels]}, or null
+   * @param scale {@code [channels]}, or null
+   * @param shift {@code [channels]}, or null
+   */
+  record Affine(Tensor factor, Weights scale, Weights shift, Activation activation) implements Op {}
+
+  /** Row i of the output is the activation of the sum, over the terms, of the term's row {@code map(i)}. The operand is the first term's tensor. */
+  record Sum(List<Term> terms, Activation activation) implements Op {
+    /** Most terms of a sum. */
+    public static final int MAX_TERMS = 3;
+
+    /**
+     * Rows of a tensor or of weights, one of them null.
+     *
+     * @param map row of the source for every row of the output (-1: none), or null for its own; a row may also be a piece of the source's, of the
+     *     output's width
+     */
+    public record Term(Tensor tensor, Weights weights, RowMap map) {
+      public static Term of(Tensor tensor) {
+        return new Term(tensor, null, null);
+      }
+
+      public static Term of(Tensor tensor, RowMap map) {
+        return new Term(tensor, null, map);
+      }
+
+      public static Term of(Weights weights, RowMap map) {
+        return new Term(null, weights, map);
+      }
+    }
+  }
+
   /** {@code [batch, ..., channels]} to {@code [batch, channels]}: the mean over all positions. */
   record MeanPool() implements Op {}
 
   /** Softmax over channels. */
   record Softmax() implements Op {}
 
-  /** Adds weights shaped like one batch element. */
-  record Add(Weights addend) implements Op {}
+  /**
+   * Which tokens of an image the blocks of a light UniFormer compute on (Li et al., "UniFormer: Unifying Convolution and
+   * Self-attention for Visual Recognition", arXiv 2201.09450, on token shrinking): those with the {@code kept} highest
+   * scores. Of equal scores the earlier token's counts as higher. Unlike all others, operations with such a choice touch
+   * rows that depend on values.
+   *
+   * @param scores one for each token, {@code [batch, ..., 1]}; null only if all tokens are kept
+   */
+  record TokenChoice(Tensor scores, int kept) {}
+
+  /**
+   * For every image the class token, the kept tokens in the order they lie, and, unless all are kept, one representative
+   * of the others: their mean weighted by score. {@code [batch, ..., channels]} to {@code [batch, 1 + kept + 1, channels]}.
+   *
+   * @param classToken {@code [batch, n, channels]}, of which row 0 of each image is the class token
+   */
+  record ShrinkTokens(TokenChoice choice, Tensor classToken) implements Op {}
+
+  /**
+   * The way back from what a block made of shrunken tokens: a kept token becomes its row of {@code after}; the others add what the
+   * representative gained, its row of {@code after} less that of {@code before}.
+   *
+   * @param before what {@link ShrinkTokens} gave for the operand and this choice
+   * @param after shaped like {@code before}
+   */
+  record RecoverTokens(TokenChoice choice, Tensor before, Tensor after) implements Op {}
+
+  /**
+   * New scores from the attention that the class token, first of every image's tokens, pays: {@code (1 - tradeOff) score +
+   * tradeOff weight} for a kept token, the score as it is for the others. Weights are softmax values averaged over heads;
+   * without scores they are the new scores. A single token left out takes the representative's weight.
+   *
+   * <p>The operand is the shrunken tokens' {@code [batch, 1 + kept (+ 1), 3 * heads * headDim]}, channels (q|k|v, head, d);
+   * the output has the shape of the scores.
+   *
+   * @param scale multiplies q . k
+   */
+  record ScoreTokens(TokenChoice choice, int heads, int headDim, float scale, float tradeOff) implements Op {}
+
+  /**
+   * Scores for a map of half the height and width: means of 2 x 2 scores, then scaled so that an image's (or clip's) sum
+   * stays the same.
+   */
+  record PoolScores() implements Op {}
 }

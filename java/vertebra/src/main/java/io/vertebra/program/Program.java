@@ -18,13 +18,18 @@ public abstract class Program implements AutoCloseable {
     return recording;
   }
 
-  /** The input's memory, {@code [batch, height, width, channels]}: a direct buffer in native order, valid until the program is closed. */
-  public final FloatBuffer input() {
+  /** An input's memory, channels last: a direct buffer in native order, valid until the program is closed. */
+  public final FloatBuffer input(int index) {
     requireOpen();
-    return inputMemory();
+    return inputMemory(index);
   }
 
-  protected abstract FloatBuffer inputMemory();
+  /** The memory of the only, or first, input. */
+  public final FloatBuffer input() {
+    return input(0);
+  }
+
+  protected abstract FloatBuffer inputMemory(int index);
 
   /**
    * Runs all calls.

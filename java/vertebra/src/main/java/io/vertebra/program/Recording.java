@@ -17,18 +17,18 @@ import java.util.function.Consumer;
  * it has been checked.
  */
 public final class Recording {
-  private final Tensor input;
+  private final List<Tensor> inputs;
   private final List<Call> calls;
   private final Map<String, Tensor> outputs;
   private final Map<String, float[]> constants;
   private final Set<Tensor> tensors = new HashSet<>();
 
   private Recording(Recorder recorder) {
-    input = recorder.input();
+    inputs = recorder.inputs();
     calls = needed(recorder.calls(), recorder.outputs());
     outputs = Collections.unmodifiableMap(new LinkedHashMap<>(recorder.outputs()));
     constants = Collections.unmodifiableMap(new LinkedHashMap<>(recorder.constants()));
-    tensors.add(input);
+    tensors.addAll(inputs);
     calls.forEach(call -> tensors.add(call.out()));
   }
 
@@ -40,14 +40,19 @@ public final class Recording {
    *     output takes 2 GiB or more
    */
   public static Recording of(Shape inputShape, Set<String> wanted, Consumer<Recorder> forward) {
-    Recorder recorder = new Recorder(inputShape, wanted);
-    checkSize("the input", inputShape);
+    return of(List.of(inputShape), wanted, forward);
+  }
+
+  /** As {@link #of(Shape, Set, Consumer)} for what takes several inputs. */
+  public static Recording of(List<Shape> inputShapes, Set<String> wanted, Consumer<Recorder> forward) {
+    Recorder recorder = new Recorder(inputShapes, wanted);
+    inputShapes.forEach(shape -> checkSize("an input", shape));
     forward.accept(recorder);
     Set<String> unknown = new TreeSet<>(wanted);
     unknown.removeAll(recorder.outputs().keySet());
     unknown.removeAll(recorder.constants().keySet());
     if (!unknown.isEmpty() || wanted.isEmpty()) {
-      throw new IllegalArgumentException("the model has no output named " + unknown + " for input " + inputShape);
+      throw new IllegalArgumentException("the model has no output named " + unknown + " for input " + inputShapes);
     }
     recorder.outputs().forEach((name, tensor) -> checkSize("output " + name, tensor.shape()));
     return new Recording(recorder);
@@ -73,8 +78,8 @@ public final class Recording {
     return List.copyOf(kept);
   }
 
-  public Tensor input() {
-    return input;
+  public List<Tensor> inputs() {
+    return inputs;
   }
 
   public List<Call> calls() {

@@ -2,7 +2,6 @@ package io.vertebra.reference;
 
 import static io.vertebra.reference.ReferenceBackend.values;
 
-import io.vertebra.program.Activation;
 import io.vertebra.program.Call;
 import io.vertebra.program.Epilogue;
 import io.vertebra.program.Norm;
@@ -16,32 +15,37 @@ import io.vertebra.program.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /** Interprets a recording in double precision, one array a tensor. */
 final class ReferenceProgram extends Program {
   private final Map<Tensor, double[]> arrays = new HashMap<>();
-  private final FloatBuffer input;
+  private final List<FloatBuffer> inputs = new ArrayList<>();
 
   ReferenceProgram(Recording recording) {
     super(recording);
-    int bytes = Math.toIntExact(recording.input().shape().elements() * Float.BYTES);
-    this.input = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder()).asFloatBuffer();
-    arrays.put(recording.input(), new double[Math.toIntExact(recording.input().shape().elements())]);
+    for (Tensor input : recording.inputs()) {
+      int elements = Math.toIntExact(input.shape().elements());
+      inputs.add(ByteBuffer.allocateDirect(elements * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer());
+      arrays.put(input, new double[elements]);
+    }
   }
 
   @Override
-  protected FloatBuffer inputMemory() {
-    return input;
+  protected FloatBuffer inputMemory(int index) {
+    return inputs.get(index);
   }
 
   @Override
   protected void execute(int index) {
     if (index == 0) {
-      double[] image = arrays.get(recording().input());
-      for (int i = 0; i < image.length; i++) {
-        image[i] = input.get(i);
+      for (int n = 0; n < inputs.size(); n++) {
+        FloatBuffer input = inputs.get(n);
+        Arrays.setAll(arrays.get(recording().inputs().get(n)), input::get);
       }
     }
     Call call = recording().calls().get(index);
@@ -64,11 +68,28 @@ final class ReferenceProgram extends Program {
         System.arraycopy(in, row * shape.channels(), out, row * shape.channels(), shape.channels());
         softmax(out, row * shape.channels(), shape.channels());
       }
-    } else if (call.op() instanceof Op.Add op) {
-      float[] addend = values(op.addend());
-      for (int i = 0; i < out.length; i++) {
-        out[i] = in[i] + addend[i % addend.length];
-      }
+    } else if (call.op() instanceof Op.DepthwiseConv op) {
+      ReferenceMaps.depthwiseConv(op, shape, in, call.out().shape(), out);
+    } else if (call.op() instanceof Op.GlobalFilter op) {
+      ReferenceMaps.globalFilter(op, shape, in, out);
+    } else if (call.op() instanceof Op.Pool op) {
+      ReferenceMaps.pool(op, shape, in, call.out().shape(), out);
+    } else if (call.op() instanceof Op.AdaptiveAveragePool) {
+      ReferenceMaps.adaptiveAveragePool(shape, in, call.out().shape(), out);
+    } else if (call.op() instanceof Op.Bilinear) {
+      ReferenceMaps.bilinear(shape, in, call.out().shape(), out);
+    } else if (call.op() instanceof Op.Affine op) {
+      affine(op, shape, in, out);
+    } else if (call.op() instanceof Op.Sum op) {
+      sum(op, call.out().shape(), out);
+    } else if (call.op() instanceof Op.ShrinkTokens op) {
+      ReferenceTokens.shrink(shape, in, arrays.get(op.choice().scores()), op.choice().kept(), arrays.get(op.classToken()), out);
+    } else if (call.op() instanceof Op.RecoverTokens op) {
+      ReferenceTokens.recover(shape, in, arrays.get(op.choice().scores()), op.choice().kept(), arrays.get(op.before()), arrays.get(op.after()), out);
+    } else if (call.op() instanceof Op.ScoreTokens op) {
+      ReferenceTokens.score(op, shape, in, arrays.get(op.choice().scores()), out);
+    } else if (call.op() instanceof Op.PoolScores) {
+      ReferenceTokens.poolScores(shape, in, call.out().shape(), out);
     } else {
       throw new IllegalArgumentException("the reference backend has no loop for " + call);
     }
@@ -82,6 +103,7 @@ final class ReferenceProgram extends Program {
     Epilogue epilogue = op.epilogue();
     float[] bias = epilogue.bias() == null ? null : values(epilogue.bias());
     double[] residual = epilogue.residual() == null ? null : arrays.get(epilogue.residual());
+    Epilogue.Gate gate = epilogue.gate();
     int rows = op.rows().map() == null ? shape.rows() : op.rows().map().size();
     for (int row = 0; row < rows; row++) {
       int target = epilogue.map() == null ? row : epilogue.map().row(row);
@@ -95,10 +117,45 @@ final class ReferenceProgram extends Program {
           sum += a[i] * weights[j * k + i];
         }
         sum += bias == null ? 0 : bias[j];
-        if (epilogue.activation() == Activation.GELU) {
-          sum = Erf.gelu(sum);
+        if (!epilogue.activationLast()) {
+          sum = Functions.apply(epilogue.activation(), sum);
         }
-        out[target * n + j] = sum + (residual == null ? 0 : residual[target * n + j]);
+        if (gate != null) {
+          sum *= arrays.get(gate.tensor())[target * gate.tensor().shape().channels() + gate.firstChannel() + j];
+        }
+        int added = epilogue.residualRows() == null ? target : epilogue.residualRows().row(target);
+        if (residual != null && added >= 0) {
+          sum += residual[added * n + j];
+        }
+        out[target * n + j] = epilogue.activationLast() ? Functions.apply(epilogue.activation(), sum) : sum;
+      }
+    }
+  }
+
+  private void affine(Op.Affine op, Shape shape, double[] in, double[] out) {
+    int channels = shape.channels();
+    int image = in.length / shape.dim(0);
+    for (int i = 0; i < in.length; i++) {
+      int c = i % channels;
+      double value = in[i] * (op.factor() == null ? 1 : arrays.get(op.factor())[i / image * channels + c]);
+      value = value * (op.scale() == null ? 1 : values(op.scale())[c]) + (op.shift() == null ? 0 : values(op.shift())[c]);
+      out[i] = Functions.apply(op.activation(), value);
+    }
+  }
+
+  private void sum(Op.Sum op, Shape shape, double[] out) {
+    int channels = shape.channels();
+    for (int row = 0; row < shape.rows(); row++) {
+      for (int c = 0; c < channels; c++) {
+        double sum = 0;
+        for (Op.Sum.Term term : op.terms()) {
+          int source = term.map() == null ? row : term.map().row(row);
+          if (source >= 0) {
+            int at = source * channels + c;
+            sum += term.tensor() != null ? arrays.get(term.tensor())[at] : values(term.weights())[at];
+          }
+        }
+        out[row * channels + c] = Functions.apply(op.activation(), sum);
       }
     }
   }
@@ -182,7 +239,7 @@ final class ReferenceProgram extends Program {
     return op.mask().label(masked, i) == op.mask().label(masked, j) ? 0 : 100;
   }
 
-  private static void softmax(double[] values, int from, int length) {
+  static void softmax(double[] values, int from, int length) {
     double max = Double.NEGATIVE_INFINITY;
     for (int i = from; i < from + length; i++) {
       max = Math.max(max, values[i]);

@@ -84,7 +84,15 @@ public final class Parameters {
    * @throws WeightsException if one is NaN or infinite, by name
    */
   public float[] values(String name, int... shape) {
-    Parameter parameter = get(name, shape);
+    return finite(get(name, shape));
+  }
+
+  /**
+   * The values of a parameter of this source.
+   *
+   * @throws WeightsException if one is NaN or infinite, by name
+   */
+  public float[] finite(Parameter parameter) {
     float[] values = parameter.toFloats();
     for (int i = 0; i < values.length; i++) {
       if (!Float.isFinite(values[i])) {

@@ -1,14 +1,8 @@
 package io.vertebra.weights;
 
 import io.vertebra.program.Shape;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Map;
@@ -26,18 +20,10 @@ public final class Safetensors implements ParameterSource {
   private static final int LENGTH_BYTES = 8;
   /** The limit of the format's own readers. */
   private static final long MAX_HEADER_BYTES = 100_000_000;
-  /** The limit of a tensor: it lies in the window, almost twice as long, that begins at the multiple before it. */
-  private static final long WINDOW = 1 << 30;
 
-  private final String description;
+  private final FileBytes file;
   private final SafetensorsHeader header;
-  private final ByteBuffer[] windows;
-
-  /** Gives a part of the file; its size fits an int. */
-  @FunctionalInterface
-  private interface Region {
-    ByteBuffer map(long position, long bytes) throws IOException;
-  }
+  private final long dataStart;
 
   /**
    * Opens a file and maps it into memory, whatever its size; the heap is not used. The mapping lasts until this object,
@@ -50,15 +36,7 @@ public final class Safetensors implements ParameterSource {
    *      the tensor
    */
   public static Safetensors open(Path file) {
-    if (!Files.isRegularFile(file)) {
-      throw new WeightsException(file + (Files.exists(file) ? ": is not a file" : ": there is no such file"));
-    }
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      return new Safetensors(file.toString(), channel.size(),
-          (position, bytes) -> channel.map(FileChannel.MapMode.READ_ONLY, position, bytes));
-    } catch (IOException e) {
-      throw new WeightsException(file + ": cannot be read: " + e, e);
-    }
+    return new Safetensors(FileBytes.open(file));
   }
 
   /**
@@ -69,42 +47,32 @@ public final class Safetensors implements ParameterSource {
    * @throws WeightsException if this is no valid safetensors file
    */
   public static Safetensors of(String description, ByteBuffer bytes) {
-    ByteBuffer direct = bytes.isDirect() ? bytes.slice()
-        : ByteBuffer.allocateDirect(bytes.remaining()).put(bytes.duplicate()).flip();
-    try {
-      return new Safetensors(description, direct.remaining(),
-          (position, length) -> direct.slice((int) position, (int) length));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return new Safetensors(FileBytes.of(description, bytes));
   }
 
-  private Safetensors(String description, long fileBytes, Region file) throws IOException {
-    this.description = description;
+  Safetensors(FileBytes file) {
+    this.file = file;
+    String description = file.name();
+    long fileBytes = file.size();
     if (fileBytes < LENGTH_BYTES) {
       throw new WeightsException(description + ": is " + fileBytes + " bytes long, too short for a safetensors file");
     }
-    long headerBytes = file.map(0, LENGTH_BYTES).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    long headerBytes = file.slice(0, LENGTH_BYTES).getLong();
     if (headerBytes < 0 || headerBytes > MAX_HEADER_BYTES) {
       throw new WeightsException(description + ": claims a header of " + Long.toUnsignedString(headerBytes)
           + " bytes, more than the " + MAX_HEADER_BYTES + " allowed; it may not be a safetensors file");
     }
-    long dataStart = LENGTH_BYTES + headerBytes;
+    dataStart = LENGTH_BYTES + headerBytes;
     if (dataStart > fileBytes) {
       throw new WeightsException(description + ": claims a header of " + headerBytes + " bytes, but is only "
           + fileBytes + " bytes long; it may be cut off");
     }
-    long dataBytes = fileBytes - dataStart;
-    header = new SafetensorsHeader(description, file.map(LENGTH_BYTES, headerBytes), dataBytes);
-    windows = new ByteBuffer[(int) ((dataBytes + WINDOW - 1) / WINDOW)];
-    for (int i = 0; i < windows.length; i++) {
-      windows[i] = file.map(dataStart + i * WINDOW, Math.min(dataBytes - i * WINDOW, Integer.MAX_VALUE));
-    }
+    header = new SafetensorsHeader(description, file.slice(LENGTH_BYTES, headerBytes), fileBytes - dataStart);
   }
 
   @Override
   public String describe() {
-    return description;
+    return file.name();
   }
 
   /** @throws WeightsException if the tensor has no elements, or takes more than 1 GiB */
@@ -115,15 +83,15 @@ public final class Safetensors implements ParameterSource {
       return null;
     }
     long bytes = entry.end() - entry.begin();
-    if (bytes == 0 || bytes > WINDOW) {
+    if (bytes == 0 || bytes > FileBytes.MAX_SLICE) {
       String problem = bytes == 0 ? "has no elements"
-          : "takes " + bytes + " bytes, more than the " + WINDOW + " this reader allows";
-      throw new WeightsException(description + ": tensor '" + name + "' " + entry.dtype() + " "
+          : "takes " + bytes + " bytes, more than the " + FileBytes.MAX_SLICE + " this reader allows";
+      throw new WeightsException(file.name() + ": tensor '" + name + "' " + entry.dtype() + " "
           + Arrays.toString(entry.dims()) + " " + problem);
     }
     int[] dims = Arrays.stream(entry.dims()).mapToInt(Math::toIntExact).toArray();
     return new Parameter(name, dims.length == 0 ? Shape.of(1) : Shape.of(dims), entry.dtype(),
-        () -> windows[(int) (entry.begin() / WINDOW)].slice((int) (entry.begin() % WINDOW), (int) bytes));
+        () -> file.slice(dataStart + entry.begin(), bytes));
   }
 
   @Override

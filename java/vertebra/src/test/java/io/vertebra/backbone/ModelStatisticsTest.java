@@ -3,6 +3,8 @@ package io.vertebra.backbone;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.vertebra.backbone.swin.SwinCheckpoint;
+import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.program.Shape;
 import io.vertebra.weights.Json;
 import java.io.IOException;

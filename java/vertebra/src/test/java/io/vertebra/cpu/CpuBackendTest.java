@@ -123,8 +123,8 @@ class CpuBackendTest {
   @Test
   void readingWhatIsNotThereIsRefused() {
     try (CpuBackend backend = new CpuBackend(1); Program program = backend.compile(record(r -> r.softmax("y", r.input())))) {
-      Tensor foreign = record(r -> r.softmax("y", r.input())).input();
-      Tensor own = program.recording().input();
+      Tensor foreign = record(r -> r.softmax("y", r.input())).inputs().get(0);
+      Tensor own = program.recording().inputs().get(0);
       assertThatThrownBy(() -> program.read("z")).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("[y]");
       assertThatThrownBy(() -> program.read(foreign)).isInstanceOf(IllegalArgumentException.class);
       assertThatThrownBy(() -> program.read(own, new float[121])).isInstanceOf(IllegalArgumentException.class);

@@ -92,7 +92,7 @@ class GoldenFileTest {
     try (Backend backend = new ReferenceBackend()) {
       assertThat(GoldenFile.open(damaged).verify(backend, MINI)).anyMatch(row -> !row.passed());
       GoldenFile preprocessing = GoldenFile.open(folder().resolve("preprocess/resample_ops.safetensors"));
-      assertThatThrownBy(() -> preprocessing.verify(backend, MINI)).isInstanceOf(WeightsException.class).hasMessageContaining("swin");
+      assertThatThrownBy(() -> preprocessing.verify(backend, MINI)).isInstanceOf(WeightsException.class).hasMessageContaining("no model");
     }
   }
 }

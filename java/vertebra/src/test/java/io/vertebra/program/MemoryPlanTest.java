@@ -38,7 +38,7 @@ class MemoryPlanTest {
     }
     recording.outputs().values().forEach(tensor -> lastUse.put(tensor, calls.size()));
     int inPlace = 0;
-    Map<Tensor, Integer> alive = new HashMap<>(Map.of(recording.input(), lastUse.get(recording.input())));
+    Map<Tensor, Integer> alive = new HashMap<>(Map.of(recording.inputs().get(0), lastUse.get(recording.inputs().get(0))));
     for (int i = 0; i < calls.size(); i++) {
       int now = i;
       Call call = calls.get(i);

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.reference.ReferenceBackend;
+import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 
@@ -43,7 +45,7 @@ class RecorderTest {
     refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(8, 7), new float[56]), Epilogue.bias(null)), "width 7");
     refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(7, 8), new float[56]), Epilogue.bias(vector)), "bias");
     refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null), Shape.of(5, 8)), "output of 6 rows");
-    refuses(r -> r.add("y", r.input(), vector), "addend");
+    refuses(r -> r.sum("y", r.input().shape(), Activation.IDENTITY, Op.Sum.Term.of(r.input()), Op.Sum.Term.of(vector, null)), "term");
     refuses(r -> r.windowAttention("y", r.input(), new Op.WindowAttention(6, 1, 2, 1, null, null)), "windows");
     refuses(r -> r.windowAttention("y", r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
         new Op.WindowAttention(6, 1, 2, 1, vector, null)), "bias");
@@ -69,7 +71,7 @@ class RecorderTest {
 
   @Test
   void tensorsOfOtherRecordings() {
-    Tensor other = Recording.of(Shape.of(6, 8), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))).input();
+    Tensor other = Recording.of(Shape.of(6, 8), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))).inputs().get(0);
     refuses(r -> r.softmax("y", other), "another recording");
     refuses(r -> other, "another recording");
     refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null).residual(other), Shape.of(6, 8)), "another recording");
@@ -97,5 +99,29 @@ class RecorderTest {
       r.output("z", r.scope("block", () -> r.softmax("y", r.input())));
     });
     assertThat(recording.calls()).extracting(Call::name).containsExactly("block.y");
+  }
+
+  @Test
+  void layerNormRowsMayBeMadeOfPartsOfSourceRows() {
+    Recording recording = Recording.of(Shape.of(2, 8), Set.of("y"), r -> r.output("y",
+        r.layerNorm("y", r.input(), new RowSource(map(2, 1, 3, 0, 2), null), Shape.of(2, 1, 8))));
+    assertThat(recording.outputs().get("y").shape()).isEqualTo(Shape.of(2, 1, 8));
+    refuses(r -> r.layerNorm("y", r.input(), new RowSource(map(2, 1, 3), null), Shape.of(2, 8)), "output of 1 rows");
+    refuses(r -> r.layerNorm("y", r.input(), new RowSource(map(3, 1, 3, 0), null), Shape.of(1, 8)), "row map");
+  }
+
+  @Test
+  void outputsOfAPartAreTensorsForTheWhole() {
+    Consumer<Recorder> part = r -> {
+      r.output("a", r.softmax("part.a", r.input()));
+      r.output("b", () -> r.softmax("part.b", r.input()));
+    };
+    Recording recording = Recording.of(Shape.of(1, 8), Set.of("a"), r -> {
+      List<Tensor> tensors = r.scope("inner", () -> r.outputsOf(List.of("b"), part));
+      r.output("a", r.softmax("whole", tensors.get(0)));
+    });
+    assertThat(recording.calls()).extracting(Call::name).containsExactly("inner.part.b", "whole");
+    assertThat(recording.outputs().keySet()).containsExactly("a");
+    refuses(r -> r.outputsOf(List.of("y"), part).get(0), "output");
   }
 }

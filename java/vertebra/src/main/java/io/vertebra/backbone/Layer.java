@@ -1,0 +1,16 @@
+package io.vertebra.backbone;
+
+import io.vertebra.program.Epilogue;
+import io.vertebra.program.Weights;
+
+/**
+ * Packed weights {@code [out, in]} of a matrix product.
+ *
+ * @param bias {@code [out]}, or null
+ */
+public record Layer(Weights weights, Weights bias) {
+  /** Adds the bias and nothing else. */
+  public Epilogue epilogue() {
+    return Epilogue.bias(bias);
+  }
+}

@@ -1,0 +1,172 @@
+package io.vertebra.backbone.coatnet;
+
+import io.vertebra.backbone.Size;
+import io.vertebra.backbone.coatnet.CoAtNetConfig.BlockKind;
+import io.vertebra.program.Shape;
+import io.vertebra.weights.Json;
+import io.vertebra.weights.Parameter;
+import io.vertebra.weights.ParameterSource;
+import io.vertebra.weights.Renamed;
+import io.vertebra.weights.WeightsException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** Checkpoints of CoAtNets, all of them timm's: their parameter names, and what they tell about the model. */
+final class CoAtNetCheckpoint {
+  private static final String FIRST = "stem.conv1.weight";
+  private static final String HEAD = "head.fc.weight";
+  private static final String TABLE = ".attn.rel_pos.relative_position_bias_table";
+
+  private CoAtNetCheckpoint() {}
+
+  /**
+   * The source without what training frameworks put before every name ({@code module.}, {@code backbone.}), and with the weights of 1 x 1
+   * convolutions in the rank that is asked for: a file may have them as matrices, or matrices as convolutions.
+   */
+  static ParameterSource normalise(ParameterSource source) {
+    String prefix = source.names().stream().filter(name -> name.equals(FIRST) || name.endsWith("." + FIRST))
+        .min(Comparator.comparingInt(String::length)).map(name -> name.substring(0, name.length() - FIRST.length())).orElse("");
+    return new Reshaped(Renamed.of(source, name -> name.startsWith(prefix) ? name.substring(prefix.length()) : null));
+  }
+
+  /** Parameters in the shape that is asked for where only axes of length 1 at the end differ. */
+  private record Reshaped(ParameterSource source) implements ParameterSource {
+    @Override
+    public String describe() {
+      return source.describe();
+    }
+
+    @Override
+    public Parameter find(String name, Shape expected) {
+      Parameter parameter = source.find(name, expected);
+      boolean same = parameter == null || expected == null || parameter.shape().equals(expected)
+          || expected.rank() < 2 || !matrix(parameter.shape()).equals(matrix(expected));
+      return same ? parameter : new Parameter(name, expected, parameter.dtype(), parameter::data);
+    }
+
+    /** The shape without axes of length 1 behind the second. */
+    private static List<Integer> matrix(Shape shape) {
+      List<Integer> dims = new ArrayList<>();
+      for (int axis = 0; axis < shape.rank(); axis++) {
+        dims.add(shape.dim(axis));
+      }
+      while (dims.size() > 2 && dims.get(dims.size() - 1) == 1) {
+        dims.remove(dims.size() - 1);
+      }
+      return dims;
+    }
+
+    @Override
+    public Set<String> names() {
+      return source.names();
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+      return source.metadata();
+    }
+  }
+
+  /** Whether the parameters are a CoAtNet's. */
+  static boolean matches(ParameterSource source) {
+    Set<String> names = normalise(source).names();
+    return names.contains(FIRST) && (names.contains("stages.0.blocks.0.conv1_1x1.weight") || names.contains("stages.0.blocks.0.conv_dw.weight"));
+  }
+
+  /** {@code config} with the classes the checkpoint has, and the input size its tables of relative biases are for. */
+  static CoAtNetConfig adapt(CoAtNetConfig config, ParameterSource wrapped) {
+    if (wrapped.names().isEmpty()) {
+      return config;
+    }
+    ParameterSource source = normalise(wrapped);
+    int classes = source.names().contains(HEAD) ? shape(source, HEAD).dim(0) : 0;
+    return config.with(tableImage(config, source), classes);
+  }
+
+  /** The input size of the first table; tables of square maps alone tell one. */
+  private static Size tableImage(CoAtNetConfig config, ParameterSource source) {
+    for (int stage = 0; stage < config.stages(); stage++) {
+      int block = config.blocks().get(stage).indexOf(BlockKind.TRANSFORMER);
+      String table = "stages." + stage + ".blocks." + block + TABLE;
+      if (block >= 0 && source.names().contains(table)) {
+        int rows = shape(source, table).dim(0);
+        Size built = config.builtMap(stage, config.image());
+        int side = (int) Math.round(Math.sqrt(rows));
+        boolean differs = rows != (2 * built.rows() - 1) * (2 * built.columns() - 1);
+        return differs && side * side == rows && side % 2 == 1 ? Size.square((side + 1) / 2 * (4 << stage)) : config.image();
+      }
+    }
+    return config.image();
+  }
+
+  /**
+   * The configuration a checkpoint's metadata states, or else that of the published model of the same shapes.
+   *
+   * @throws WeightsException if neither tells
+   */
+  static CoAtNetConfig recognise(ParameterSource wrapped, List<CoAtNetConfig> published) {
+    ParameterSource source = normalise(wrapped);
+    String stated = source.metadata().get("config");
+    if (stated != null) {
+      return adapt(CoAtNetConfig.of(Json.parseObject(stated)), source);
+    }
+    Visible visible = Visible.of(source);
+    CoAtNetConfig config = published.stream().filter(candidate -> Visible.of(candidate).equals(visible)).findFirst()
+        .orElseThrow(() -> new WeightsException(source.describe() + " is a CoAtNet of none of the published configurations, and its shapes do"
+            + " not tell its activations and strides; name the model's configuration"));
+    return adapt(config, source);
+  }
+
+  /** What names and shapes tell of a configuration, which is enough to tell the published ones apart. */
+  private record Visible(List<Integer> stem, List<Integer> widths, List<Integer> depths, boolean convNext, boolean earlyExcitation,
+      boolean convolvesLate, boolean batchNorm, boolean layerScale, int biasHidden) {
+
+    static Visible of(CoAtNetConfig config) {
+      return new Visible(config.stem(), config.widths(), config.depths(), config.conv().convNext(), config.conv().earlyExcitation(),
+          config.blocks().get(config.stages() - 1).contains(BlockKind.CONVOLUTION), config.transformer().batchNorm(),
+          config.transformer().layerScale(), config.transformer().biasHidden());
+    }
+
+    static Visible of(ParameterSource source) {
+      Set<String> names = source.names();
+      List<Integer> widths = new ArrayList<>();
+      List<Integer> depths = new ArrayList<>();
+      for (int stage = 0; lastLayer(names, stage, 0) != null; stage++) {
+        widths.add(shape(source, lastLayer(names, stage, 0)).dim(0));
+        int depth = 1;
+        while (lastLayer(names, stage, depth) != null) {
+          depth++;
+        }
+        depths.add(depth);
+      }
+      String stage = "stages." + (depths.size() - 1) + ".blocks.";
+      String last = stage + (depths.get(depths.size() - 1) - 1);
+      String hidden = last + ".attn.rel_pos.mlp.fc1.weight";
+      return new Visible(List.of(shape(source, FIRST).dim(0), shape(source, "stem.conv2.weight").dim(0)), widths, depths,
+          names.contains("stages.0.blocks.0.conv_dw.weight"), names.contains("stages.0.blocks.0.se_early.fc1.weight"),
+          names.contains(stage + "0.conv1_1x1.weight"), names.contains(last + ".norm2.running_mean"), names.contains(last + ".ls1.gamma"),
+          names.contains(hidden) ? shape(source, hidden).dim(0) : 0);
+    }
+
+    /** The layer that gives a block's output, or null if there is no such block. */
+    private static String lastLayer(Set<String> names, int stage, int block) {
+      String name = "stages." + stage + ".blocks." + block;
+      return names.contains(name + ".conv3_1x1.weight") ? name + ".conv3_1x1.weight"
+          : names.contains(name + ".mlp.fc2.weight") ? name + ".mlp.fc2.weight" : null;
+    }
+  }
+
+  private static Shape shape(ParameterSource source, String name) {
+    Parameter parameter = source.find(name, null);
+    if (parameter == null) {
+      throw new WeightsException(source.describe() + " is no complete CoAtNet: it lacks " + name);
+    }
+    if (parameter.shape().rank() < 2) {
+      throw new WeightsException(source.describe() + " is no CoAtNet: " + parameter + " should have 2 dimensions or more");
+    }
+    return parameter.shape();
+  }
+}

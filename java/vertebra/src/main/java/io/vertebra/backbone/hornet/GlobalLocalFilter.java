@@ -1,0 +1,214 @@
+package io.vertebra.backbone.hornet;
+
+import io.vertebra.backbone.Layer;
+import io.vertebra.backbone.Layers;
+import io.vertebra.backbone.Matrix;
+import io.vertebra.backbone.Size;
+import io.vertebra.backbone.TableResize;
+import io.vertebra.backbone.TableResize.Table;
+import io.vertebra.program.Activation;
+import io.vertebra.program.Norm;
+import io.vertebra.program.Op;
+import io.vertebra.program.Op.Sum.Term;
+import io.vertebra.program.Recorder;
+import io.vertebra.program.RowMap;
+import io.vertebra.program.RowSource;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import io.vertebra.program.Weights;
+import io.vertebra.program.Window;
+import io.vertebra.weights.WeightsException;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * HorNet's global and local filter (Rao et al., "HorNet: Efficient High-Order Spatial Interactions with Recursive Gated Convolutions", arXiv
+ * 2207.14284): LayerNorm; half of the channels through a 3x3 depthwise convolution, the others through a {@link Op.GlobalFilter}; LayerNorm.
+ *
+ * <p>The published output interleaves the halves, channel 2j being local and 2j + 1 global. Here every segment of {@code 2 * run} published
+ * channels comes as its local ones, then its global ones, so that long runs are copied; see {@link #order}. Immutable and thread-safe.
+ */
+public final class GlobalLocalFilter {
+  private static final int MAX_CHANNELS = 1 << 13;
+  private static final float EPS = 1e-6f;
+
+  private final Layers layers;
+  private final int channels;
+  private final int[] segments;
+  private final int run;
+  private final int[] order;
+  private final Layer local;
+  private final Table filter;
+  private final Norm preNorm;
+  private final Norm postNorm;
+  private final Map<Size, Weights> filters = new ConcurrentHashMap<>();
+
+  /**
+   * Reads {@code complex_weight [channels / 2, h, w, 2]}, {@code dw.weight}, {@code pre_norm} and {@code post_norm}.
+   *
+   * @param prefix of the parameters' names
+   * @param segments lengths, all even multiples of the first one, into which the output's channels are split
+   * @param stored height and half-spectrum width of the stored filter
+   * @param scale multiplies the output
+   */
+  public GlobalLocalFilter(Layers layers, String prefix, int[] segments, Size stored, double scale) {
+    if (segments[0] < 2 || Arrays.stream(segments).anyMatch(length -> length % 2 != 0 || length > MAX_CHANNELS)) {
+      throw new WeightsException("a global and local filter splits its channels in two halves: " + Arrays.toString(segments)
+          + " must be even, up to " + MAX_CHANNELS);
+    }
+    this.layers = layers;
+    this.segments = segments.clone();
+    this.order = order(segments);
+    this.channels = order.length;
+    this.run = segments[0] / 2;
+    int half = channels / 2;
+    this.filter = spectrum(layers.parameters().values(prefix + "complex_weight", half, stored.rows(), stored.columns(), 2), stored);
+    this.local = layers.depthwise(Matrix.of(layers.parameters(), prefix + "dw", false, half, 1, 3, 3));
+    this.preNorm = layers.norm(prefix + "pre_norm", channels, EPS);
+    this.postNorm = new Norm(layers.values(arranged(layers.parameters().values(prefix + "post_norm.weight", channels), scale)),
+        layers.values(arranged(layers.parameters().values(prefix + "post_norm.bias", channels), scale)), EPS);
+  }
+
+  /** The published channel that stands at each place of a segment of {@code length} channels. */
+  static int[] order(int length) {
+    int[] order = new int[length];
+    Arrays.setAll(order, i -> i < length / 2 ? 2 * i : 2 * (i - length / 2) + 1);
+    return order;
+  }
+
+  private static int[] order(int[] segments) {
+    int[] order = new int[Arrays.stream(segments).sum()];
+    int first = 0;
+    for (int length : segments) {
+      int[] local = order(length);
+      for (int i = 0; i < length; i++) {
+        order[first + i] = first + local[i];
+      }
+      first += length;
+    }
+    return order;
+  }
+
+  private float[] arranged(float[] published, double scale) {
+    float[] arranged = new float[channels];
+    for (int i = 0; i < channels; i++) {
+      arranged[i] = (float) (scale * published[order[i]]);
+    }
+    return arranged;
+  }
+
+  /** {@code [channels, height, width, 2]} as {@code [height, width, channels * 2]}. */
+  static Table spectrum(float[] published, Size size) {
+    int channels = published.length / size.area() / 2;
+    float[] values = new float[published.length];
+    for (int i = 0; i < values.length; i++) {
+      int channel = i / 2 / size.area();
+      values[(i / 2 % size.area() * channels + channel) * 2 + i % 2] = published[i];
+    }
+    return new Table(size.rows(), size.columns(), 2 * channels, values);
+  }
+
+  /** {@link #spectrum} undone. */
+  static float[] published(Table spectrum) {
+    int channels = spectrum.channels() / 2;
+    int area = spectrum.height() * spectrum.width();
+    float[] values = new float[spectrum.values().length];
+    for (int i = 0; i < values.length; i++) {
+      int channel = i / 2 / area;
+      values[i] = spectrum.values()[(i / 2 % area * channels + channel) * 2 + i % 2];
+    }
+    return values;
+  }
+
+  /** Filters a map {@code [batch, height, width, channels]}. */
+  public Tensor forward(Recorder r, Tensor x) {
+    Shape shape = x.shape();
+    Size map = new Size(shape.dim(1), shape.dim(2));
+    int half = channels / 2;
+    Tensor normed = r.layerNorm("pre_norm", x, RowSource.norm(preNorm));
+    Tensor near = r.depthwiseConv("dw", normed,
+        new Op.DepthwiseConv(local.weights(), null, Window.square(3, 1, 1), 0, 1, Activation.IDENTITY));
+    Tensor far = r.globalFilter("filter", normed, new Op.GlobalFilter(filters.computeIfAbsent(map, this::pack), half));
+    int rows = shape.rows();
+    Tensor both = r.sum("concat", Shape.of(2 * rows, half), Activation.IDENTITY, Term.of(near, block(2 * rows, 0, rows)),
+        Term.of(far, block(2 * rows, rows, rows)));
+    Tensor out = r.layerNorm("post_norm", both, new RowSource(arrange(rows), postNorm), shape);
+
+    r.output("pre_norm", normed);
+    r.output("local", near);
+    r.output("global", far);
+    r.output("interleaved", () -> {
+      Selection selection = new Selection(r, layers.backend());
+      return selection.of("interleaved", far, everySecond(1), selection.of("interleaved", near, everySecond(0), null));
+    });
+    r.constant("filter", () -> published(resized(map)));
+    return out;
+  }
+
+  /** For the published channels of one half their places, for the others -1. */
+  private int[] everySecond(int half) {
+    int[] places = new int[channels];
+    Arrays.setAll(places, channel -> channel % 2 == half ? channel / 2 : -1);
+    return places;
+  }
+
+  /** The output in the published order of channels. */
+  public Tensor published(Recorder r, Tensor out) {
+    return new Selection(r, layers.backend()).of("published", out, Selection.inverse(order), null);
+  }
+
+  /** Rows {@code 0 ...} for {@code count} places from {@code first} on, nothing elsewhere. */
+  private static RowMap block(int size, int first, int count) {
+    int[] rows = new int[size];
+    Arrays.setAll(rows, i -> i >= first && i < first + count ? i - first : -1);
+    return new RowMap(rows, 1);
+  }
+
+  /** For every position the runs of channels, of the local rows and after them the global ones, in the output's order. */
+  private RowMap arrange(int positions) {
+    int[] order = new int[channels / run];
+    int runsOfHalf = order.length / 2;
+    int next = 0;
+    int first = 0;
+    for (int length : segments) {
+      int runs = length / 2 / run;
+      for (int i = 0; i < runs; i++) {
+        order[next + i] = first + i;
+        order[next + runs + i] = positions * runsOfHalf + first + i;
+      }
+      next += 2 * runs;
+      first += runs;
+    }
+    int[] rows = new int[positions * order.length];
+    Arrays.setAll(rows, i -> order[i % order.length] + i / order.length * runsOfHalf);
+    return new RowMap(rows, order.length);
+  }
+
+  private Table resized(Size map) {
+    return TableResize.alignedBilinear(filter, map.rows(), map.columns() / 2 + 1);
+  }
+
+  /** The filter for a map of a size. What a real inverse transform drops is taken out, so that the filter is Hermitian where it has to be. */
+  private Weights pack(Size map) {
+    Table table = resized(map);
+    float[] values = table.values().clone();
+    symmetrise(table, values, 0);
+    if (map.columns() % 2 == 0) {
+      symmetrise(table, values, map.columns() / 2);
+    }
+    return layers.backend().packValues(Shape.of(table.height(), table.width(), channels / 2, 2), values);
+  }
+
+  /** Replaces a column by its Hermitian part, {@code (K[u] + conj(K[-u])) / 2}. */
+  private static void symmetrise(Table table, float[] values, int column) {
+    for (int u = 0; u < table.height(); u++) {
+      int from = (u * table.width() + column) * table.channels();
+      int mirrored = ((table.height() - u) % table.height() * table.width() + column) * table.channels();
+      for (int c = 0; c < table.channels(); c++) {
+        float other = table.values()[mirrored + c];
+        values[from + c] = (table.values()[from + c] + (c % 2 == 0 ? other : -other)) / 2;
+      }
+    }
+  }
+}

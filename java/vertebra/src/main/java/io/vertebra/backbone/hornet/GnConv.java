@@ -1,0 +1,196 @@
+package io.vertebra.backbone.hornet;
+
+import io.vertebra.backbone.Layer;
+import io.vertebra.backbone.Layers;
+import io.vertebra.backbone.Matrix;
+import io.vertebra.backbone.Size;
+import io.vertebra.program.Activation;
+import io.vertebra.program.Backend;
+import io.vertebra.program.Epilogue;
+import io.vertebra.program.Op;
+import io.vertebra.program.Recorder;
+import io.vertebra.program.RowSource;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import io.vertebra.program.Window;
+import io.vertebra.weights.WeightsException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
+
+/**
+ * Recursive gated convolution of order n (Rao et al., "HorNet: Efficient High-Order Spatial Interactions with Recursive Gated Convolutions",
+ * arXiv 2207.14284, equation 5): a projection to p and q, y = scale * spatial(q) split into y_0 ... y_(n-1), the recursion
+ * {@code a_0 = p * y_0}, {@code a_k = pws_(k-1)(a_(k-1)) * y_k}, and a projection of the last.
+ *
+ * <p>Every product with a y_k is the gate of the matrix product before it, and the scale is folded into the spatial weights. Nothing is split or
+ * concatenated: p and q are two products over the same input, and an input in several parts is a sum of products. With a {@link
+ * GlobalLocalFilter} the channels of the recursion are in that filter's order, to which the weights around it are permuted. Immutable and
+ * thread-safe.
+ */
+public final class GnConv {
+  private final Backend backend;
+  private final Config config;
+  private final int[] widths;
+  private final List<Layer> p = new ArrayList<>();
+  private final List<Layer> q = new ArrayList<>();
+  private final Layer depthwise;
+  private final GlobalLocalFilter filter;
+  private final List<Layer> recursion = new ArrayList<>();
+  private final Layer projOut;
+
+  /**
+   * What the parameters' shapes follow from.
+   *
+   * @param in channels of each part of the input
+   * @param dim channels of the last step of the recursion, divisible by {@code 2^(order - 1)}
+   * @param out channels of the output
+   * @param kernel side of the depthwise convolution, odd, if there is no filter
+   * @param filter height and half-spectrum width of the stored global filter; null: a depthwise convolution
+   * @param scale multiplies the spatial part's result
+   * @param projectsOut whether there is a projection at the end; without one {@code out} is {@code dim}
+   */
+  public record Config(List<Integer> in, int dim, int out, int order, int kernel, Size filter, double scale, boolean projectsOut) {
+    /** @throws WeightsException for sizes that fit no gnConv */
+    public Config {
+      in = List.copyOf(in);
+      boolean positive = in.stream().allMatch(channels -> channels > 0) && dim > 0 && out > 0 && kernel > 0 && kernel % 2 == 1
+          && order > 0 && order <= 16 && (filter == null || filter.rows() > 0 && filter.columns() > 0);
+      int parts = 1 << Math.min(order, 16);
+      // The filter halves every part once more.
+      if (!positive || dim % (filter == null ? parts / 2 : parts) != 0 || !projectsOut && out != dim) {
+        throw new WeightsException("no gated convolution has order " + order + ", " + dim + " channels from " + in + " to " + out + ", kernel "
+            + kernel + " and filter " + filter);
+      }
+    }
+
+    /** HorNet's own: 7x7 or a filter, as many channels out as in. */
+    public static Config of(int channels, int order, Size filter, double scale) {
+      return new Config(List.of(channels), channels, channels, order, 7, filter, scale, true);
+    }
+
+    /** Channels of group k, the smallest first. */
+    int width(int group) {
+      return dim >> order - 1 - group;
+    }
+  }
+
+  /**
+   * Reads {@code proj_in}, {@code dwconv}, {@code pws.k} and {@code proj_out}.
+   *
+   * @param prefix of the parameters' names
+   * @param fold what to fold into the last projection, such as a layer scale
+   */
+  public GnConv(Layers layers, String prefix, Config config, UnaryOperator<Matrix> fold) {
+    this.backend = layers.backend();
+    this.config = config;
+    this.widths = IntStream.range(0, config.order).map(config::width).toArray();
+    int spatial = Arrays.stream(widths).sum();
+    int channels = config.in.stream().mapToInt(Integer::intValue).sum();
+    Matrix projIn = Matrix.of(layers.parameters(), prefix + "proj_in", true, 2 * config.dim, channels, 1, 1);
+    Matrix gated = projIn.rows(order(0));
+    Matrix convolved = projIn.rows(IntStream.range(widths[0], 2 * config.dim).toArray());
+    int first = 0;
+    for (int part : config.in) {
+      int[] columns = IntStream.range(first, first + part).toArray();
+      p.add(part(gated, columns));
+      q.add(part(convolved, columns));
+      first += part;
+    }
+    if (config.filter == null) {
+      float[] scale = new float[spatial];
+      Arrays.fill(scale, (float) config.scale);
+      this.depthwise = layers.depthwise(
+          Matrix.of(layers.parameters(), prefix + "dwconv", true, spatial, 1, config.kernel, config.kernel).thenScale(scale));
+      this.filter = null;
+    } else {
+      this.depthwise = null;
+      this.filter = new GlobalLocalFilter(layers, prefix + "dwconv.", widths, config.filter, config.scale);
+    }
+    for (int k = 1; k < config.order; k++) {
+      recursion.add(Matrix.of(layers.parameters(), prefix + "pws." + (k - 1), true, widths[k], widths[k - 1], 1, 1)
+          .rows(order(k)).columns(order(k - 1)).pack(backend));
+    }
+    int[] last = order(config.order - 1);
+    Matrix projection = config.projectsOut ? Matrix.of(layers.parameters(), prefix + "proj_out", true, config.out, config.dim, 1, 1).columns(last)
+        : Matrix.selection(prefix + "proj_out", Selection.inverse(last), config.dim);
+    this.projOut = fold.apply(projection).pack(backend);
+  }
+
+  /** The bias belongs to the first part of the input alone. */
+  private Layer part(Matrix matrix, int[] columns) {
+    Layer layer = matrix.columns(columns).pack(backend);
+    return columns[0] == 0 ? layer : new Layer(layer.weights(), null);
+  }
+
+  /** The published channel that stands at each place of group k. */
+  private int[] order(int k) {
+    return config.filter == null ? IntStream.range(0, widths[k]).toArray() : GlobalLocalFilter.order(widths[k]);
+  }
+
+  /** The last projection, which takes what {@link #gate} gives. */
+  public Layer projOut() {
+    return projOut;
+  }
+
+  /**
+   * Everything before the last projection.
+   *
+   * @param inputs the parts of the input, which lie side by side in the published one
+   * @param rows how they are read
+   */
+  public Tensor gate(Recorder r, List<Tensor> inputs, RowSource rows) {
+    Tensor convolved = project(r, "proj_in.q", inputs, rows, q, null);
+    Tensor y = filter != null ? r.scope("dwconv", () -> filter.forward(r, convolved))
+        : r.depthwiseConv("dwconv", convolved, new Op.DepthwiseConv(depthwise.weights(), depthwise.bias(),
+            Window.square(config.kernel, 1, config.kernel / 2), 0, 1, Activation.IDENTITY));
+    Tensor a = project(r, "proj_in.p", inputs, rows, p, y);
+    output(r, "state0", a, order(0));
+    int first = widths[0];
+    for (int k = 1; k < config.order; k++) {
+      Layer layer = recursion.get(k - 1);
+      a = r.linear("pws." + (k - 1), a, RowSource.PLAIN, layer.weights(), layer.epilogue().gate(y, first));
+      output(r, "state" + k, a, order(k));
+      first += widths[k];
+    }
+    r.output("proj_in", () -> unsplit(r, project(r, "proj_in.unfused", inputs, rows, p, null), convolved));
+    r.output("dwconv", () -> unscaled(r, y));
+    return a;
+  }
+
+  /** The sum of the parts' products, each times the gate if there is one. */
+  private static Tensor project(Recorder r, String name, List<Tensor> inputs, RowSource rows, List<Layer> layers, Tensor gate) {
+    Tensor sum = null;
+    for (int i = 0; i < inputs.size(); i++) {
+      Epilogue epilogue = layers.get(i).epilogue();
+      epilogue = gate == null ? epilogue : epilogue.gate(gate, 0);
+      epilogue = sum == null ? epilogue : epilogue.residual(sum);
+      sum = r.linear(name, inputs.get(i), rows, layers.get(i).weights(), epilogue);
+    }
+    return sum;
+  }
+
+  private void output(Recorder r, String name, Tensor tensor, int[] order) {
+    r.output(name, () -> new Selection(r, backend).of(name, tensor, Selection.inverse(order), null));
+  }
+
+  /** The published projection's output: p, then q. */
+  private Tensor unsplit(Recorder r, Tensor gated, Tensor convolved) {
+    int[] fromGated = Arrays.copyOf(Selection.inverse(order(0)), 2 * config.dim);
+    Arrays.fill(fromGated, widths[0], fromGated.length, -1);
+    int[] fromConvolved = IntStream.range(0, 2 * config.dim).map(channel -> Math.max(-1, channel - widths[0])).toArray();
+    Selection selection = new Selection(r, backend);
+    return selection.of("proj_in.unsplit", convolved, fromConvolved, selection.of("proj_in.unsplit", gated, fromGated, null));
+  }
+
+  /** The spatial part's output as published, before the scale. */
+  private Tensor unscaled(Recorder r, Tensor y) {
+    float[] factor = new float[y.shape().channels()];
+    Arrays.fill(factor, (float) (1 / config.scale));
+    Tensor published = filter == null ? y : filter.published(r, y);
+    return r.affine("dwconv.unscaled", published, new Op.Affine(null, backend.packValues(Shape.of(factor.length), factor), null,
+        Activation.IDENTITY));
+  }
+}

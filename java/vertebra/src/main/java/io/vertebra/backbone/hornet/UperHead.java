@@ -1,0 +1,132 @@
+package io.vertebra.backbone.hornet;
+
+import io.vertebra.backbone.Layer;
+import io.vertebra.backbone.Layers;
+import io.vertebra.backbone.Matrix;
+import io.vertebra.backbone.Neck;
+import io.vertebra.program.Activation;
+import io.vertebra.program.Backend;
+import io.vertebra.program.Epilogue;
+import io.vertebra.program.Recorder;
+import io.vertebra.program.RowSource;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import io.vertebra.program.Window;
+import io.vertebra.weights.Parameters;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * HorFPN's segmentation head (Rao et al., arXiv 2207.14284, section 3.3): UPerNet (Xiao et al., arXiv 1807.10221) whose last convolution is a
+ * recursive gated one. Its output {@code logits} has the finest map's size. All batch norms are folded.
+ */
+public final class UperHead implements Neck {
+  private static final String LOGITS = "logits";
+
+  private final UperHeadConfig config;
+  private final Backend backend;
+  private final List<Layer> pooled = new ArrayList<>();
+  private final List<Layer> bottleneck = new ArrayList<>();
+  private final List<Layer> laterals = new ArrayList<>();
+  private final List<Layer> outputs = new ArrayList<>();
+  private final GnConvModule fusion;
+  private final Layer classifier;
+
+  UperHead(UperHeadConfig config, Parameters parameters, Backend backend) {
+    Layers layers = new Layers(parameters, backend);
+    this.config = config;
+    this.backend = backend;
+    int channels = config.channels();
+    int deepest = config.in().get(config.in().size() - 1);
+    int scales = config.poolScales().size();
+    for (int m = 0; m < scales; m++) {
+      pooled.add(GnConvModule.convolution(layers, "psp_modules." + m + ".1", channels, deepest, 1, true).pack(backend));
+    }
+    Matrix joint = GnConvModule.convolution(layers, "bottleneck", channels, deepest + scales * channels, 3, true);
+    bottleneck.add(part(joint, 0, deepest));
+    for (int m = 0; m < scales; m++) {
+      Layer part = part(joint, deepest + m * channels, channels);
+      bottleneck.add(new Layer(part.weights(), null));
+    }
+    for (int i = 0; i < config.in().size() - 1; i++) {
+      laterals.add(GnConvModule.convolution(layers, "lateral_convs." + i, channels, config.in().get(i), 1, true).pack(backend));
+      outputs.add(GnConvModule.convolution(layers, "fpn_convs." + i, channels, channels, 3, true).pack(backend));
+    }
+    this.fusion = new GnConvModule(layers, "fpn_bottleneck.", config.gnconv(), true, Activation.RELU);
+    this.classifier = Matrix.of(parameters, "conv_seg", true, config.classes(), channels, 1, 1).pack(backend);
+    parameters.finish();
+  }
+
+  /** What a 3x3 convolution does to some of the channels it takes. */
+  private Layer part(Matrix convolution, int first, int channels) {
+    int in = convolution.in() / 9;
+    return convolution.columns(IntStream.range(0, 9 * channels).map(i -> i / channels * in + first + i % channels).toArray()).pack(backend);
+  }
+
+  @Override
+  public void forward(Recorder r, List<Tensor> maps) {
+    PyramidMaps.check("UPerNet", maps, config.in());
+    int deepest = maps.size() - 1;
+    Tensor[] levels = new Tensor[maps.size()];
+    levels[deepest] = pyramidPooling(r, maps.get(deepest));
+    r.output("psp", levels[deepest]);
+    for (int i = deepest - 1; i >= 0; i--) {
+      Layer lateral = laterals.get(i);
+      Tensor upper = resize(r, "top_down." + i, levels[i + 1], maps.get(i).shape());
+      levels[i] = r.linear("lateral_convs." + i, maps.get(i), RowSource.PLAIN, lateral.weights(),
+          lateral.epilogue().activation(Activation.RELU).residual(upper));
+      r.output("lateral" + i, levels[i]);
+    }
+    List<Tensor> fused = new ArrayList<>();
+    for (int i = 0; i < maps.size(); i++) {
+      Tensor out = i == deepest ? levels[i]
+          : conv3x3(r, "fpn_convs." + i, levels[i], outputs.get(i), outputs.get(i).epilogue().activation(Activation.RELU));
+      fused.add(resize(r, "fpn_convs." + i + ".resize", out, maps.get(0).shape()));
+    }
+    Tensor features = r.scope("fpn_bottleneck", () -> fusion.forward(r, fused));
+    r.output("feats", features);
+    r.output(LOGITS, r.linear("conv_seg", features, RowSource.PLAIN, classifier.weights(), classifier.epilogue()));
+  }
+
+  /** Means over coarse grids, projected, resized and convolved together with the map; a sum of convolutions instead of one of all side by side. */
+  private Tensor pyramidPooling(Recorder r, Tensor map) {
+    List<Tensor> parts = new ArrayList<>(List.of(map));
+    for (int m = 0; m < pooled.size(); m++) {
+      String name = "psp_modules." + m;
+      int scale = config.poolScales().get(m);
+      Tensor grid = r.adaptiveAveragePool(name + ".0", map, scale, scale);
+      Layer layer = pooled.get(m);
+      Tensor projected = r.linear(name + ".1", grid, RowSource.PLAIN, layer.weights(), layer.epilogue().activation(Activation.RELU));
+      parts.add(resize(r, name + ".resize", projected, map.shape()));
+    }
+    Tensor sum = null;
+    for (int i = 0; i < parts.size(); i++) {
+      Epilogue epilogue = sum == null ? bottleneck.get(i).epilogue() : bottleneck.get(i).epilogue().residual(sum);
+      epilogue = i == parts.size() - 1 ? epilogue.lastActivation(Activation.RELU) : epilogue;
+      sum = conv3x3(r, "bottleneck." + i, parts.get(i), bottleneck.get(i), epilogue);
+    }
+    return sum;
+  }
+
+  private static Tensor conv3x3(Recorder r, String name, Tensor x, Layer layer, Epilogue epilogue) {
+    Window window = Window.square(3, 1, 1);
+    return r.linear(name, x, new RowSource(window.rows(x.shape()), null), layer.weights(), epilogue,
+        window.slide(x.shape(), layer.weights().shape().dim(0)));
+  }
+
+  private static Tensor resize(Recorder r, String name, Tensor x, Shape like) {
+    boolean same = x.shape().dim(1) == like.dim(1) && x.shape().dim(2) == like.dim(2);
+    return same ? x : r.bilinear(name, x, like.dim(1), like.dim(2));
+  }
+
+  @Override
+  public List<String> outputNames() {
+    return List.of(LOGITS);
+  }
+
+  @Override
+  public List<Integer> outputStrides(List<Integer> strides) {
+    return List.of(strides.get(0));
+  }
+}

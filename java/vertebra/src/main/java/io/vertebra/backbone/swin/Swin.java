@@ -1,0 +1,385 @@
+package io.vertebra.backbone.swin;
+
+import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.Layer;
+import io.vertebra.backbone.Layers;
+import io.vertebra.backbone.RelativePositions;
+import io.vertebra.backbone.Size;
+import io.vertebra.backbone.TableResize.Table;
+import io.vertebra.backbone.TableResize;
+import io.vertebra.backbone.WindowPartition;
+import io.vertebra.backbone.swin.SwinConfig.Behaviour;
+import io.vertebra.program.Activation;
+import io.vertebra.program.Backend;
+import io.vertebra.program.Epilogue;
+import io.vertebra.program.Norm;
+import io.vertebra.program.Op.Sum.Term;
+import io.vertebra.program.Op;
+import io.vertebra.program.Recorder;
+import io.vertebra.program.RegionMask;
+import io.vertebra.program.RowMap;
+import io.vertebra.program.RowSource;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import io.vertebra.program.Weights;
+import io.vertebra.weights.Parameters;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+
+/**
+ * Swin Transformer (Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", arXiv 2103.14030), as
+ * classifier and as dense backbone.
+ *
+ * <p>Fused: norm1 and the partition into windows into qkv; the reverse partition and the residual into proj; norm2 into fc1 and GELU
+ * behind it; the residual into fc2; gathering and norm into the patch merging's reduction.
+ */
+public final class Swin implements Backbone {
+  private static final float EPS = 1e-5f;
+
+  private final SwinConfig config;
+  private final Backend backend;
+  private final Layer patchProjection;
+  private final Norm patchNorm;
+  private final Table absolutePositions;
+  private final List<Stage> stages = new ArrayList<>();
+  private final Norm norm;
+  private final Layer head;
+  private final Map<Integer, Norm> featureNorms = new ConcurrentHashMap<>();
+  private final Map<List<Object>, Weights> constants = new ConcurrentHashMap<>();
+
+  private record Block(Norm norm1, Layer qkv, Table biasTable, Layer proj, Norm norm2, Layer fc1, Layer fc2) {}
+
+  private record Merging(Norm norm, Layer reduction) {}
+
+  /** Of one map: what windows are made of, and who sees whom in them. Blocks that cut a map alike share it. */
+  private record Windows(RowMap rows, RegionMask mask) {}
+
+  /** @param merging what follows the stage; null after the last one */
+  private record Stage(List<Block> blocks, Merging merging) {}
+
+  /** Packs the weights for {@code backend}; {@code parameters} take the official names. */
+  Swin(SwinConfig config, Parameters parameters, Backend backend) {
+    this.config = config;
+    this.backend = backend;
+    Layers layers = new Layers(parameters, backend);
+    Loader loader = new Loader(layers);
+    this.patchProjection = layers.conv("patch_embed.proj", config.width(), config.channels(), config.patch());
+    this.patchNorm = config.patchNorm() ? layers.norm("patch_embed.norm", config.width(), EPS) : null;
+    this.absolutePositions = config.absolutePositions() ? loader.absolutePositions() : null;
+    for (int i = 0; i < config.stages(); i++) {
+      stages.add(loader.stage(i));
+    }
+    int last = config.width(config.stages() - 1);
+    this.norm = config.finalNorm() ? layers.norm("norm", last, EPS) : null;
+    this.head = config.classes() > 0 ? layers.linear("head", config.classes(), last, true) : null;
+    for (int stage : config.featureStages()) {
+      String name = "norm" + stage;
+      // Classification checkpoints have no feature norms; the reference starts them at scale 1, shift 0.
+      if (!config.finalNorm() || parameters.has(name + ".weight")) {
+        featureNorms.put(stage, layers.norm(name, config.width(stage), EPS));
+      }
+    }
+    parameters.ignore(name -> name.endsWith("relative_position_index") || name.endsWith("attn_mask"));
+    parameters.finish();
+  }
+
+  /** Reads parameters by their official names. */
+  private final class Loader {
+    private final Layers layers;
+    private final Parameters parameters;
+
+    Loader(Layers layers) {
+      this.layers = layers;
+      this.parameters = layers.parameters();
+    }
+
+    Stage stage(int index) {
+      int width = config.width(index);
+      List<Block> blocks = new ArrayList<>();
+      for (int j = 0; j < config.depths().get(index); j++) {
+        blocks.add(block("layers." + index + ".blocks." + j, index));
+      }
+      String downsample = "layers." + index + ".downsample";
+      boolean last = index == config.stages() - 1;
+      return new Stage(blocks, last ? null
+          : new Merging(layers.norm(downsample + ".norm", 4 * width, EPS), layers.linear(downsample + ".reduction", 2 * width, 4 * width, false)));
+    }
+
+    Block block(String name, int stage) {
+      int width = config.width(stage);
+      int heads = config.heads().get(stage);
+      int attention = heads * config.headDim(stage);
+      int hidden = (int) (width * config.mlpRatio());
+      Size window = config.window(stage, config.builtMap(stage, config.image()));
+      int rows = 2 * window.rows() - 1;
+      int columns = 2 * window.columns() - 1;
+      return new Block(layers.norm(name + ".norm1", width, EPS), layers.linear(name + ".attn.qkv", 3 * attention, width, config.qkvBias()),
+          new Table(rows, columns, heads, parameters.values(name + ".attn.relative_position_bias_table", rows * columns, heads)),
+          layers.linear(name + ".attn.proj", width, attention, true), layers.norm(name + ".norm2", width, EPS),
+          layers.linear(name + ".mlp.fc1", hidden, width, true), layers.linear(name + ".mlp.fc2", width, hidden, true));
+    }
+
+    Table absolutePositions() {
+      Size map = config.builtMap(0, config.image());
+      int width = config.width();
+      if (config.behaviour() != Behaviour.DENSE) {
+        return new Table(map.rows(), map.columns(), width, parameters.values("absolute_pos_embed", 1, map.area(), width));
+      }
+      float[] channelsFirst = parameters.values("absolute_pos_embed", 1, width, map.rows(), map.columns());
+      float[] values = new float[channelsFirst.length];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = channelsFirst[i % width * map.area() + i / width];
+      }
+      return new Table(map.rows(), map.columns(), width, values);
+    }
+  }
+
+  @Override
+  public void forward(Recorder r) {
+    run(r, config);
+  }
+
+  @Override
+  public void features(Recorder r) {
+    run(r, config.withBehaviour(Behaviour.DENSE));
+  }
+
+  private void run(Recorder r, SwinConfig rules) {
+    Map<WindowPartition, Windows> windows = new HashMap<>();
+    Tensor x = patchEmbed(r, rules);
+    for (int i = 0; i < stages.size(); i++) {
+      Stage stage = stages.get(i);
+      for (int j = 0; j < stage.blocks.size(); j++) {
+        Tensor in = x;
+        Block block = stage.blocks.get(j);
+        int index = i;
+        boolean shifted = j % 2 == 1;
+        x = r.scope("layers." + i + ".blocks." + j, () -> block(r, rules, index, block, shifted, in, windows));
+        r.output("layers." + i + ".blocks." + j, x);
+      }
+      Tensor out = x;
+      r.output("stage" + i, out);
+      if (config.featureStages().contains(i)) {
+        String name = "norm" + i;
+        Norm featureNorm = featureNorms.computeIfAbsent(i, index -> unitNorm(config.width(index)));
+        r.output("out" + i, () -> r.layerNorm(name, out, RowSource.norm(featureNorm)));
+      }
+      if (stage.merging != null) {
+        x = r.scope("layers." + i + ".downsample", () -> merge(r, rules, stage.merging, out));
+        r.output("merge" + i, x);
+      }
+    }
+    if (norm != null) {
+      Tensor normed = r.layerNorm("norm", x, RowSource.norm(norm));
+      r.output("norm", normed);
+      Tensor pooled = r.meanPool(POOLED, normed);
+      r.output(POOLED, pooled);
+      // Without a classifier the reference's head is the identity.
+      Tensor logits = head == null ? pooled : r.linear("head", pooled, RowSource.PLAIN, head.weights(), head.epilogue());
+      r.output(LOGITS, logits);
+      r.output(PROBABILITIES, () -> r.softmax(PROBABILITIES, logits));
+    }
+  }
+
+  /** A map of tokens, {@code [batch, rows, columns, channels]}, as everything up to the pooling. */
+  private Tensor patchEmbed(Recorder r, SwinConfig rules) {
+    Shape image = r.input().shape();
+    Size map = patchGrid(rules, image.dim(1), image.dim(2));
+    RowMap patches = patches(image, map, config.patch());
+    Tensor x = r.linear("patch_embed.proj", r.input(), new RowSource(patches, null), patchProjection.weights(), patchProjection.epilogue(),
+        Shape.of(image.dim(0), map.rows(), map.columns(), config.width()));
+    if (patchNorm != null) {
+      x = r.layerNorm("patch_embed.norm", x, RowSource.norm(patchNorm));
+    }
+    r.output("patch_embed", x);
+    if (absolutePositions != null) {
+      Table table = TableResize.bicubic(absolutePositions, map.rows(), map.columns());
+      Weights positions = constant(List.of("absolute_pos_embed", map), Shape.of(map.area(), config.width()), table::values);
+      int[] rows = new int[x.shape().rows()];
+      Arrays.setAll(rows, i -> i % map.area());
+      x = r.sum("absolute_pos_embed", x.shape(), Activation.IDENTITY, Term.of(x), Term.of(positions, new RowMap(rows, 1)));
+    }
+    return x;
+  }
+
+  private Size patchGrid(SwinConfig rules, int height, int width) {
+    int patch = config.patch();
+    if (rules.behaviour() == Behaviour.DENSE) {
+      return new Size((height + patch - 1) / patch, (width + patch - 1) / patch);
+    }
+    if (height < patch || width < patch || rules.behaviour() == Behaviour.TIMM && (height % patch != 0 || width % patch != 0)) {
+      throw new IllegalArgumentException("an input of " + height + "x" + width + " is not made of whole patches of " + patch
+          + " pixels; resize it, or use the dense behaviour, which pads");
+    }
+    return new Size(height / patch, width / patch);
+  }
+
+  /** Rows of the input that make up each patch, pixel by pixel in reading order; beyond the right and bottom border stand zeros. */
+  private static RowMap patches(Shape image, Size map, int patch) {
+    int height = image.dim(1);
+    int width = image.dim(2);
+    // Whole rows of a patch are one segment where patches tile the image's width; else every pixel is one.
+    int step = width % patch == 0 ? patch : 1;
+    int groups = patch * patch / step;
+    int[] rows = RowMap.entries((long) image.dim(0) * map.area() * groups);
+    Arrays.setAll(rows, i -> {
+      int token = i / groups;
+      int pixel = i % groups * step;
+      int y = token / map.columns() % map.rows() * patch + pixel / patch;
+      int x = token % map.columns() * patch + pixel % patch;
+      return y >= height || x >= width ? -1 : ((token / map.area() * height + y) * width + x) / step;
+    });
+    return new RowMap(rows, groups);
+  }
+
+  private Tensor block(Recorder r, SwinConfig rules, int stage, Block block, boolean shifted, Tensor x,
+      Map<WindowPartition, Windows> windows) {
+    Size map = map(x);
+    Size built = rules.behaviour() == Behaviour.TIMM ? builtMap(r, stage) : map;
+    Size window = rules.window(stage, built);
+    Size shift = shifted ? rules.shift(stage, built) : Size.square(0);
+    if (rules.behaviour() == Behaviour.OFFICIAL && (map.rows() % window.rows() != 0 || map.columns() % window.columns() != 0)) {
+      throw new IllegalArgumentException("stage " + stage + " has a map of " + map.rows() + "x" + map.columns()
+          + " tokens, which windows of " + window.rows() + "x" + window.columns() + " do not tile; the official model refuses this"
+          + " input size. Resize the input, or use the timm or dense behaviour, which pad");
+    }
+    WindowPartition partition = new WindowPartition(map.rows(), map.columns(), window, shift, rules.behaviour() == Behaviour.TIMM);
+    Windows cut = windows.computeIfAbsent(partition, key -> new Windows(key.rowMap(x.shape().dim(0)), key.mask()));
+    RowMap rows = cut.rows;
+    RegionMask mask = cut.mask;
+    int heads = config.heads().get(stage);
+    Op.WindowAttention attention = new Op.WindowAttention(window.area(), heads, config.headDim(stage), config.scale(stage),
+        attentionBias(rules, block, window), mask);
+
+    Tensor qkv = r.linear("attn.qkv", x, new RowSource(rows, block.norm1), block.qkv.weights(), block.qkv.epilogue());
+    Tensor heard = r.windowAttention("attn", qkv, attention);
+    Tensor y = r.linear("attn.proj", heard, RowSource.PLAIN, block.proj.weights(), block.proj.epilogue().residual(x).scatter(rows));
+    Tensor hidden = r.linear("mlp.fc1", y, RowSource.norm(block.norm2), block.fc1.weights(),
+        block.fc1.epilogue().activation(Activation.GELU));
+    Tensor out = r.linear("mlp.fc2", hidden, RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue().residual(y));
+
+    r.output("attn.qkv", qkv);
+    r.output("norm1", () -> r.layerNorm("norm1", x, RowSource.norm(block.norm1)));
+    r.output("attn.in", () -> r.layerNorm("attn.in", x, new RowSource(rows, block.norm1)));
+    r.output("attn", () -> r.linear("attn.unfused", heard, RowSource.PLAIN, block.proj.weights(), block.proj.epilogue()));
+    r.output("mlp", () -> r.linear("mlp.unfused", hidden, RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue()));
+    r.constant("attn.relative_position_index", () -> relativePositionIndex(window));
+    r.constant("attn.bias", () -> expandedBias(rules, block, window));
+    r.constant("attn_mask", () -> expandedMask(mask));
+    return out;
+  }
+
+  private static Size map(Tensor x) {
+    return new Size(x.shape().dim(1), x.shape().dim(2));
+  }
+
+  /** timm fixes windows and shifts when it builds a model, by a map that counts whole pairs only: an odd map is a row larger than that. */
+  private Size builtMap(Recorder r, int stage) {
+    Size image = config.fixedWindows() ? config.image() : new Size(r.input().shape().dim(1), r.input().shape().dim(2));
+    return config.builtMap(stage, image);
+  }
+
+  private Weights attentionBias(SwinConfig rules, Block block, Size window) {
+    int tokens = window.area();
+    return constant(List.of(block.biasTable, window, rules.behaviour() == Behaviour.TIMM),
+        Shape.of(block.biasTable.channels(), tokens, tokens), () -> expandedBias(rules, block, window));
+  }
+
+  /** The bias of every head and pair of tokens, from the table, resized as the published loaders do if the window differs from the trained one. */
+  private static float[] expandedBias(SwinConfig rules, Block block, Size window) {
+    int rows = 2 * window.rows() - 1;
+    int columns = 2 * window.columns() - 1;
+    Table table = block.biasTable;
+    if (table.height() != rows || table.width() != columns) {
+      table = rules.behaviour() == Behaviour.TIMM ? TableResize.geometric(table, rows, columns) : TableResize.bicubic(table, rows, columns);
+    }
+    WindowPartition.checkPairs(table.channels(), window.area());
+    return RelativePositions.expand(table, window);
+  }
+
+  private static float[] relativePositionIndex(Size window) {
+    int[] index = RelativePositions.index(window);
+    float[] values = new float[index.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = index[i];
+    }
+    return values;
+  }
+
+  private static float[] expandedMask(RegionMask mask) {
+    if (mask == null) {
+      return new float[0];
+    }
+    int tokens = mask.tokens();
+    WindowPartition.checkPairs(mask.windows(), tokens);
+    float[] values = new float[mask.windows() * tokens * tokens];
+    for (int i = 0; i < values.length; i++) {
+      int window = i / (tokens * tokens);
+      values[i] = mask.label(window, i / tokens % tokens) == mask.label(window, i % tokens) ? 0 : -100;
+    }
+    return values;
+  }
+
+  private Tensor merge(Recorder r, SwinConfig rules, Merging merging, Tensor x) {
+    Size map = map(x);
+    int batch = x.shape().dim(0);
+    if (rules.behaviour() == Behaviour.OFFICIAL && (map.rows() % 2 != 0 || map.columns() % 2 != 0)) {
+      throw new IllegalArgumentException("patch merging needs an even map, not " + map.rows() + "x" + map.columns()
+          + " tokens; the official model refuses this input size. Resize the input, or use the timm or dense behaviour, which pad");
+    }
+    Size merged = new Size((map.rows() + 1) / 2, (map.columns() + 1) / 2);
+    int[] rows = RowMap.entries((long) batch * merged.area() * 4);
+    Arrays.setAll(rows, i -> {
+      int token = i / 4;
+      // The row's parity varies fastest among the four.
+      int row = token / merged.columns() % merged.rows() * 2 + i % 2;
+      int column = token % merged.columns() * 2 + i % 4 / 2;
+      return row >= map.rows() || column >= map.columns() ? -1 : (token / merged.area() * map.rows() + row) * map.columns() + column;
+    });
+    RowMap gather = new RowMap(rows, 4);
+    r.output("concat", () -> r.layerNorm("concat", x, new RowSource(gather, null)));
+    return r.linear("reduction", x, new RowSource(gather, merging.norm), merging.reduction.weights(), merging.reduction.epilogue(),
+        Shape.of(batch, merged.rows(), merged.columns(), 2 * x.shape().channels()));
+  }
+
+  private Weights constant(List<Object> key, Shape shape, Supplier<float[]> values) {
+    return constants.computeIfAbsent(key, k -> backend.packValues(shape, values.get()));
+  }
+
+  private Norm unitNorm(int width) {
+    float[] ones = new float[width];
+    Arrays.fill(ones, 1);
+    Shape shape = Shape.of(width);
+    return new Norm(backend.packValues(shape, ones), backend.packValues(shape, new float[width]), EPS);
+  }
+
+  @Override
+  public List<String> featureNames() {
+    return config.featureStages().stream().map(stage -> "out" + stage).toList();
+  }
+
+  @Override
+  public List<Integer> featureStrides() {
+    return config.featureStages().stream().map(stage -> config.patch() << stage).toList();
+  }
+
+  @Override
+  public int inputChannels() {
+    return config.channels();
+  }
+
+  @Override
+  public int embeddingWidth() {
+    return norm == null ? 0 : config.width(config.stages() - 1);
+  }
+
+  @Override
+  public int classes() {
+    return config.classes();
+  }
+}

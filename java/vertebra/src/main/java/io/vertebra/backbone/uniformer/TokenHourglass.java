@@ -1,0 +1,132 @@
+package io.vertebra.backbone.uniformer;
+
+import io.vertebra.backbone.Layer;
+import io.vertebra.backbone.Layers;
+import io.vertebra.backbone.uniformer.UniFormerLayers.GlobalBlock;
+import io.vertebra.backbone.uniformer.UniFormerLayers.Representative;
+import io.vertebra.program.Activation;
+import io.vertebra.program.Op;
+import io.vertebra.program.Op.Sum.Term;
+import io.vertebra.program.Recorder;
+import io.vertebra.program.RowMap;
+import io.vertebra.program.RowSource;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import io.vertebra.program.Weights;
+import java.util.Arrays;
+
+/**
+ * Stages 3 and 4 of the light UniFormers (Li et al., "UniFormer: Unifying Convolution and Self-attention for Visual
+ * Recognition", arXiv 2201.09450, "H-UniFormer"): a class token goes along, its attention scores the tokens, and a
+ * block computes on those with high scores and one representative of the others.
+ */
+final class TokenHourglass {
+  private final UniFormerConfig config;
+  private final Weights classToken;
+  private final Layer upsample;
+
+  /**
+   * What a block hands on.
+   *
+   * @param classToken {@code [batch, n, channels]}, of which row 0 of each image is the class token
+   * @param scores one for each token, {@code [batch, ..., 1]}; null before the first block
+   */
+  record State(Tensor map, Tensor classToken, Tensor scores) {}
+
+  TokenHourglass(UniFormerConfig config, Layers layers) {
+    this.config = config;
+    int third = config.widths().get(2);
+    this.classToken = layers.backend().packValues(Shape.of(1, third),
+        layers.parameters().values("cls_token", 1, 1, third));
+    this.upsample = layers.linear("cls_upsample", config.widths().get(3), third, true);
+  }
+
+  /** The state before stage 3. */
+  State begin(Recorder r, Tensor map) {
+    int batch = map.shape().dim(0);
+    int[] nothing = new int[batch];
+    Arrays.fill(nothing, -1);
+    Tensor token = r.sum("cls_token", Shape.of(batch, 1, map.shape().channels()), Activation.IDENTITY,
+        Term.of(map, new RowMap(nothing, 1)), Term.of(classToken, new RowMap(new int[batch], 1)));
+    return new State(map, token, null);
+  }
+
+  /** The state before stage 4. */
+  State coarsen(Recorder r, State state) {
+    Shape token = state.classToken.shape();
+    Tensor wider = r.linear("cls_upsample", state.classToken, new RowSource(rowOfEach(token, 0), null),
+        upsample.weights(), upsample.epilogue(),
+        Shape.of(token.dim(0), 1, upsample.weights().shape().dim(0)));
+    return new State(null, wider, r.poolScores("global_attn3", state.scores));
+  }
+
+  State block(Recorder r, GlobalBlock block, int stage, int index, Tensor x, State state) {
+    Tensor placed = r.depthwiseConv("pos_embed", x, block.position());
+    Shape shape = placed.shape();
+    int tokens = shape.rows() / shape.dim(0);
+    int heads = config.heads(stage);
+    int headDim = shape.channels() / heads;
+    float scale = config.scale(stage);
+    float tradeOff = config.light().tradeOff().get(stage).get(index).floatValue();
+    Op.TokenChoice choice =
+        new Op.TokenChoice(state.scores, (int) (tokens * config.light().kept().get(stage).get(index)));
+
+    Tensor before = r.shrinkTokens("shrink", placed, new Op.ShrinkTokens(choice, state.classToken));
+    UniFormerLayers.Attention attention = block.attention();
+    Tensor qkv = r.linear("attn.qkv", before, RowSource.norm(attention.norm()), attention.qkv().weights(),
+        attention.qkv().epilogue());
+    Tensor heard = r.windowAttention("attn", qkv,
+        new Op.WindowAttention(before.shape().dim(1), heads, headDim, scale, null, null));
+    Tensor scores = r.scoreTokens("score", qkv, new Op.ScoreTokens(choice, heads, headDim, scale, tradeOff),
+        shape.withChannels(1));
+    Tensor y = r.linear("attn.proj", heard, RowSource.PLAIN, attention.proj().weights(),
+        attention.proj().epilogue().residual(before));
+    Tensor hidden = r.linear("mlp.fc1", y, RowSource.norm(block.norm2()), block.fc1().weights(),
+        block.fc1().epilogue().activation(Activation.GELU));
+    Tensor after = r.linear("mlp.fc2", hidden, RowSource.PLAIN, block.fc2().weights(),
+        block.fc2().epilogue().residual(y));
+    if (block.representative() != null) {
+      after = withScaledRepresentative(r, block.representative(), before, heard, hidden, after);
+    }
+    return new State(r.recoverTokens("recover", placed, new Op.RecoverTokens(choice, before, after)), after, scores);
+  }
+
+  /**
+   * {@code after} with the last row of every image what it was {@code before} plus attention and MLP scaled by the
+   * representative's own factor.
+   */
+  private static Tensor withScaledRepresentative(Recorder r, Representative layers, Tensor before, Tensor heard,
+      Tensor hidden, Tensor after) {
+    Shape shape = after.shape();
+    int rows = shape.dim(1);
+    RowMap last = rowOfEach(shape, rows - 1);
+    Layer proj = layers.proj();
+    Layer fc2 = layers.fc2();
+    Tensor attended = r.linear("representative.proj", heard, new RowSource(last, null), proj.weights(),
+        proj.epilogue());
+    Tensor gain = r.linear("representative.fc2", hidden, new RowSource(last, null), fc2.weights(),
+        fc2.epilogue().residual(attended));
+    int[] others = new int[shape.rows()];
+    int[] own = new int[shape.rows()];
+    int[] image = new int[shape.rows()];
+    Arrays.setAll(others, i -> i % rows == rows - 1 ? -1 : i);
+    Arrays.setAll(own, i -> i % rows == rows - 1 ? i : -1);
+    Arrays.setAll(image, i -> i % rows == rows - 1 ? i / rows : -1);
+    return r.sum("representative", shape, Activation.IDENTITY, Term.of(after, new RowMap(others, 1)),
+        Term.of(before, new RowMap(own, 1)), Term.of(gain, new RowMap(image, 1)));
+  }
+
+  private static RowMap rowOfEach(Shape shape, int row) {
+    int[] rows = new int[shape.dim(0)];
+    Arrays.setAll(rows, image -> image * shape.dim(1) + row);
+    return new RowMap(rows, 1);
+  }
+
+  /** Names the class token and the scores, those of stage 3 on the coarser map, for tests. */
+  void outputs(Recorder r, int stage, State state) {
+    Shape token = state.classToken.shape();
+    r.output("cls_token" + stage,
+        () -> r.layerNorm("cls_token", state.classToken, new RowSource(rowOfEach(token, 0), null)));
+    r.output("global_attn" + stage, () -> stage == 3 ? r.poolScores("global_attn", state.scores) : state.scores);
+  }
+}

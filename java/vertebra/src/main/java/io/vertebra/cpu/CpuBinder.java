@@ -1,0 +1,319 @@
+package io.vertebra.cpu;
+
+import io.vertebra.program.Activation;
+import io.vertebra.program.Call;
+import io.vertebra.program.Epilogue;
+import io.vertebra.program.Op;
+import io.vertebra.program.RowMap;
+import io.vertebra.program.RowSource;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import io.vertebra.program.Window;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.LongConsumer;
+import java.util.function.ToLongFunction;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
+
+/**
+ * Turns recorded operations into native calls: fills the argument struct of each and owns what the structs point to, tensors and weights
+ * apart. Not thread-safe.
+ */
+final class CpuBinder implements AutoCloseable {
+  /** A native operation. */
+  @FunctionalInterface
+  interface Kernel {
+    int run(long pool, long args);
+  }
+
+  /** One bound call. */
+  record Step(Kernel kernel, long args) {}
+
+  private final CpuBackend backend;
+  private final ToLongFunction<Tensor> addresses;
+  private final List<NativeMemory> blocks = new ArrayList<>();
+  private final Map<Object, NativeMemory> uploaded = new IdentityHashMap<>();
+  /** Calls run one after another and share one block of scratch memory; each setter writes its address into a struct. */
+  private final List<LongConsumer> scratchSetters = new ArrayList<>();
+  private long scratchBytesPerThread;
+
+  /** @param addresses where each tensor lies */
+  CpuBinder(CpuBackend backend, ToLongFunction<Tensor> addresses) {
+    this.backend = backend;
+    this.addresses = addresses;
+  }
+
+  Step[] bind(List<Call> calls, int threads) {
+    Step[] steps = calls.stream().map(this::bind).toArray(Step[]::new);
+    if (scratchBytesPerThread > 0) {
+      long scratch = keep(new NativeMemory(scratchBytesPerThread * threads)).address();
+      scratchSetters.forEach(setter -> setter.accept(scratch));
+    }
+    return steps;
+  }
+
+  private Step bind(Call call) {
+    if (call.op() instanceof Op.Linear op) {
+      return gemm(call, op);
+    } else if (call.op() instanceof Op.LayerNorm op) {
+      return layerNorm(call, op.rows());
+    } else if (call.op() instanceof Op.WindowAttention op) {
+      return windowAttention(call, op);
+    } else if (call.op() instanceof Op.MeanPool) {
+      return meanPool(call);
+    } else if (call.op() instanceof Op.Softmax) {
+      return softmax(call);
+    } else if (call.op() instanceof Op.DepthwiseConv op) {
+      return depthwiseConv(call, op);
+    } else if (call.op() instanceof Op.GlobalFilter op) {
+      return globalFilter(call, op);
+    } else if (call.op() instanceof Op.Pool op) {
+      return windowPool(call, op);
+    } else if (call.op() instanceof Op.AdaptiveAveragePool) {
+      return new Step(Native::vtb_adaptive_average_pool, resize(call));
+    } else if (call.op() instanceof Op.Bilinear) {
+      return new Step(Native::vtb_bilinear, resize(call));
+    } else if (call.op() instanceof Op.Affine op) {
+      return affine(call, op);
+    } else if (call.op() instanceof Op.Sum op) {
+      return sum(call, op);
+    } else if (call.op() instanceof Op.ShrinkTokens op) {
+      return shrinkTokens(call, op);
+    } else if (call.op() instanceof Op.RecoverTokens op) {
+      return recoverTokens(call, op);
+    } else if (call.op() instanceof Op.ScoreTokens op) {
+      return scoreTokens(call, op);
+    } else if (call.op() instanceof Op.PoolScores) {
+      return poolScores(call);
+    }
+    throw new IllegalArgumentException("the cpu backend has no kernel for " + call);
+  }
+
+  private Step gemm(Call call, Op.Linear op) {
+    Shape weights = op.weights().shape();
+    RowSource rows = op.rows();
+    Epilogue epilogue = op.epilogue();
+    vtb_gemm_args args = struct(vtb_gemm_args::new, vtb_gemm_args.class)
+        .m(rows.map() == null ? call.in().shape().rows() : rows.map().size()).n(weights.dim(0)).k(weights.dim(1))
+        .groups(groups(rows)).a(address(call.in())).a_map(upload(rows.map())).gamma(gamma(rows)).beta(beta(rows)).eps(eps(rows))
+        .activation(activation(epilogue.activation())).activation_last(epilogue.activationLast() ? 1 : 0)
+        .weight(backend.matrix(op.weights())).bias(backend.values(epilogue.bias()))
+        .residual(address(epilogue.residual())).residual_map(upload(epilogue.residualRows()))
+        .out_map(upload(epilogue.map())).out(address(call.out()));
+    Epilogue.Gate gate = epilogue.gate();
+    if (gate != null) {
+      args.gate(address(gate.tensor()) + (long) gate.firstChannel() * Float.BYTES).gate_stride(gate.tensor().shape().channels());
+    }
+    needScratch(Native.vtb_gemm_scratch(args), args::scratch);
+    return new Step(Native::vtb_gemm, args.address());
+  }
+
+  private Step layerNorm(Call call, RowSource rows) {
+    Shape out = call.out().shape();
+    return new Step(Native::vtb_layer_norm, struct(vtb_layer_norm_args::new, vtb_layer_norm_args.class)
+        .rows(out.rows()).channels(out.channels()).groups(groups(rows)).in(address(call.in())).map(upload(rows.map()))
+        .gamma(gamma(rows)).beta(beta(rows)).eps(eps(rows)).out(address(call.out())).address());
+  }
+
+  private Step windowAttention(Call call, Op.WindowAttention op) {
+    int windows = call.in().shape().rows() / op.tokens();
+    vtb_window_attention_args args = struct(vtb_window_attention_args::new, vtb_window_attention_args.class)
+        .windows(windows).windows_per_image(op.mask() == null ? windows : op.mask().windows()).tokens(op.tokens())
+        .heads(op.heads()).head_dim(op.headDim()).scale(op.scale()).qkv(address(call.in())).bias(backend.values(op.bias()))
+        .regions(op.mask() == null ? 0 : upload(op.mask(), op.mask().toArray())).out(address(call.out()));
+    needScratch(Native.vtb_window_attention_scratch(args), args::scratch);
+    return new Step(Native::vtb_window_attention, args.address());
+  }
+
+  private Step meanPool(Call call) {
+    Shape in = call.in().shape();
+    return new Step(Native::vtb_mean_pool, struct(vtb_mean_pool_args::new, vtb_mean_pool_args.class)
+        .batch(in.dim(0)).tokens(perImage(in)).channels(in.channels()).in(address(call.in())).out(address(call.out())).address());
+  }
+
+  private Step softmax(Call call) {
+    Shape in = call.in().shape();
+    return new Step(Native::vtb_softmax, struct(vtb_softmax_args::new, vtb_softmax_args.class)
+        .rows(in.rows()).channels(in.channels()).in(address(call.in())).out(address(call.out())).address());
+  }
+
+  private Step depthwiseConv(Call call, Op.DepthwiseConv op) {
+    Shape in = call.in().shape();
+    Shape out = call.out().shape();
+    Window window = op.window();
+    vtb_depthwise_conv_args args = struct(vtb_depthwise_conv_args::new, vtb_depthwise_conv_args.class)
+        .batch(in.dim(0)).time(time(in)).height(in.dim(-3)).width(in.dim(-2)).in_channels(in.channels()).first_channel(op.firstChannel())
+        .out_time(time(out)).out_height(out.dim(-3)).out_width(out.dim(-2)).channels(out.channels()).multiplier(op.multiplier())
+        .size_time(window.size().time()).size_height(window.size().height()).size_width(window.size().width())
+        .stride_time(window.stride().time()).stride_height(window.stride().height()).stride_width(window.stride().width())
+        .padding_time(window.padding().time()).padding_height(window.padding().height()).padding_width(window.padding().width())
+        .activation(activation(op.activation())).in(address(call.in())).weight(backend.values(op.weights()))
+        .bias(backend.values(op.bias())).out(address(call.out()));
+    needScratch(Native.vtb_depthwise_conv_scratch(args), args::scratch);
+    return new Step(Native::vtb_depthwise_conv, args.address());
+  }
+
+  private Step globalFilter(Call call, Op.GlobalFilter op) {
+    Shape in = call.in().shape();
+    vtb_global_filter_args args = struct(vtb_global_filter_args::new, vtb_global_filter_args.class)
+        .batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).first_channel(op.firstChannel())
+        .channels(call.out().shape().channels()).in(address(call.in())).filter(backend.values(op.filter())).out(address(call.out()));
+    needScratch(Native.vtb_global_filter_scratch(args), args::scratch);
+    return new Step(Native::vtb_global_filter, args.address());
+  }
+
+  private Step windowPool(Call call, Op.Pool op) {
+    Shape in = call.in().shape();
+    Shape out = call.out().shape();
+    Window window = op.window();
+    return new Step(Native::vtb_window_pool, struct(vtb_window_pool_args::new, vtb_window_pool_args.class)
+        .batch(in.dim(0)).time(time(in)).height(in.dim(-3)).width(in.dim(-2)).channels(in.channels())
+        .out_time(time(out)).out_height(out.dim(-3)).out_width(out.dim(-2))
+        .size_time(window.size().time()).size_height(window.size().height()).size_width(window.size().width())
+        .stride_time(window.stride().time()).stride_height(window.stride().height()).stride_width(window.stride().width())
+        .padding_time(window.padding().time()).padding_height(window.padding().height()).padding_width(window.padding().width())
+        .average(op.kind() == Op.Pool.Kind.AVERAGE ? 1 : 0).in(address(call.in())).out(address(call.out())).address());
+  }
+
+  private long resize(Call call) {
+    Shape in = call.in().shape();
+    Shape out = call.out().shape();
+    return struct(vtb_resize_args::new, vtb_resize_args.class).batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).channels(in.channels())
+        .out_height(out.dim(1)).out_width(out.dim(2)).in(address(call.in())).out(address(call.out())).address();
+  }
+
+  private Step affine(Call call, Op.Affine op) {
+    Shape in = call.in().shape();
+    return new Step(Native::vtb_affine, struct(vtb_affine_args::new, vtb_affine_args.class)
+        .batch(in.dim(0)).positions(perImage(in)).channels(in.channels()).activation(activation(op.activation()))
+        .in(address(call.in())).factor(address(op.factor())).scale(backend.values(op.scale())).shift(backend.values(op.shift()))
+        .out(address(call.out())).address());
+  }
+
+  private Step sum(Call call, Op.Sum op) {
+    Shape out = call.out().shape();
+    vtb_sum_args args = struct(vtb_sum_args::new, vtb_sum_args.class).rows(out.rows()).channels(out.channels()).terms(op.terms().size())
+        .activation(activation(op.activation())).out(address(call.out()));
+    for (int i = 0; i < op.terms().size(); i++) {
+      Op.Sum.Term term = op.terms().get(i);
+      long source = term.tensor() != null ? address(term.tensor()) : backend.values(term.weights());
+      long map = upload(term.map());
+      switch (i) {
+        case 0 -> args.in0(source).map0(map);
+        case 1 -> args.in1(source).map1(map);
+        default -> args.in2(source).map2(map);
+      }
+    }
+    return new Step(Native::vtb_sum, args.address());
+  }
+
+  private Step shrinkTokens(Call call, Op.ShrinkTokens op) {
+    Shape in = call.in().shape();
+    Shape classToken = op.classToken().shape();
+    return new Step(Native::vtb_shrink_tokens, struct(vtb_shrink_tokens_args::new, vtb_shrink_tokens_args.class)
+        .batch(in.dim(0)).tokens(perImage(in)).channels(in.channels()).kept(op.choice().kept()).in(address(call.in()))
+        .scores(address(op.choice().scores())).class_token(address(op.classToken()))
+        .class_stride(classToken.elements() / classToken.dim(0)).out(address(call.out())).address());
+  }
+
+  private Step recoverTokens(Call call, Op.RecoverTokens op) {
+    Shape in = call.in().shape();
+    return new Step(Native::vtb_recover_tokens, struct(vtb_recover_tokens_args::new, vtb_recover_tokens_args.class)
+        .batch(in.dim(0)).tokens(perImage(in)).channels(in.channels()).kept(op.choice().kept()).in(address(call.in()))
+        .scores(address(op.choice().scores())).before(address(op.before())).after(address(op.after())).out(address(call.out())).address());
+  }
+
+  private Step scoreTokens(Call call, Op.ScoreTokens op) {
+    Shape out = call.out().shape();
+    vtb_score_tokens_args args = struct(vtb_score_tokens_args::new, vtb_score_tokens_args.class)
+        .batch(out.dim(0)).tokens(perImage(out)).kept(op.choice().kept()).heads(op.heads()).head_dim(op.headDim())
+        .scale(op.scale()).trade_off(op.tradeOff()).qkv(address(call.in())).scores(address(op.choice().scores())).out(address(call.out()));
+    needScratch(Native.vtb_score_tokens_scratch(args), args::scratch);
+    return new Step(Native::vtb_score_tokens, args.address());
+  }
+
+  private Step poolScores(Call call) {
+    Shape in = call.in().shape();
+    return new Step(Native::vtb_pool_scores, struct(vtb_pool_scores_args::new, vtb_pool_scores_args.class)
+        .batch(in.dim(0)).time(time(in)).height(in.dim(-3)).width(in.dim(-2)).in(address(call.in())).out(address(call.out())).address());
+  }
+
+  private static int time(Shape map) {
+    return map.rank() == 5 ? map.dim(1) : 1;
+  }
+
+  private static int perImage(Shape shape) {
+    return shape.rows() / shape.dim(0);
+  }
+
+  private static int groups(RowSource rows) {
+    return rows.map() == null ? 1 : rows.map().groups();
+  }
+
+  private long gamma(RowSource rows) {
+    return rows.norm() == null ? 0 : backend.values(rows.norm().gamma());
+  }
+
+  private long beta(RowSource rows) {
+    return rows.norm() == null ? 0 : backend.values(rows.norm().beta());
+  }
+
+  private static float eps(RowSource rows) {
+    return rows.norm() == null ? 0 : rows.norm().eps();
+  }
+
+  private static int activation(Activation activation) {
+    return switch (activation) {
+      case IDENTITY -> Native.VTB_IDENTITY;
+      case GELU -> Native.VTB_GELU;
+      case RELU -> Native.VTB_RELU;
+      case SILU -> Native.VTB_SILU;
+      case SIGMOID -> Native.VTB_SIGMOID;
+      case TANH -> Native.VTB_TANH;
+    };
+  }
+
+  private long address(Tensor tensor) {
+    return tensor == null ? 0 : addresses.applyAsLong(tensor);
+  }
+
+  private void needScratch(long bytes, LongConsumer setter) {
+    scratchBytesPerThread = Math.max(scratchBytesPerThread, bytes);
+    scratchSetters.add(setter);
+  }
+
+  /** An argument struct, all zeros. */
+  private <T extends Pointer> T struct(Function<Pointer, T> view, Class<T> type) {
+    NativeMemory memory = keep(new NativeMemory(Loader.sizeof(type)));
+    memory.buffer(0, memory.bytes()).put(new byte[(int) memory.bytes()]);
+    return view.apply(NativeMemory.at(memory.address(), memory.bytes()));
+  }
+
+  private long upload(RowMap map) {
+    return map == null ? 0 : upload(map, map.toArray());
+  }
+
+  /** Uploads an index array once, however many calls use it. */
+  private long upload(Object key, int[] values) {
+    return uploaded.computeIfAbsent(key, k -> keep(NativeMemory.of(values))).address();
+  }
+
+  private NativeMemory keep(NativeMemory memory) {
+    blocks.add(memory);
+    return memory;
+  }
+
+  /** Bytes of native memory held. */
+  long bytes() {
+    return blocks.stream().mapToLong(NativeMemory::bytes).sum();
+  }
+
+  @Override
+  public void close() {
+    blocks.forEach(NativeMemory::close);
+  }
+}

@@ -1,0 +1,68 @@
+package io.vertebra.golden;
+
+import io.vertebra.backbone.swin.SwinCheckpoint;
+import io.vertebra.backbone.swin.SwinConfig;
+import io.vertebra.backbone.swin.SwinConfig.Behaviour;
+import io.vertebra.program.Backend;
+import io.vertebra.program.Recorder;
+import io.vertebra.program.Shape;
+import io.vertebra.weights.Json;
+import io.vertebra.weights.Parameter;
+import io.vertebra.weights.ParameterSource;
+import io.vertebra.weights.WeightsException;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+
+/** Swin Transformers. Official and timm tensors are tokens, channels last; the dense backbone's maps are channels first. */
+record SwinGolden(SwinConfig config, boolean timmNames) implements GoldenModel {
+
+  static Optional<GoldenModel> of(Metadata metadata) {
+    if (!"swin".equals(metadata.get("model")) || "resize".equals(metadata.get("behaviour"))) {
+      return Optional.empty();
+    }
+    String name = metadata.required("behaviour");
+    try {
+      Behaviour behaviour = Behaviour.valueOf(name.toUpperCase(Locale.ROOT));
+      SwinConfig config = SwinConfig.of(Json.parseObject(metadata.required("config")), behaviour);
+      return Optional.of(new SwinGolden(config, "timm".equals(metadata.get("weight_names"))));
+    } catch (IllegalArgumentException e) {
+      throw new WeightsException(metadata.file() + " has behaviour " + name + "; known are official, dense, timm and resize", e);
+    }
+  }
+
+  @Override
+  public Consumer<Recorder> load(ParameterSource formula, Backend backend) {
+    return config.load(timmNames ? new Renamed(formula) : formula, backend)::forward;
+  }
+
+  @Override
+  public boolean channelsFirst(String tensor) {
+    return config.behaviour() == Behaviour.DENSE && (tensor.equals("patch_embed") || tensor.startsWith("out"));
+  }
+
+  /** Formula weights under timm's names, asked for by the official ones. */
+  private record Renamed(ParameterSource formula) implements ParameterSource {
+    @Override
+    public String describe() {
+      return formula.describe();
+    }
+
+    @Override
+    public Parameter find(String name, Shape expected) {
+      return formula.find(SwinCheckpoint.timmName(name), expected);
+    }
+
+    @Override
+    public Set<String> names() {
+      return formula.names();
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+      return formula.metadata();
+    }
+  }
+}

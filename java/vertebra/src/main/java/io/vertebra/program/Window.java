@@ -1,0 +1,73 @@
+package io.vertebra.program;
+
+/**
+ * A window that slides over a map in steps, in time, height and width. A map without time is one of a single frame.
+ *
+ * @param size taps along each axis
+ * @param stride steps along each axis
+ * @param padding positions added before and after each axis
+ */
+public record Window(Extent size, Extent stride, Extent padding) {
+
+  /** A number for each axis. */
+  public record Extent(int time, int height, int width) {
+    public static Extent square(int side) {
+      return new Extent(1, side, side);
+    }
+
+    public static Extent cube(int side) {
+      return new Extent(side, side, side);
+    }
+  }
+
+  /** {@code size x size} in steps of {@code stride}. */
+  public static Window square(int size, int stride, int padding) {
+    return new Window(Extent.square(size), Extent.square(stride), new Extent(0, padding, padding));
+  }
+
+  public int taps() {
+    return size.time() * size.height() * size.width();
+  }
+
+  /** The map of outputs for a map {@code [batch, (time,) height, width, channels]}; sizes round down. */
+  public Shape slide(Shape in, int channels) {
+    int width = steps(in.dim(-2), size.width(), stride.width(), padding.width());
+    int height = steps(in.dim(-3), size.height(), stride.height(), padding.height());
+    if (in.rank() == 4) {
+      return Shape.of(in.dim(0), height, width, channels);
+    }
+    return Shape.of(in.dim(0), steps(in.dim(1), size.time(), stride.time(), padding.time()), height, width, channels);
+  }
+
+  private static int steps(int length, int taps, int step, int pad) {
+    return (length + 2 * pad - taps) / step + 1;
+  }
+
+  /**
+   * The rows a convolution reads for every output position, tap by tap: the operand of a matrix product over taps x channels. Padding is
+   * -1.
+   *
+   * @param in {@code [batch, (time,) height, width, channels]}
+   */
+  public RowMap rows(Shape in) {
+    Shape out = slide(in, 1);
+    int times = in.rank() == 4 ? 1 : in.dim(1);
+    int outTimes = in.rank() == 4 ? 1 : out.dim(1);
+    int height = in.dim(-3);
+    int width = in.dim(-2);
+    int outHeight = out.dim(-3);
+    int outWidth = out.dim(-2);
+    int[] rows = new int[Math.multiplyExact(Math.toIntExact(out.elements()), taps())];
+    for (int i = 0; i < rows.length; i++) {
+      int tap = i % taps();
+      int position = i / taps();
+      int x = position % outWidth * stride.width() + tap % size.width() - padding.width();
+      int y = position / outWidth % outHeight * stride.height() + tap / size.width() % size.height() - padding.height();
+      int t = position / outWidth / outHeight % outTimes * stride.time() + tap / size.width() / size.height() - padding.time();
+      boolean inside = x >= 0 && x < width && y >= 0 && y < height && t >= 0 && t < times;
+      int image = position / outWidth / outHeight / outTimes;
+      rows[i] = inside ? ((image * times + t) * height + y) * width + x : -1;
+    }
+    return new RowMap(rows, taps());
+  }
+}

@@ -1,0 +1,20 @@
+// The kernel of vtb_sum.
+#pragma once
+
+#include <cstdint>
+
+#include "vertebra.h"
+
+namespace vtb {
+
+struct SumKernel {
+  const char* name;
+  // Rows [begin, end) of the output.
+  void (*run)(const vtb_sum_args& args, int64_t begin, int64_t end);
+};
+
+namespace generic { extern const SumKernel sum_f32; }
+namespace avx2 { extern const SumKernel sum_f32; }
+namespace avx512 { extern const SumKernel sum_f32; }
+
+}  // namespace vtb
