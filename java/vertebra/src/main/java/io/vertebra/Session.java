@@ -198,9 +198,13 @@ public final class Session implements AutoCloseable {
     Entry entry = program(outputs, dense, shape.dim(0), video ? shape.dim(2) : 0, shape.dim(-2), shape.dim(-1));
     int positions = input.length / shape.dim(0) / channels;
     FloatBuffer target = entry.program.input();
-    for (int i = 0; i < input.length; i++) {
-      int position = i / channels;
-      target.put(i, input[(position / positions * channels + i % channels) * positions + position % positions]);
+    int next = 0;
+    for (int image = 0; image < input.length; image += channels * positions) {
+      for (int position = 0; position < positions; position++) {
+        for (int channel = 0; channel < channels; channel++) {
+          target.put(next++, input[image + channel * positions + position]);
+        }
+      }
     }
     return entry;
   }
