@@ -3,6 +3,7 @@ package io.vertebra.bench;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.vertebra.Precision;
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.Variant;
 import io.vertebra.bench.peer.Comparison;
 import java.io.IOException;
@@ -70,7 +71,7 @@ public final class PeerTable implements Callable<Integer> {
     if (threads < 1 || batch < 1 || !(seconds > 0)) {
       throw new IllegalArgumentException("--threads and --batch must be at least 1, --seconds above 0");
     }
-    List<Variant> variants = models.stream().map(Variant::named).toList();
+    List<Variant> variants = models.stream().map(Families::named).toList();
     PrintStream notes = json ? System.err : System.out;
     MachineFacts machine = MachineFacts.measure(threads);
     notes.println(machine);

@@ -2,6 +2,7 @@ package io.vertebra;
 
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.NeckArchitecture;
 import io.vertebra.backbone.Variant;
 import io.vertebra.image.Preprocessing;
@@ -39,15 +40,15 @@ public final class Model implements AutoCloseable {
   }
 
   /**
-   * Starts a model of a published configuration, such as {@code swin_tiny_patch4_window7_224} (see {@link Variant#all}).
+   * Starts a model of a published configuration, such as {@code swin_tiny_patch4_window7_224} (see {@link Families#variants}).
    *
    * @throws IllegalArgumentException if there is none of that name
    */
   public static Builder builder(String variant) {
-    return new Builder(variant, Variant.named(variant).architecture());
+    return new Builder(variant, Families.named(variant).architecture());
   }
 
-  /** Starts a model whose configuration its checkpoint tells (see {@link Variant#recognise}). */
+  /** Starts a model whose configuration its checkpoint tells (see {@link Families#recognise}). */
   public static Builder builder() {
     return new Builder(null, null);
   }
@@ -147,9 +148,8 @@ public final class Model implements AutoCloseable {
       if (weights == null) {
         throw new IllegalStateException("a model needs weights: call weights(Path) with a checkpoint's file");
       }
-      Architecture adapted = architecture == null ? Variant.recognise(weights) : architecture.adaptTo(weights);
-      String title = name != null ? name : Variant.all().stream().filter(variant -> variant.architecture().equals(adapted))
-          .map(Variant::name).findFirst().orElse(adapted.family());
+      Architecture adapted = architecture == null ? Families.recognise(weights) : architecture.adaptTo(weights);
+      String title = name != null ? name : Families.variantOf(adapted).map(Variant::name).orElse(adapted.family());
       Backend backend = device.open(threads);
       try {
         Backbone bare = adapted.load(weights, backend);

@@ -3,8 +3,8 @@ package io.vertebra;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.swin.SwinConfig;
-import io.vertebra.backbone.Variant;
 import io.vertebra.demo.Digits;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
@@ -30,7 +30,7 @@ class ModelTest {
 
     static Checkpoint of(String variant, UnaryOperator<String> naming) {
       Checkpoint checkpoint = new Checkpoint();
-      io.vertebra.backbone.ModelStatistics.of(Variant.named(variant).architecture()).parameters()
+      io.vertebra.backbone.ModelStatistics.of(Families.named(variant).architecture()).parameters()
           .forEach((name, shape) -> checkpoint.put(naming.apply(name), shape));
       return checkpoint;
     }

@@ -7,8 +7,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.sun.management.ThreadMXBean;
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.swin.SwinConfig;
-import io.vertebra.backbone.Variant;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.demo.Digits;
 import io.vertebra.image.Image;
@@ -200,7 +200,7 @@ class SessionTest {
 
   @Test
   void otherResolutionsResizeTheBiasTables() {
-    SwinConfig timm = ((SwinConfig) Variant.named("swin_tiny_patch4_window7_224").architecture()).withBehaviour(SwinConfig.Behaviour.TIMM);
+    SwinConfig timm = ((SwinConfig) Families.named("swin_tiny_patch4_window7_224").architecture()).withBehaviour(SwinConfig.Behaviour.TIMM);
     try (Model model = Model.builder().architecture(timm).weights(new FormulaWeights()).build(); Session session = model.newSession()) {
       for (int[] size : new int[][] {{32, 32}, {64, 96}, {100, 252}, {288, 224}}) {
         Shape shape = Shape.of(1, 3, size[0], size[1]);

@@ -2,9 +2,9 @@ package io.vertebra.bench.peer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.backbone.swin.SwinConfig.Behaviour;
-import io.vertebra.backbone.Variant;
 import io.vertebra.golden.Compare;
 import io.vertebra.program.Shape;
 import io.vertebra.weights.FormulaWeights;
@@ -67,7 +67,7 @@ class PeersTest {
 
   @Test
   void enginesAgreeOnABatch() throws IOException {
-    try (Comparison comparison = new Comparison(Variant.named("swin_tiny_patch4_window7_224"), 2, THREADS)) {
+    try (Comparison comparison = new Comparison(Families.named("swin_tiny_patch4_window7_224"), 2, THREADS)) {
       assertThat(comparison.agree()).containsOnlyKeys("onnxruntime", "libtorch")
           .allSatisfy((engine, error) -> assertThat(error).isLessThan(1e-4));
     }

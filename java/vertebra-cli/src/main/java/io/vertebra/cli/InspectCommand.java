@@ -1,6 +1,7 @@
 package io.vertebra.cli;
 
 import io.vertebra.backbone.Architecture;
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.Variant;
 import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.Parameter;
@@ -63,9 +64,8 @@ final class InspectCommand implements Callable<Integer> {
   private record Recognition(String family, String variant, Integer classes, String problem) {
     static Recognition of(ParameterSource file) {
       try {
-        Architecture architecture = Variant.recognise(file);
-        String variant = Variant.all().stream().filter(known -> known.architecture().equals(architecture))
-            .map(Variant::name).findFirst().orElse(null);
+        Architecture architecture = Families.recognise(file);
+        String variant = Families.variantOf(architecture).map(Variant::name).orElse(null);
         return new Recognition(architecture.family(), variant, architecture.classes(), null);
       } catch (WeightsException e) {
         return new Recognition(null, null, null, e.getMessage());

@@ -1,6 +1,7 @@
 package io.vertebra.cli;
 
 import io.vertebra.backbone.Architecture;
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.Variant;
 import java.util.Locale;
@@ -19,7 +20,7 @@ final class ModelsCommand implements Callable<Integer> {
   public Integer call() {
     Table table = new Table().left("name").right("params").right("GMACs").right("input").right("classes")
         .right("top-1 %");
-    for (Variant variant : Variant.all()) {
+    for (Variant variant : Families.variants()) {
       Architecture architecture = variant.architecture();
       ModelStatistics statistics = ModelStatistics.of(architecture);
       if (output.isJson()) {

@@ -2,7 +2,7 @@ package io.vertebra.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.backbone.Variant;
+import io.vertebra.backbone.Families;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
@@ -57,7 +57,7 @@ class MainTest {
   void models() {
     assertThat(Cli.run("models").out().lines().filter(line -> line.startsWith("swin_tiny_patch4_window7_224 ")))
         .singleElement().asString().contains("28,288,354", "4.49", "224x224", "81.2");
-    assertThat(Cli.run("models", "--json").objects()).hasSameSizeAs(Variant.all()).first()
+    assertThat(Cli.run("models", "--json").objects()).hasSameSizeAs(Families.variants()).first()
         .returns("swin_tiny_patch4_window7_224", object -> object.get("name"))
         .returns(28_288_354, object -> object.get("parameters")).returns(81.2, object -> object.get("top1"));
   }

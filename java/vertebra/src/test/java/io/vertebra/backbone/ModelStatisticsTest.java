@@ -28,7 +28,7 @@ class ModelStatisticsTest {
     "swin_tiny_c24_patch4_window8_256, 28306432, 5.921", "swin_s3_tiny_224, 28328674, 4.623",
     "swin_s3_small_224, 49737298, 9.405", "swin_s3_base_224, 71125762, 13.655"})
   void costsAreThePublishedOnes(String variant, long parameters, double gmacs) {
-    ModelStatistics statistics = ModelStatistics.of(Variant.named(variant).architecture());
+    ModelStatistics statistics = ModelStatistics.of(Families.named(variant).architecture());
     assertThat(statistics.parameterCount()).isEqualTo(parameters);
     assertThat(statistics.macs() / 1e9).isEqualTo(gmacs, within(0.0006));
   }
@@ -38,7 +38,7 @@ class ModelStatisticsTest {
     "swin_base_patch4_window7_224_22k, 109130249", "swin_base_patch4_window12_384_22k, 109265609",
     "swin_large_patch4_window7_224_22k, 228565093", "swin_large_patch4_window12_384_22k, 228768133"})
   void largeHeadsHaveThePublishedParameterCount(String variant, long parameters) {
-    assertThat(ModelStatistics.of(Variant.named(variant).architecture()).parameterCount()).isEqualTo(parameters);
+    assertThat(ModelStatistics.of(Families.named(variant).architecture()).parameterCount()).isEqualTo(parameters);
   }
 
   @ParameterizedTest
@@ -47,7 +47,7 @@ class ModelStatisticsTest {
     "swin_base_patch4_window12_384_22k", "swin_large_patch4_window7_224", "swin_large_patch4_window7_224_22k",
     "swin_large_patch4_window12_384", "swin_large_patch4_window12_384_22k", "swin_tiny_c24_patch4_window8_256"})
   void parametersAreThoseOfTheOfficialManifest(String variant) throws IOException {
-    assertThat(ModelStatistics.of(Variant.named(variant).architecture()).parameters())
+    assertThat(ModelStatistics.of(Families.named(variant).architecture()).parameters())
         .containsExactlyInAnyOrderEntriesOf(manifest(variant + ".json"));
   }
 
@@ -56,14 +56,14 @@ class ModelStatisticsTest {
     "swin_s3_tiny_224, swin_s3_tiny_224.json", "swin_s3_small_224, swin_s3_small_224.json", "swin_s3_base_224, swin_s3_base_224.json"})
   void namesBecomeThoseOfTheTimmManifest(String variant, String file) throws IOException {
     Map<String, Shape> timm = new LinkedHashMap<>();
-    ModelStatistics.of(Variant.named(variant).architecture()).parameters()
+    ModelStatistics.of(Families.named(variant).architecture()).parameters()
         .forEach((name, shape) -> timm.put(SwinCheckpoint.timmName(name), shape));
     assertThat(timm).containsExactlyInAnyOrderEntriesOf(manifest(file));
   }
 
   @Test
   void theDenseBackboneHasFeatureNormsAndNoHead() throws IOException {
-    SwinConfig tiny = (SwinConfig) Variant.named("swin_tiny_patch4_window7_224").architecture();
+    SwinConfig tiny = (SwinConfig) Families.named("swin_tiny_patch4_window7_224").architecture();
     SwinConfig dense = tiny.withClasses(0).withBehaviour(SwinConfig.Behaviour.DENSE);
     assertThat(ModelStatistics.of(dense).parameters()).containsExactlyInAnyOrderEntriesOf(manifest("swin_tiny_dense.json"));
   }

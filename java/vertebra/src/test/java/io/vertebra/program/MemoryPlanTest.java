@@ -3,7 +3,7 @@ package io.vertebra.program;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.Variant;
+import io.vertebra.backbone.Families;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.weights.FormulaWeights;
 import java.util.HashMap;
@@ -16,7 +16,7 @@ class MemoryPlanTest {
   @Test
   void tensorsAliveTogetherNeverOverlapAndResidualsAreReplacedInPlace() {
     try (Backend backend = new ReferenceBackend()) {
-      Backbone backbone = Variant.named("swin_tiny_patch4_window7_224").architecture().load(new FormulaWeights(), backend);
+      Backbone backbone = Families.named("swin_tiny_patch4_window7_224").architecture().load(new FormulaWeights(), backend);
       Recording recording = Recording.of(Shape.of(2, 224, 224, 3), Set.of("stage1", "logits"), backbone::forward);
       MemoryPlan plan = new MemoryPlan(recording);
       int inPlace = checkLifetimes(recording, plan);

@@ -1,9 +1,7 @@
 package io.vertebra.backbone.coatnet;
 
-import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Family;
 import io.vertebra.backbone.Variant;
-import io.vertebra.weights.ParameterSource;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -11,7 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /** CoAtNets as timm configures them: the paper's sizes, which have no public weights, and the models trained there. */
-public final class CoAtNetFamily implements Family {
+public final class CoAtNetFamily {
   /** Classes of the models pretrained on ImageNet-12k. */
   private static final int CLASSES_12K = 11821;
 
@@ -36,7 +34,13 @@ public final class CoAtNetFamily implements Family {
 
   private final List<Variant> variants = new ArrayList<>();
 
-  public CoAtNetFamily() {
+  public static Family family() {
+    List<Variant> variants = new CoAtNetFamily().variants;
+    List<CoAtNetConfig> published = variants.stream().map(variant -> (CoAtNetConfig) variant.architecture()).toList();
+    return new Family("coatnet", variants, CoAtNetCheckpoint::matches, source -> CoAtNetCheckpoint.recognise(source, published));
+  }
+
+  private CoAtNetFamily() {
     paper("coatnet_0_224", SMALL, List.of(2, 3, 5, 2), 64);
     paper("coatnet_1_224", SMALL, DEPTHS_1, 64);
     paper("coatnet_2_224", MEDIUM, DEPTHS_1, 128);
@@ -66,26 +70,6 @@ public final class CoAtNetFamily implements Family {
         Map.of("block_type", List.of("C", "C", List.of("C", "T"), List.of("C", "T"))), 0);
     trained("coatnext_nano_rw_224", NANO, DEPTHS_NANO, Map.of("block_type", "convnext", "expand_output", false, "init_values", 1e-5), BIASED,
         81.998);
-  }
-
-  @Override
-  public String name() {
-    return "coatnet";
-  }
-
-  @Override
-  public List<Variant> variants() {
-    return List.copyOf(variants);
-  }
-
-  @Override
-  public boolean matches(ParameterSource source) {
-    return CoAtNetCheckpoint.matches(source);
-  }
-
-  @Override
-  public Architecture recognise(ParameterSource source) {
-    return CoAtNetCheckpoint.recognise(source, variants.stream().map(variant -> (CoAtNetConfig) variant.architecture()).toList());
   }
 
   private void paper(String name, List<Integer> widths, List<Integer> depths, int stem) {

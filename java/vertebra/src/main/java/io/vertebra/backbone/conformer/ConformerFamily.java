@@ -1,32 +1,20 @@
 package io.vertebra.backbone.conformer;
 
-import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Family;
 import io.vertebra.backbone.Variant;
-import io.vertebra.weights.ParameterSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
 /** The released Conformers. */
-public final class ConformerFamily implements Family {
-  @Override
-  public String name() {
-    return "conformer";
+public final class ConformerFamily {
+  private ConformerFamily() {}
+
+  public static Family family() {
+    return new Family("conformer", variants(), ConformerCheckpoint::matches, ConformerCheckpoint::recognise);
   }
 
-  @Override
-  public boolean matches(ParameterSource source) {
-    return ConformerCheckpoint.matches(source);
-  }
-
-  @Override
-  public Architecture recognise(ParameterSource source) {
-    return ConformerCheckpoint.recognise(source);
-  }
-
-  @Override
-  public List<Variant> variants() {
+  private static List<Variant> variants() {
     return List.of(new Variant("Conformer_tiny_patch16", published(16, 1, 384), Optional.of(81.3)),
         new Variant("Conformer_small_patch16", published(16, 4, 384), Optional.of(83.4)),
         new Variant("Conformer_small_patch32", published(32, 4, 384), Optional.empty()),

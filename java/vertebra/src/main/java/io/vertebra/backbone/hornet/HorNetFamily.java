@@ -1,16 +1,14 @@
 package io.vertebra.backbone.hornet;
 
-import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Family;
 import io.vertebra.backbone.Size;
 import io.vertebra.backbone.Variant;
-import io.vertebra.weights.ParameterSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
 /** HorNets: the official releases. */
-public final class HorNetFamily implements Family {
+public final class HorNetFamily {
   /** ImageNet-21K as processed for the release, with the ImageNet-1K classes it lacks. */
   private static final int CLASSES_22K = 10459;
   private static final List<Optional<Size>> DEPTHWISE = List.of(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
@@ -21,23 +19,13 @@ public final class HorNetFamily implements Family {
     return List.of(Optional.empty(), Optional.empty(), Optional.of(stage2), Optional.of(stage3));
   }
 
-  @Override
-  public String name() {
-    return "hornet";
+  private HorNetFamily() {}
+
+  public static Family family() {
+    return new Family("hornet", variants(), HorNetCheckpoint::matches, HorNetCheckpoint::recognise);
   }
 
-  @Override
-  public boolean matches(ParameterSource source) {
-    return HorNetCheckpoint.matches(source);
-  }
-
-  @Override
-  public Architecture recognise(ParameterSource source) {
-    return HorNetCheckpoint.recognise(source);
-  }
-
-  @Override
-  public List<Variant> variants() {
+  private static List<Variant> variants() {
     List<Variant> variants = new ArrayList<>();
     addPair(variants, "hornet_tiny", 64, 82.8, 83.0);
     addPair(variants, "hornet_small", 96, 83.8, 84.0);
@@ -46,7 +34,7 @@ public final class HorNetFamily implements Family {
     addLarge(variants, "hornet_large_7x7", DEPTHWISE);
     addLarge(variants, "hornet_large_gf", FILTERS_224);
     addLarge(variants, "hornet_large_gf_img384", FILTERS_384);
-    return List.copyOf(variants);
+    return variants;
   }
 
   private static void addPair(List<Variant> variants, String name, int width, double top1, double top1Filters) {

@@ -1,33 +1,21 @@
 package io.vertebra.backbone.swin;
 
-import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Family;
 import io.vertebra.backbone.Variant;
 import io.vertebra.backbone.swin.SwinConfig.Behaviour;
-import io.vertebra.weights.ParameterSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
 /** Swin Transformers: the official releases and timm's s3 models. */
-public final class SwinFamily implements Family {
-  @Override
-  public String name() {
-    return "swin";
+public final class SwinFamily {
+  private SwinFamily() {}
+
+  public static Family family() {
+    return new Family("swin", variants(), SwinCheckpoint::matches, SwinCheckpoint::recognise);
   }
 
-  @Override
-  public boolean matches(ParameterSource source) {
-    return SwinCheckpoint.matches(source);
-  }
-
-  @Override
-  public Architecture recognise(ParameterSource source) {
-    return SwinCheckpoint.recognise(source);
-  }
-
-  @Override
-  public List<Variant> variants() {
+  private static List<Variant> variants() {
     List<Variant> variants = new ArrayList<>();
     List<Integer> tinyHeads = List.of(3, 6, 12, 24);
     addSwin(variants, "swin_tiny_patch4_window7_224", 224, 96, 6, tinyHeads, 7, 81.2);
@@ -41,7 +29,7 @@ public final class SwinFamily implements Family {
     addSwinS3(variants, "swin_s3_tiny_224", 6, List.of(7, 7, 14, 7), 82.128);
     addSwinS3(variants, "swin_s3_small_224", 18, List.of(14, 14, 14, 7), 83.778);
     addSwinS3(variants, "swin_s3_base_224", 30, List.of(7, 7, 14, 7), 83.920);
-    return List.copyOf(variants);
+    return variants;
   }
 
   /** A released size, with the ImageNet-1k head and with the 22k head. */

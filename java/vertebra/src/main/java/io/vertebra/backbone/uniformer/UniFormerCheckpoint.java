@@ -72,13 +72,13 @@ final class UniFormerCheckpoint {
    *
    * @throws WeightsException if no published model or several fit
    */
-  static UniFormerConfig recognise(ParameterSource wrapped) {
+  static UniFormerConfig recognise(ParameterSource wrapped, List<Variant> published) {
     ParameterSource source = unwrap(wrapped);
     String stated = source.metadata().get("config");
     if (stated != null) {
       return adapt(UniFormerConfig.of(Json.parseObject(stated), kind(source)), source);
     }
-    List<Variant> fitting = new UniFormerFamily().variants().stream()
+    List<Variant> fitting = published.stream()
         .filter(variant -> fits((UniFormerConfig) variant.architecture(), source)).toList();
     List<UniFormerConfig> configs = fitting.stream()
         .map(variant -> adapt((UniFormerConfig) variant.architecture(), source)).toList();

@@ -1,11 +1,9 @@
 package io.vertebra.backbone.uniformer;
 
-import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Family;
 import io.vertebra.backbone.Size;
 import io.vertebra.backbone.Variant;
 import io.vertebra.backbone.uniformer.UniFormerConfig.Kind;
-import io.vertebra.weights.ParameterSource;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -18,29 +16,20 @@ import java.util.Optional;
  * which are called as the plain ones, and suffixes for what the releases keep in folders: a video model's data set and
  * clip (frames x stride), a dense model's attention in stage 3 (h14: hybrid in windows of 14), the input size.
  */
-public final class UniFormerFamily implements Family {
+public final class UniFormerFamily {
   private static final List<Integer> WIDTHS = List.of(64, 128, 320, 512);
   private static final List<Integer> SMALL = List.of(3, 4, 8, 3);
   private static final List<Integer> SMALL_PLUS = List.of(3, 5, 9, 3);
   private static final List<Integer> BASE = List.of(5, 8, 20, 7);
 
-  @Override
-  public String name() {
-    return "uniformer";
+  private UniFormerFamily() {}
+
+  public static Family family() {
+    List<Variant> variants = variants();
+    return new Family("uniformer", variants, UniFormerCheckpoint::matches, source -> UniFormerCheckpoint.recognise(source, variants));
   }
 
-  @Override
-  public boolean matches(ParameterSource source) {
-    return UniFormerCheckpoint.matches(source);
-  }
-
-  @Override
-  public Architecture recognise(ParameterSource source) {
-    return UniFormerCheckpoint.recognise(source);
-  }
-
-  @Override
-  public List<Variant> variants() {
+  private static List<Variant> variants() {
     List<Variant> variants = new ArrayList<>();
     addImage(variants);
     addTokenLabelling(variants);
@@ -49,7 +38,7 @@ public final class UniFormerFamily implements Family {
     addVideo(variants, "base", BASE);
     addDense(variants, "small", SMALL);
     addDense(variants, "base", BASE);
-    return List.copyOf(variants);
+    return variants;
   }
 
   private static void addImage(List<Variant> variants) {

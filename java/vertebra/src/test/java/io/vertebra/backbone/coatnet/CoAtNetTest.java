@@ -5,12 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.Manifest;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.RelativePositions;
 import io.vertebra.backbone.Size;
-import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.backbone.TableResize;
+import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.backbone.Variant;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.program.Backend;
@@ -50,7 +51,7 @@ class CoAtNetTest {
   }
 
   private static CoAtNetConfig published(String variant) {
-    return (CoAtNetConfig) Variant.named(variant).architecture();
+    return (CoAtNetConfig) Families.named(variant).architecture();
   }
 
   /** The published counts evaluate the network of a computed bias on every run, which a loaded model does once. */
@@ -98,16 +99,16 @@ class CoAtNetTest {
 
   @Test
   void everyPublishedCheckpointIsRecognised() throws IOException {
-    for (Variant variant : new CoAtNetFamily().variants()) {
+    for (Variant variant : CoAtNetFamily.family().variants()) {
       // Shapes do not tell that the largest input was used.
       String name = variant.name().replace("_384", "_224");
-      assertThat(Variant.recognise(checkpoint(variant.name(), own -> own))).as(variant.name()).isEqualTo(published(name));
+      assertThat(Families.recognise(checkpoint(variant.name(), own -> own))).as(variant.name()).isEqualTo(published(name));
     }
   }
 
   /** Loading asks for everything by name and shape. */
   private static CoAtNetConfig recognised(ParameterSource source) {
-    CoAtNetConfig config = (CoAtNetConfig) Variant.recognise(source);
+    CoAtNetConfig config = (CoAtNetConfig) Families.recognise(source);
     try (Backend backend = new ReferenceBackend()) {
       assertThat(config.load(source, backend).classes()).isEqualTo(config.classes());
     }
@@ -147,12 +148,12 @@ class CoAtNetTest {
   @Test
   void whatShapesDoNotTellIsAskedFor() throws IOException {
     MemorySource unknown = MemorySource.formula(ModelStatistics.of(small("dw", "avg2", "bias")).parameters());
-    assertThatThrownBy(() -> Variant.recognise(unknown)).isInstanceOf(WeightsException.class).hasMessageContaining("activations");
+    assertThatThrownBy(() -> Families.recognise(unknown)).isInstanceOf(WeightsException.class).hasMessageContaining("activations");
     MemorySource stated = new MemorySource(unknown.parameters(), Map.of("config", SMALL.formatted("dw", "avg2", "avg2", "bias")));
     stated.parameters().putAll(MemorySource.formula(batchStatistics(unknown)).parameters());
     assertThat(recognised(stated)).isEqualTo(small("dw", "avg2", "bias"));
     MemorySource damaged = checkpoint(NANO, name -> name.equals("stem.conv2.weight") ? null : name);
-    assertThatThrownBy(() -> Variant.recognise(damaged)).isInstanceOf(WeightsException.class).hasMessageContaining("stem.conv2.weight");
+    assertThatThrownBy(() -> Families.recognise(damaged)).isInstanceOf(WeightsException.class).hasMessageContaining("stem.conv2.weight");
   }
 
   private static Map<String, Shape> batchStatistics(MemorySource source) {

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.Manifest;
 import io.vertebra.backbone.ModelStatistics;
-import io.vertebra.backbone.Variant;
 import io.vertebra.backbone.conformer.ConformerConfig.Classifiers;
 import io.vertebra.program.Backend;
 import io.vertebra.program.Program;
@@ -38,7 +38,7 @@ class ConformerTest {
   @CsvSource({"Conformer_tiny_patch16, 23524704, 5.226", "Conformer_small_patch16, 37673424, 10.599",
     "Conformer_small_patch32, 38853072, 7.046", "Conformer_base_patch16, 83289136, 23.326"})
   void costsAreThePublishedOnes(String variant, long parameters, double gmacs) {
-    ConformerConfig config = (ConformerConfig) Variant.named(variant).architecture();
+    ConformerConfig config = (ConformerConfig) Families.named(variant).architecture();
     ModelStatistics statistics = ModelStatistics.of(config);
     long saved = 0;
     for (int step = 2; step <= config.depth(); step++) {
@@ -53,7 +53,7 @@ class ConformerTest {
   @ParameterizedTest
   @ValueSource(strings = {TINY, "Conformer_small_patch16", "Conformer_small_patch32", "Conformer_base_patch16"})
   void parametersAreThoseOfTheManifest(String variant) throws IOException {
-    ModelStatistics statistics = ModelStatistics.of(Variant.named(variant).architecture());
+    ModelStatistics statistics = ModelStatistics.of(Families.named(variant).architecture());
     assertThat(statistics.parameters()).containsExactlyInAnyOrderEntriesOf(Manifest.parameters(variant + ".json"));
   }
 
@@ -70,7 +70,7 @@ class ConformerTest {
 
   /** Loading asks for everything by name and shape. */
   private static ConformerConfig recognised(MemorySource source) {
-    ConformerConfig config = (ConformerConfig) Variant.recognise(source);
+    ConformerConfig config = (ConformerConfig) Families.recognise(source);
     try (Backend backend = new ReferenceBackend()) {
       assertThat(config.load(source, backend).classes()).isEqualTo(config.classes());
     }
@@ -79,7 +79,7 @@ class ConformerTest {
 
   @Test
   void publishedCheckpointsAreRecognised() throws IOException {
-    ConformerConfig tiny = (ConformerConfig) Variant.named(TINY).architecture();
+    ConformerConfig tiny = (ConformerConfig) Families.named(TINY).architecture();
     assertThat(recognised(checkpoint(name -> name))).isEqualTo(tiny);
     assertThat(recognised(checkpoint(name -> "module." + name))).isEqualTo(tiny);
     assertThat(recognised(checkpoint(ConformerTest::mmpretrainName))).isEqualTo(tiny.withPadding());
@@ -101,10 +101,10 @@ class ConformerTest {
   void whatShapesDoNotTellIsAskedFor() throws IOException {
     ConformerConfig small = ConformerConfig.of(SMALL, false);
     MemorySource unknown = MemorySource.formula(ModelStatistics.of(small).parameters());
-    assertThatThrownBy(() -> Variant.recognise(unknown)).isInstanceOf(WeightsException.class)
+    assertThatThrownBy(() -> Families.recognise(unknown)).isInstanceOf(WeightsException.class)
         .hasMessageContaining("heads");
     MemorySource damaged = checkpoint(name -> name.equals("trans_1.mlp.fc1.weight") ? null : name);
-    assertThatThrownBy(() -> Variant.recognise(damaged)).isInstanceOf(WeightsException.class)
+    assertThatThrownBy(() -> Families.recognise(damaged)).isInstanceOf(WeightsException.class)
         .hasMessageContaining("trans_1.mlp.fc1.weight");
   }
 
@@ -152,7 +152,7 @@ class ConformerTest {
 
   @Test
   void featuresAreTheMapsOfTheDetectionBackbone() {
-    ConformerConfig tiny = (ConformerConfig) Variant.named(TINY).architecture();
+    ConformerConfig tiny = (ConformerConfig) Families.named(TINY).architecture();
     try (Backend backend = new ReferenceBackend()) {
       Backbone conformer = tiny.load(new FormulaWeights(), backend);
       assertThat(conformer.featureStrides()).containsExactly(4, 8, 16, 32);

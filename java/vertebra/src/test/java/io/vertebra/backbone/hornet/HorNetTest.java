@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.Manifest;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.Size;
-import io.vertebra.backbone.Variant;
 import io.vertebra.program.Backend;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
@@ -42,7 +42,7 @@ class HorNetTest {
     "hornet_large_gf_img384, 201806824, 101552902656", "hornet_large_7x7_22k, 209080987, 34810790976",
     "hornet_large_gf_22k, 210827995, 34571738400", "hornet_large_gf_img384_22k, 216345307, 101567431680"})
   void costsAndParametersAreThePublishedOnes(String variant, long parameters, long macs) throws IOException {
-    ModelStatistics statistics = ModelStatistics.of(Variant.named(variant).architecture());
+    ModelStatistics statistics = ModelStatistics.of(Families.named(variant).architecture());
     assertThat(statistics.parameterCount()).isEqualTo(parameters);
     assertThat(statistics.macs()).isEqualTo(macs);
     assertThat(statistics.parameters()).containsExactlyInAnyOrderEntriesOf(Manifest.parameters(variant + ".json"));
@@ -52,7 +52,7 @@ class HorNetTest {
   @CsvSource({"hornet_small_7x7_dense, 96, 0, 0, 0, 0", "hornet_tiny_gf_dense_det, 64, 14, 8, 7, 4", "hornet_tiny_gf_dense_seg, 64, 24, 13, 12, 7"})
   void denseBackbonesAreRecognisedAndAskForTheirManifest(String name, int width, int h2, int w2, int h3, int w3) throws IOException {
     Map<String, Shape> manifest = Manifest.parameters(name + ".json");
-    HorNetConfig config = (HorNetConfig) Variant.recognise(MemorySource.formula(manifest));
+    HorNetConfig config = (HorNetConfig) Families.recognise(MemorySource.formula(manifest));
     assertThat(config.dense()).isTrue();
     assertThat(config.width()).isEqualTo(width);
     Optional<Size> stage2 = h2 == 0 ? Optional.empty() : Optional.of(new Size(h2, w2));
@@ -69,7 +69,7 @@ class HorNetTest {
 
   /** Loading asks for everything by name and shape. */
   private static HorNetConfig recognised(MemorySource source) {
-    HorNetConfig config = (HorNetConfig) Variant.recognise(source);
+    HorNetConfig config = (HorNetConfig) Families.recognise(source);
     try (Backend backend = new ReferenceBackend()) {
       assertThat(config.load(source, backend).classes()).isEqualTo(config.classes());
     }
@@ -78,7 +78,7 @@ class HorNetTest {
 
   @Test
   void publishedCheckpointsAreRecognised() throws IOException {
-    HorNetConfig tiny = (HorNetConfig) Variant.named(TINY).architecture();
+    HorNetConfig tiny = (HorNetConfig) Families.named(TINY).architecture();
     assertThat(recognised(checkpoint(name -> name))).isEqualTo(tiny);
     assertThat(recognised(checkpoint(name -> "module." + name))).isEqualTo(tiny);
     assertThat(recognised(checkpoint(HorNetTest::mmpretrainName))).isEqualTo(tiny);

@@ -9,10 +9,10 @@ import io.vertebra.FeatureMap;
 import io.vertebra.Model;
 import io.vertebra.Session;
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backbone.Families;
 import io.vertebra.backbone.Manifest;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.Size;
-import io.vertebra.backbone.Variant;
 import io.vertebra.backbone.uniformer.UniFormerConfig.Kind;
 import io.vertebra.demo.Digits;
 import io.vertebra.program.Backend;
@@ -55,7 +55,7 @@ class UniFormerTest {
     "uniformer_dense_small_h14, 21033280, 98.76", "uniformer_dense_small, 21033280, 23.48",
         "uniformer_pose_small, 21033280, 3.56"})
   void costsAreThePublishedOnes(String variant, long parameters, double gmacs) {
-    ModelStatistics statistics = ModelStatistics.of(Variant.named(variant).architecture());
+    ModelStatistics statistics = ModelStatistics.of(Families.named(variant).architecture());
     assertThat(statistics.parameterCount()).isEqualTo(parameters);
     assertThat(statistics.macs() / 1e9).isEqualTo(gmacs, within(0.002 * gmacs));
   }
@@ -64,7 +64,7 @@ class UniFormerTest {
   @CsvSource({"uniformer_dense_small_w32, 512, 640, 21033280, 35.95",
       "uniformer_dense_base_h14, 512, 512, 49264576, 52.12"})
   void denseModelsCostWhatIsCounted(String variant, int height, int width, long parameters, double gmacs) {
-    UniFormerConfig config = (UniFormerConfig) Variant.named(variant).architecture();
+    UniFormerConfig config = (UniFormerConfig) Families.named(variant).architecture();
     ModelStatistics statistics = ModelStatistics.of(config.withInput(0, new Size(height, width)));
     assertThat(statistics.parameterCount()).isEqualTo(parameters);
     assertThat(statistics.macs() / 1e9).isEqualTo(gmacs, within(0.002 * gmacs));
@@ -75,7 +75,7 @@ class UniFormerTest {
       "uniformer_xxs_192, 10215280, 0.951",
     "uniformer_xxs_224, 10215280, 1.299", "uniformer_xs_192, 16509264, 1.417", "uniformer_xs_224, 16509264, 1.931"})
   void lightModelsCostWhatIsCounted(String variant, long parameters, double gmacs) {
-    ModelStatistics statistics = ModelStatistics.of(Variant.named(variant).architecture());
+    ModelStatistics statistics = ModelStatistics.of(Families.named(variant).architecture());
     assertThat(statistics.parameterCount()).isEqualTo(parameters);
     assertThat(statistics.macs() / 1e9).isEqualTo(gmacs, within(0.02 * gmacs));
   }
@@ -98,7 +98,7 @@ class UniFormerTest {
     "uniformer_video_small_k400, uniformer_video_small_k400", "uniformer_video_base_k400, uniformer_video_base_k400",
     "uniformer_video_small_ssv2, uniformer_video_small_ssv2"})
   void parametersAreThoseOfTheManifest(String variant, String manifest) throws IOException {
-    assertThat(ModelStatistics.of(Variant.named(variant).architecture()).parameters())
+    assertThat(ModelStatistics.of(Families.named(variant).architecture()).parameters())
         .containsExactlyInAnyOrderEntriesOf(Manifest.parameters(manifest + ".json"));
   }
 
@@ -116,8 +116,8 @@ class UniFormerTest {
     "uniformer_video_small_ssv2, uniformer_video_small_ssv2", "uniformer_light_dense_xs, uniformer_light_dense_xs",
     "uniformer_light_video_xs, uniformer_light_video_xs_32x192"})
   void checkpointsThatFitOneModelAreRecognised(String manifest, String variant) throws IOException {
-    assertThat(Variant.recognise(checkpoint(manifest, name -> "module."
-        + name))).isEqualTo(Variant.named(variant).architecture());
+    assertThat(Families.recognise(checkpoint(manifest, name -> "module."
+        + name))).isEqualTo(Families.named(variant).architecture());
   }
 
   @ParameterizedTest
@@ -126,12 +126,12 @@ class UniFormerTest {
   void checkpointsThatFitSeveralAreNotGuessedAt(String manifest, String variant) throws IOException {
     MemorySource source = checkpoint(manifest, UnaryOperator.identity());
     assertThatThrownBy(() ->
-        Variant.recognise(source)).isInstanceOf(WeightsException.class).hasMessageContaining(variant);
+        Families.recognise(source)).isInstanceOf(WeightsException.class).hasMessageContaining(variant);
   }
 
   @Test
   void detectorsAndClassifiersServeAsDenseBackbones() throws IOException {
-    UniFormerConfig dense = (UniFormerConfig) Variant.named("uniformer_dense_small").architecture();
+    UniFormerConfig dense = (UniFormerConfig) Families.named("uniformer_dense_small").architecture();
     MemorySource classifier = checkpoint("uniformer_tl_small", UnaryOperator.identity());
     Map<String, Shape> detector = new LinkedHashMap<>();
     Manifest.all("uniformer_dense_small.json").forEach((name, shape) -> detector.put("backbone." + name, shape));
@@ -141,19 +141,19 @@ class UniFormerTest {
         assertThat(dense.adaptTo(source)).isEqualTo(dense);
         assertThat(dense.load(source, backend).embeddingWidth()).isZero();
       }
-      UniFormerConfig plain = (UniFormerConfig) Variant.named("uniformer_small").architecture();
+      UniFormerConfig plain = (UniFormerConfig) Families.named("uniformer_small").architecture();
       assertThat(plain.load(classifier, backend).classes()).isEqualTo(1000);
     }
   }
 
   @Test
   void theHeadMayHaveAnyNumberOfClassesOrBeMissing() throws IOException {
-    UniFormerConfig config = (UniFormerConfig) Variant.named("uniformer_video_base_k600").architecture();
+    UniFormerConfig config = (UniFormerConfig) Families.named("uniformer_video_base_k600").architecture();
     assertThat(config.adaptTo(checkpoint("uniformer_video_base_k400",
         UnaryOperator.identity())).classes()).isEqualTo(400);
     MemorySource headless = checkpoint("uniformer_small", name -> name.startsWith("head.") ? "neck." + name : name);
     headless.parameters().keySet().removeIf(name -> name.startsWith("neck."));
-    UniFormerConfig embedding = (UniFormerConfig) Variant.recognise(headless);
+    UniFormerConfig embedding = (UniFormerConfig) Families.recognise(headless);
     assertThat(embedding.classes()).isZero();
     assertThat(embedding.load(headless, new ReferenceBackend()).embeddingWidth()).isEqualTo(512);
   }
@@ -162,7 +162,7 @@ class UniFormerTest {
   void missingParametersAreNamed() throws IOException {
     MemorySource source = checkpoint("uniformer_small", UnaryOperator.identity());
     source.parameters().remove("blocks3.4.attn.proj.bias");
-    UniFormerConfig config = (UniFormerConfig) Variant.named("uniformer_small").architecture();
+    UniFormerConfig config = (UniFormerConfig) Families.named("uniformer_small").architecture();
     assertThatThrownBy(() -> config.load(source, new ReferenceBackend())).isInstanceOf(WeightsException.class)
         .hasMessageContaining("missing (1): blocks3.4.attn.proj.bias");
   }
