@@ -38,7 +38,7 @@ final class ClassifyCommand implements Callable<Integer> {
   private int top;
 
   @Parameters(paramLabel = "IMAGE|FOLDER", arity = "0..*",
-      description = "JPEG, PNG, BMP or GIF files, or folders of them. Without any, the embedded model classifies the"
+      description = "JPEG, PNG, BMP or GIF files, or folders of them. Without any, an embedded model classifies the"
           + " embedded digits.")
   private List<Path> paths = List.of();
 

@@ -17,8 +17,9 @@ final class ModelOptions {
   private CommandSpec command;
 
   @Option(names = "--model", paramLabel = "NAME",
-      description = "A published model, as the command models lists them. Left out, the weights tell; without weights,"
-          + " too, it is the embedded Swin Transformer that reads digits.")
+      description = "A published model, as the command models lists them, or an embedded one that reads digits:"
+          + " digits-swin, digits-coatnet, digits-uniformer, digits-hornet, digits-conformer. Left out, the weights tell;"
+          + " without weights, too, it is digits-swin.")
   private String name;
 
   @Option(names = "--weights", paramLabel = "FILE",
@@ -39,9 +40,9 @@ final class ModelOptions {
   @Mixin
   private BackendOptions backend;
 
-  /** Whether the embedded digits model was chosen, by choosing nothing. */
+  /** Whether a model that comes with its weights was chosen, by its name or by choosing nothing. */
   boolean isDigits() {
-    return name == null && weights == null && !formulaWeights;
+    return name == null ? weights == null && !formulaWeights : Digits.names().contains(name);
   }
 
   /** Loads the model. */
@@ -53,13 +54,16 @@ final class ModelOptions {
     if (entry != null && weights == null) {
       throw new ParameterException(command.commandLine(), "--weights-entry needs --weights FILE");
     }
-    if (isDigits()) {
-      return Digits.swin();
-    }
-    Model.Builder builder = name == null ? Model.builder() : Model.builder(name);
     if (weights != null && formulaWeights) {
       throw new ParameterException(command.commandLine(), "--weights and --formula-weights exclude each other");
     }
+    if (isDigits()) {
+      if (weights != null || formulaWeights) {
+        throw new ParameterException(command.commandLine(), name + " comes with its weights; it takes no others");
+      }
+      return name == null ? Digits.swin() : Digits.named(name);
+    }
+    Model.Builder builder = name == null ? Model.builder() : published();
     if (weights != null) {
       return builder.weights(Checkpoint.open(weights, entry));
     }
@@ -72,5 +76,13 @@ final class ModelOptions {
     }
     command.commandLine().getErr().println("warning: weights by formula; the answers mean nothing");
     return builder.weights(new FormulaWeights());
+  }
+
+  private Model.Builder published() {
+    try {
+      return Model.builder(name);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(e.getMessage() + "; embedded are " + String.join(", ", Digits.names()), e);
+    }
   }
 }

@@ -4,6 +4,7 @@ import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Families;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.Variant;
+import io.vertebra.demo.Digits;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -38,6 +39,8 @@ final class ModelsCommand implements Callable<Integer> {
     }
     if (!output.isJson()) {
       table.print(output.out());
+      output.out().println();
+      output.out().println("Embedded, with weights, for handwritten digits: " + String.join(", ", Digits.names()));
     }
     return Main.DONE;
   }

@@ -24,6 +24,29 @@ class ClassifyCommandTest {
     assertThat(right).isGreaterThanOrEqualTo(result.objects().size() - 2);
   }
 
+  /** The published implementations get all of these images right. */
+  @Test
+  void everyFamilyReadsTheEmbeddedDigits() {
+    assertThat(Digits.names()).hasSize(5);
+    for (String model : Digits.names()) {
+      Cli result = Cli.run("classify", "--json", "--top", 1, "--model", model);
+      assertThat(result.exitCode()).as(result.err()).isZero();
+      assertThat(result.objects()).hasSameSizeAs(Digits.sampleNames())
+          .allSatisfy(object -> assertThat(first(object).get("label")).isEqualTo(label(object)));
+    }
+  }
+
+  @Test
+  void embeddedModelsAreChosenByName() throws Exception {
+    Path image = Cli.sample("0003_6.png", folder);
+    assertThat(Cli.run("classify", "--model", "digits-hornet", image).out()).startsWith("digits-hornet on cpu");
+    assertThat(Cli.run("classify", image).out()).startsWith("digits-swin on cpu");
+    Cli weighted = Cli.run("classify", "--model", "digits-hornet", "--weights", Cli.digitsWeights(folder), image);
+    assertThat(weighted.exitCode()).isEqualTo(2);
+    assertThat(weighted.err()).contains("digits-hornet comes with its weights");
+    assertThat(Cli.run("models").out()).contains("digits-swin, digits-coatnet, digits-uniformer");
+  }
+
   @Test
   void printsATable() throws Exception {
     Path image = Cli.sample("0003_6.png", folder);

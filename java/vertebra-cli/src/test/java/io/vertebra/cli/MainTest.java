@@ -45,7 +45,7 @@ class MainTest {
   void modelsNeedWeights() {
     Cli unknown = Cli.run("classify", "--model", "resnet50", "x.png");
     assertThat(unknown.exitCode()).isEqualTo(2);
-    assertThat(unknown.err()).contains("resnet50", "swin_tiny_patch4_window7_224", "swin_large_patch4_window12_384");
+    assertThat(unknown.err()).contains("resnet50", "swin_tiny_patch4_window7_224", "swin_large_patch4_window12_384", "digits-hornet");
     assertThat(Cli.run("classify", "--model", "swin_s3_tiny_224", "x.png").err()).contains("--weights FILE");
     assertThat(Cli.run("classify", "--formula-weights", "x.png").err()).contains("--model NAME");
     assertThat(Cli.run("classify", "--weights", "none.safetensors", "x.png").err()).contains("none.safetensors");

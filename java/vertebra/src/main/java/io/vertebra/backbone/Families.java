@@ -13,8 +13,8 @@ import java.util.Optional;
 /** The families there are. */
 public final class Families {
   /** In the order a checkpoint is tried on them. */
-  private static final List<Family> ALL = List.of(SwinFamily.family(), HorNetFamily.family(), CoAtNetFamily.family(), ConformerFamily.family(),
-      UniFormerFamily.family());
+  private static final List<Family> ALL = List.of(SwinFamily.family(), HorNetFamily.family(), CoAtNetFamily.family(),
+      ConformerFamily.family(), UniFormerFamily.family());
   private static final List<Variant> VARIANTS = ALL.stream().flatMap(family -> family.variants().stream()).toList();
 
   private Families() {}
@@ -30,8 +30,9 @@ public final class Families {
 
   /** @throws IllegalArgumentException listing the known names if there is no such variant */
   public static Variant named(String name) {
-    return VARIANTS.stream().filter(variant -> variant.name().equals(name)).findFirst().orElseThrow(() -> new IllegalArgumentException(
-        "no model is called " + name + "; there are " + String.join(", ", VARIANTS.stream().map(Variant::name).toList())));
+    return VARIANTS.stream().filter(variant -> variant.name().equals(name)).findFirst()
+        .orElseThrow(() -> new IllegalArgumentException("no model is called " + name + "; there are "
+            + String.join(", ", VARIANTS.stream().map(Variant::name).toList())));
   }
 
   /** The published model of a configuration, if there is one. */
@@ -46,7 +47,8 @@ public final class Families {
    */
   public static Architecture recognise(ParameterSource source) {
     return ALL.stream().filter(family -> family.matches().test(source)).findFirst()
-        .orElseThrow(() -> new WeightsException(source.describe() + " is of no known family; name the model it belongs to"))
+        .orElseThrow(() -> new WeightsException(source.describe()
+            + " is of no known family; name the model it belongs to"))
         .recognise().apply(source);
   }
 }

@@ -14,7 +14,8 @@ import java.util.function.Predicate;
  * @param recognise the configuration a checkpoint's metadata states, or else its names and shapes imply; throws
  *     {@link io.vertebra.weights.WeightsException} if they do not determine one
  */
-public record Family(String name, List<Variant> variants, Predicate<ParameterSource> matches, Function<ParameterSource, Architecture> recognise) {
+public record Family(String name, List<Variant> variants, Predicate<ParameterSource> matches,
+    Function<ParameterSource, Architecture> recognise) {
   public Family {
     variants = List.copyOf(variants);
   }

@@ -15,7 +15,24 @@ import java.util.List;
  * the library. All have ten classes and take 32 x 32 pixels.
  */
 public final class Digits {
+  private static final String PREFIX = "digits-";
+  private static final List<String> FAMILIES = List.of("swin", "coatnet", "uniformer", "hornet", "conformer");
+
   private Digits() {}
+
+  /** What the models are called, {@code digits-swin} first. */
+  public static List<String> names() {
+    return FAMILIES.stream().map(family -> PREFIX + family).toList();
+  }
+
+  /** @throws IllegalArgumentException if {@code name} is none of {@link #names} */
+  public static Model.Builder named(String name) {
+    if (!names().contains(name)) {
+      throw new IllegalArgumentException("no digits model is called " + name + "; there are "
+          + String.join(", ", names()));
+    }
+    return model(name.substring(PREFIX.length()));
+  }
 
   /** A Swin Transformer. */
   public static Model.Builder swin() {
@@ -44,7 +61,7 @@ public final class Digits {
 
   private static Model.Builder model(String family) {
     String file = family + ".safetensors";
-    return Model.builder().name("digits").weights(Safetensors.of("digits/" + file, ByteBuffer.wrap(resource(file))));
+    return Model.builder().name(PREFIX + family).weights(Safetensors.of("digits/" + file, ByteBuffer.wrap(resource(file))));
   }
 
   /** File names of the images, {@code NUMBER_DIGIT.png}. */

@@ -37,7 +37,8 @@ public final class CoAtNetFamily {
   public static Family family() {
     List<Variant> variants = new CoAtNetFamily().variants;
     List<CoAtNetConfig> published = variants.stream().map(variant -> (CoAtNetConfig) variant.architecture()).toList();
-    return new Family("coatnet", variants, CoAtNetCheckpoint::matches, source -> CoAtNetCheckpoint.recognise(source, published));
+    return new Family("coatnet", variants, CoAtNetCheckpoint::matches,
+        source -> CoAtNetCheckpoint.recognise(source, published));
   }
 
   private CoAtNetFamily() {

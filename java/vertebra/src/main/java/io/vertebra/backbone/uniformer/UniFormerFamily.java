@@ -26,7 +26,8 @@ public final class UniFormerFamily {
 
   public static Family family() {
     List<Variant> variants = variants();
-    return new Family("uniformer", variants, UniFormerCheckpoint::matches, source -> UniFormerCheckpoint.recognise(source, variants));
+    return new Family("uniformer", variants, UniFormerCheckpoint::matches,
+        source -> UniFormerCheckpoint.recognise(source, variants));
   }
 
   private static List<Variant> variants() {
