@@ -4,15 +4,15 @@ import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Families;
 import io.vertebra.backbone.Variant;
 import io.vertebra.weights.Checkpoint;
-import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
+import io.vertebra.weights.ParameterSource.Listing;
 import io.vertebra.weights.WeightsException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.List;
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
@@ -31,15 +31,16 @@ final class InspectCommand implements Callable<Integer> {
   public Integer call() {
     ParameterSource file = Checkpoint.open(path);
     Recognition recognition = Recognition.of(file);
-    List<Parameter> parameters = file.names().stream().map(name -> file.find(name, null)).toList();
-    long elements = parameters.stream().mapToLong(p -> p.shape().elements()).sum();
-    long bytes = parameters.stream().mapToLong(p -> p.shape().elements() * p.dtype().bytes()).sum();
+    Map<String, Listing> tensors = new LinkedHashMap<>();
+    file.names().forEach(name -> tensors.put(name, file.list(name)));
+    long elements = tensors.values().stream().mapToLong(Listing::elements).sum();
+    long bytes = tensors.values().stream().mapToLong(tensor -> tensor.elements() * tensor.dtype().bytes()).sum();
     if (output.isJson()) {
       output.object("file", path, "metadata", file.metadata(), "family", recognition.family(),
           "variant", recognition.variant(), "classes", recognition.classes(), "problem", recognition.problem(),
-          "tensors", parameters.size(), "elements", elements, "bytes", bytes, "parameters", parameters.stream()
-              .map(p -> Output.fields("name", p.name(), "shape", IntStream.of(p.shape().toArray()).boxed().toList(),
-                  "dtype", p.dtype()))
+          "tensors", tensors.size(), "elements", elements, "bytes", bytes, "parameters", tensors.entrySet().stream()
+              .map(entry -> Output.fields("name", entry.getKey(), "shape", entry.getValue().shape(),
+                  "dtype", entry.getValue().dtype()))
               .toList());
       return Main.DONE;
     }
@@ -47,10 +48,10 @@ final class InspectCommand implements Callable<Integer> {
     out.println("file       " + path);
     out.println("model      " + recognition);
     file.metadata().forEach((key, value) -> out.println("metadata   " + key + " = " + value));
-    out.println(String.format(Locale.ROOT, "tensors    %d with %,d elements, %,d bytes", parameters.size(), elements,
+    out.println(String.format(Locale.ROOT, "tensors    %d with %,d elements, %,d bytes", tensors.size(), elements,
         bytes));
     Table table = new Table().left("name").left("shape").left("dtype");
-    parameters.forEach(p -> table.row(p.name(), p.shape().toString(), p.dtype().toString()));
+    tensors.forEach((name, tensor) -> table.row(name, tensor.shape().toString(), tensor.dtype().toString()));
     table.print(out);
     return Main.DONE;
   }

@@ -6,7 +6,9 @@ import io.vertebra.backbone.Families;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.io.RandomAccessFile;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -81,6 +83,27 @@ class MainTest {
         .returns("swin", object -> object.get("family")).returns(10, object -> object.get("classes"));
     Path golden = Cli.copy("/swin_mini_fourstage.safetensors", folder.resolve("golden.safetensors"));
     assertThat(Cli.run("inspect", golden).out()).contains("not recognised", "logits");
+  }
+
+  /** A valid file, though nothing could load from it: two gigabytes that a sparse file does not take on disk. */
+  @Test
+  void inspectListsWhatNoModelCouldLoad(@TempDir Path folder) throws Exception {
+    long bytes = 2L << 30;
+    byte[] header = ("{\"none\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[0,0]},"
+        + "\"scalar\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},"
+        + "\"huge\":{\"dtype\":\"U8\",\"shape\":[2," + (bytes / 2 - 4) + "],\"data_offsets\":[8," + bytes + "]}}")
+        .getBytes(StandardCharsets.UTF_8);
+    Path file = folder.resolve("odd.safetensors");
+    try (RandomAccessFile out = new RandomAccessFile(file.toFile(), "rw")) {
+      out.writeLong(Long.reverseBytes(header.length));
+      out.write(header);
+      out.setLength(out.getFilePointer() + bytes);
+    }
+    Cli result = Cli.run("inspect", file);
+    assertThat(result.exitCode()).as(result.err()).isZero();
+    assertThat(result.out()).contains("not recognised", "[0, 3]", "[2, 1073741820]",
+        "tensors    3 with 2,147,483,641 elements, 2,147,483,648 bytes");
+    assertThat(Cli.run("inspect", "--json", file).objects()).singleElement().returns(3, object -> object.get("tensors"));
   }
 
   @Test

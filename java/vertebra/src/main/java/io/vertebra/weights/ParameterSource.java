@@ -1,8 +1,11 @@
 package io.vertebra.weights;
 
+import io.vertebra.program.DType;
 import io.vertebra.program.Shape;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /** Where a model's parameters come from: a checkpoint file, or a formula. Immutable and thread-safe. */
 public interface ParameterSource {
@@ -15,6 +18,20 @@ public interface ParameterSource {
    * @param expected the shape the model wants; a file gives what it has, whatever its shape, and takes null
    */
   Parameter find(String name, Shape expected);
+
+  /** What a file says of a tensor; its sizes may be anything, none at all (a scalar) and 0 included. */
+  record Listing(DType dtype, List<Long> shape) {
+    public long elements() {
+      return shape.stream().reduce(1L, (a, b) -> a * b);
+    }
+  }
+
+  /** Describes a parameter without its data, also one that {@link #find} refuses; null if there is none. */
+  default Listing list(String name) {
+    Parameter parameter = find(name, null);
+    return parameter == null ? null
+        : new Listing(parameter.dtype(), IntStream.of(parameter.shape().toArray()).asLongStream().boxed().toList());
+  }
 
   /** Names of all parameters, in the source's order; empty if the source makes them on demand. */
   Set<String> names();

@@ -49,6 +49,12 @@ public final class Renamed implements ParameterSource {
   }
 
   @Override
+  public Listing list(String name) {
+    String sourceName = sourceNames.get(name);
+    return sourceName == null ? null : source.list(sourceName);
+  }
+
+  @Override
   public Set<String> names() {
     return Collections.unmodifiableSet(sourceNames.keySet());
   }

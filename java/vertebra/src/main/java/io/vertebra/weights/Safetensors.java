@@ -95,6 +95,12 @@ public final class Safetensors implements ParameterSource {
   }
 
   @Override
+  public Listing list(String name) {
+    SafetensorsHeader.Entry entry = header.entries().get(name);
+    return entry == null ? null : new Listing(entry.dtype(), Arrays.stream(entry.dims()).boxed().toList());
+  }
+
+  @Override
   public Set<String> names() {
     return Collections.unmodifiableSet(header.entries().keySet());
   }

@@ -74,6 +74,12 @@ final class ShardedSafetensors implements ParameterSource {
   }
 
   @Override
+  public Listing list(String name) {
+    Safetensors shard = shards.get(name);
+    return shard == null ? null : shard.list(name);
+  }
+
+  @Override
   public Set<String> names() {
     return Collections.unmodifiableSet(shards.keySet());
   }

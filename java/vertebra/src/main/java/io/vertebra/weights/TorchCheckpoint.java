@@ -221,6 +221,12 @@ final class TorchCheckpoint implements ParameterSource {
   }
 
   @Override
+  public Listing list(String name) {
+    Pickle.Tensor tensor = tensors.get(name);
+    return tensor == null ? null : new Listing(tensor.storage().dtype(), tensor.sizes());
+  }
+
+  @Override
   public Set<String> names() {
     return Collections.unmodifiableSet(tensors.keySet());
   }

@@ -12,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
@@ -76,6 +77,8 @@ class SafetensorsTest {
         + tensor("a", "U8", "1", 0, 1) + "," + tensor("b", "U8", "1", 1, 2) + "}";
     Safetensors file = of(SafetensorsBytes.file(header, new byte[2]));
     assertThat(file.names()).containsExactly("e", "a", "b");
+    assertThat(file.list("e")).isEqualTo(new ParameterSource.Listing(DType.F32, List.of(0L, 3L)));
+    assertThat(file.list("c")).isNull();
     assertRefused(() -> file.find("e", null), "model.safetensors", "tensor 'e' F32 [0, 3] has no elements");
   }
 

@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -93,6 +94,8 @@ class TorchCheckpointTest {
     TorchCheckpoint file = read(new Pickler().raw('}').text("none").floats("0", 0, 3).raw('s')
         .text("expanded").tensor("FloatStorage", "0", 24, 0, new long[] {100, 24}, new long[] {0, 1}).raw('s'));
     assertThat(file.names()).containsExactly("none", "expanded");
+    assertThat(file.list("none")).isEqualTo(new ParameterSource.Listing(DType.F32, List.of(0L, 3L)));
+    assertThat(file.list("expanded").elements()).isEqualTo(2400);
     assertThatThrownBy(() -> file.find("none", null)).isInstanceOf(WeightsException.class)
         .hasMessageContaining("tensor 'none' F32 [0, 3] has no elements");
     assertThatThrownBy(() -> file.find("expanded", null)).isInstanceOf(WeightsException.class)
