@@ -3,13 +3,11 @@ package io.vertebra.cpu;
 import io.vertebra.VertebraException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.Optional;
 
 /**
@@ -21,8 +19,23 @@ import java.util.Optional;
 final class NativeLibrary {
   static final String FILE = "libjnivertebra.so";
   private static final String RESOURCE = "/META-INF/native/linux-x86_64/" + FILE;
+  /** Beside the library: its digest and length, so that a start neither reads nor digests what is in the cache already. */
+  private static final String KEY_RESOURCE = RESOURCE + ".key";
 
   private NativeLibrary() {}
+
+  /**
+   * The library as it is packaged.
+   *
+   * @param digest differs where the contents differ
+   */
+  record Packaged(String digest, long length, Contents contents) {
+    /** Reads the library. */
+    @FunctionalInterface
+    interface Contents {
+      InputStream open() throws IOException;
+    }
+  }
 
   /** The folder the library lies in; empty if there is none for this platform. */
   static Optional<Path> folder() {
@@ -30,19 +43,22 @@ final class NativeLibrary {
     if (override != null) {
       return Optional.of(Path.of(override));
     }
-    byte[] library = resource();
-    return library == null ? Optional.empty() : Optional.of(extract(library));
+    return packaged().map(NativeLibrary::extract);
   }
 
-  private static byte[] resource() {
-    try (InputStream in = NativeLibrary.class.getResourceAsStream(RESOURCE)) {
-      return in == null ? null : in.readAllBytes();
+  private static Optional<Packaged> packaged() {
+    try (InputStream in = NativeLibrary.class.getResourceAsStream(KEY_RESOURCE)) {
+      if (in == null) {
+        return Optional.empty();
+      }
+      String[] key = new String(in.readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
+      return Optional.of(new Packaged(key[0], Long.parseLong(key[1]), () -> NativeLibrary.class.getResourceAsStream(RESOURCE)));
     } catch (IOException e) {
-      throw new VertebraException("cannot read " + RESOURCE + " from the class path: " + e.getMessage(), e);
+      throw new VertebraException("cannot read " + KEY_RESOURCE + " from the class path: " + e.getMessage(), e);
     }
   }
 
-  private static Path extract(byte[] library) {
+  private static Path extract(Packaged library) {
     Path cache = cacheRoot();
     try {
       return extract(library, cache);
@@ -56,16 +72,16 @@ final class NativeLibrary {
     }
   }
 
-  static Path extract(byte[] library, Path cache) throws IOException {
-    Path folder = cache.resolve("vertebra").resolve(contentKey(library));
+  static Path extract(Packaged library, Path cache) throws IOException {
+    Path folder = cache.resolve("vertebra").resolve(library.digest());
     Path target = folder.resolve(FILE);
-    if (Files.isRegularFile(target) && Files.size(target) == library.length) {
+    if (Files.isRegularFile(target) && Files.size(target) == library.length()) {
       return folder;
     }
     Files.createDirectories(folder);
     Path temporary = Files.createTempFile(folder, FILE, ".part");
-    try {
-      Files.write(temporary, library);
+    try (InputStream contents = library.contents().open()) {
+      Files.copy(contents, temporary, StandardCopyOption.REPLACE_EXISTING);
       try {
         Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
       } catch (AtomicMoveNotSupportedException e) {
@@ -84,14 +100,5 @@ final class NativeLibrary {
     }
     String xdg = System.getenv("XDG_CACHE_HOME");
     return xdg != null && !xdg.isEmpty() ? Path.of(xdg) : Path.of(System.getProperty("user.home"), ".cache");
-  }
-
-  private static String contentKey(byte[] library) {
-    try {
-      byte[] digest = MessageDigest.getInstance("SHA-256").digest(library);
-      return HexFormat.of().formatHex(digest, 0, 16);
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e);
-    }
   }
 }

@@ -2,6 +2,7 @@ package io.vertebra.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -27,7 +28,7 @@ class NativeLibraryTest {
     byte[] library = new byte[1 << 20];
     new Random(1).nextBytes(library);
     ExecutorService threads = Executors.newFixedThreadPool(8);
-    Callable<Path> extraction = () -> NativeLibrary.extract(library, cache);
+    Callable<Path> extraction = () -> NativeLibrary.extract(packaged("first", library), cache);
     List<Future<Path>> results = threads.invokeAll(java.util.Collections.nCopies(64, extraction));
     threads.shutdown();
     Path folder = results.get(0).get();
@@ -38,16 +39,19 @@ class NativeLibraryTest {
     try (Stream<Path> files = Files.list(folder)) {
       assertThat(files).as("no temporary files left").hasSize(1);
     }
-    library[5]++;
-    assertThat(NativeLibrary.extract(library, cache)).isNotEqualTo(folder);
+    assertThat(NativeLibrary.extract(packaged("second", library), cache)).isNotEqualTo(folder);
+  }
+
+  private static NativeLibrary.Packaged packaged(String digest, byte[] library) {
+    return new NativeLibrary.Packaged(digest, library.length, () -> new ByteArrayInputStream(library));
   }
 
   @Test
   void aCopyCutShortIsReplaced() throws IOException {
     byte[] library = {1, 2, 3, 4};
-    Path file = NativeLibrary.extract(library, cache).resolve(NativeLibrary.FILE);
+    Path file = NativeLibrary.extract(packaged("short", library), cache).resolve(NativeLibrary.FILE);
     Files.write(file, new byte[] {1, 2});
-    NativeLibrary.extract(library, cache);
+    NativeLibrary.extract(packaged("short", library), cache);
     assertThat(file).hasBinaryContent(library);
   }
 
