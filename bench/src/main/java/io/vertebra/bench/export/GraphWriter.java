@@ -1,41 +1,56 @@
 package io.vertebra.bench.export;
 
+import io.vertebra.program.Activation;
+import io.vertebra.program.Op.Pool;
+import io.vertebra.program.Window;
 import java.io.Closeable;
 import java.io.IOException;
 
 /**
  * A file format for computation graphs, and how it says the few operations a backbone needs. Methods that compute take
- * and give names of values, fp32, row-major; weights and sizes are fixed. {@link #close} completes the file. Not
- * thread-safe.
+ * and give names of values, fp32, row-major; weights and sizes are fixed. Rows are values {@code [batch, positions,
+ * channels]}, maps {@code [batch, channels, (time,) height, width]}. {@link #close} completes the file. Not thread-safe.
  */
 interface GraphWriter extends Closeable {
-  /** Name of the input, {@code [batch, channels, height, width]}. */
+  /** Name of the input, maps. */
   String input();
 
   /** A constant. */
   String constant(float[] values, int... shape) throws IOException;
 
   /**
-   * Non-overlapping convolution: kernel {@code [out, in, size, size]}, stride {@code size}. {@code bias} may be null.
+   * A convolution of maps, zero padding.
+   *
+   * @param kernel {@code [out, in / groups, (time,) height, width]}
+   * @param bias {@code [out]}, or null
    */
-  String patches(String in, String kernel, String bias, int size) throws IOException;
+  String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups) throws IOException;
 
-  /**
-   * {@code in . weights^T + bias} over the last axis; {@code weights} is {@code [out, in]}, {@code bias} may be null.
-   */
+  /** {@code in . weights^T + bias} over the last axis; {@code weights} is {@code [out, in]}, {@code bias} may be null. */
   String linear(String in, float[] weights, int outs, int ins, String bias) throws IOException;
+
+  /** Matrix product over the last two axes, the others broadcast. */
+  String product(String a, String b) throws IOException;
 
   /** LayerNorm over the last axis, of {@code width}. */
   String layerNorm(String in, String gamma, String beta, float eps, int width) throws IOException;
 
-  /** The exact form. */
-  String gelu(String in) throws IOException;
+  /** @param function not the identity */
+  String activate(String in, Activation function) throws IOException;
 
+  /** Broadcast, as all elementwise operations. */
   String add(String a, String b) throws IOException;
+
+  String multiply(String a, String b) throws IOException;
 
   String reshape(String in, int... shape) throws IOException;
 
   String permute(String in, int... axes) throws IOException;
+
+  /** Elements {@code [from, to)} of an axis. */
+  String slice(String in, int axis, int from, int to) throws IOException;
+
+  String concatenate(int axis, String... parts) throws IOException;
 
   /** Rolls axes 1 and 2: element {@code (i, j)} comes from {@code (i + rows, j + columns)}, cyclically. */
   String roll(String in, int rows, int columns) throws IOException;
@@ -46,6 +61,18 @@ interface GraphWriter extends Closeable {
    */
   String gather(String in, int[] rows, boolean padded, int width) throws IOException;
 
+  /** Pools maps over {@code axes} axes; padding is left out. */
+  String pool(String in, Pool.Kind kind, Window window, int axes) throws IOException;
+
+  /** Maps with every position repeated {@code size x size} times. */
+  String repeat(String in, int size, int height, int width) throws IOException;
+
+  /** Maps resized bilinearly, half-pixel centres. */
+  String bilinear(String in, int height, int width) throws IOException;
+
+  /** {@code irfft2(rfft2(in) * filter)} of maps {@code [batch, channels, height, width]}. */
+  String globalFilter(String in, FilterSizes sizes, float[] filter) throws IOException;
+
   /**
    * {@code softmax(scale * q . k^T + bias) . v} in each window: {@code [windows * tokens, 3 * heads * headDim]} to
    * {@code [windows * tokens, heads * headDim]}.
@@ -54,8 +81,8 @@ interface GraphWriter extends Closeable {
    */
   String attention(String in, AttentionSizes sizes, float[] bias) throws IOException;
 
-  /** Mean over axis 1 of three. */
-  String meanTokens(String in) throws IOException;
+  /** Mean over these axes, which vanish. */
+  String mean(String in, int... axes) throws IOException;
 
   /** Over the last axis. */
   String softmax(String in) throws IOException;
@@ -65,4 +92,17 @@ interface GraphWriter extends Closeable {
 
   /** Sizes of a windowed attention. */
   record AttentionSizes(int windows, int period, int tokens, int heads, int headDim, float scale) {}
+
+  /** Sizes of a global filter: {@code [height, width / 2 + 1, channels, 2]}. */
+  record FilterSizes(int batch, int channels, int height, int width) {
+    /** Frequencies of a row. */
+    int columns() {
+      return width / 2 + 1;
+    }
+  }
+
+  /** One axis of maps after the other: the last {@code axes} of time, height and width. */
+  static int[] extents(Window.Extent extent, int axes) {
+    return axes == 2 ? new int[] {extent.height(), extent.width()} : new int[] {extent.time(), extent.height(), extent.width()};
+  }
 }

@@ -2,7 +2,10 @@ package io.vertebra.bench.export;
 
 import com.google.protobuf.CodedOutputStream;
 import com.google.protobuf.UnsafeByteOperations;
+import io.vertebra.program.Activation;
+import io.vertebra.program.Op.Pool;
 import io.vertebra.program.Shape;
+import io.vertebra.program.Window;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -73,11 +76,19 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
-  public String patches(String in, String kernel, String bias, int size) throws IOException {
-    ProtoMessage strides = ints("strides", size, size);
-    ProtoMessage shape = ints("kernel_shape", size, size);
-    return bias == null ? node("Conv", inputs(in, kernel), strides, shape)
-        : node("Conv", inputs(in, kernel, bias), strides, shape);
+  public String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups) throws IOException {
+    int axes = shape.length - 2;
+    String[] inputs = bias == null ? inputs(in, constant(kernel, shape)) : inputs(in, constant(kernel, shape), bias);
+    return node("Conv", inputs, ints("kernel_shape", Arrays.copyOfRange(shape, 2, shape.length)),
+        ints("strides", GraphWriter.extents(window.stride(), axes)), pads(window, axes), integer("group", groups));
+  }
+
+  /** Before every axis, then behind every axis. */
+  private static ProtoMessage pads(Window window, int axes) throws IOException {
+    int[] padding = GraphWriter.extents(window.padding(), axes);
+    int[] both = Arrays.copyOf(padding, 2 * axes);
+    System.arraycopy(padding, 0, both, axes, axes);
+    return ints("pads", both);
   }
 
   @Override
@@ -86,8 +97,13 @@ final class OnnxWriter implements GraphWriter {
     for (int i = 0; i < transposed.length; i++) {
       transposed[i] = weights[i % outs * ins + i / outs];
     }
-    String product = node("MatMul", inputs(in, constant(transposed, ins, outs)));
+    String product = product(in, constant(transposed, ins, outs));
     return bias == null ? product : add(product, bias);
+  }
+
+  @Override
+  public String product(String a, String b) throws IOException {
+    return node("MatMul", inputs(a, b));
   }
 
   @Override
@@ -96,14 +112,29 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
-  public String gelu(String in) throws IOException {
-    String erf = node("Erf", inputs(node("Div", inputs(in, scalar((float) Math.sqrt(2))))));
-    return node("Mul", inputs(node("Mul", inputs(in, add(erf, scalar(1)))), scalar(0.5f)));
+  public String activate(String in, Activation function) throws IOException {
+    return switch (function) {
+      case GELU -> {
+        // As PyTorch's exporter writes it: a pattern that runtimes know.
+        String erf = node("Erf", inputs(node("Div", inputs(in, scalar((float) Math.sqrt(2))))));
+        yield multiply(multiply(in, add(erf, scalar(1))), scalar(0.5f));
+      }
+      case RELU -> node("Relu", inputs(in));
+      case SILU -> multiply(in, node("Sigmoid", inputs(in)));
+      case SIGMOID -> node("Sigmoid", inputs(in));
+      case TANH -> node("Tanh", inputs(in));
+      case IDENTITY -> in;
+    };
   }
 
   @Override
   public String add(String a, String b) throws IOException {
     return node("Add", inputs(a, b));
+  }
+
+  @Override
+  public String multiply(String a, String b) throws IOException {
+    return node("Mul", inputs(a, b));
   }
 
   @Override
@@ -117,6 +148,16 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
+  public String slice(String in, int axis, int from, int to) throws IOException {
+    return node("Slice", inputs(in, indices(from), indices(to), indices(axis)));
+  }
+
+  @Override
+  public String concatenate(int axis, String... parts) throws IOException {
+    return node("Concat", parts, integer("axis", axis));
+  }
+
+  @Override
   public String roll(String in, int rows, int columns) throws IOException {
     return rollAxis(rollAxis(in, 1, rows), 2, columns);
   }
@@ -125,15 +166,60 @@ final class OnnxWriter implements GraphWriter {
     if (shift == 0) {
       return in;
     }
-    String tail = node("Slice", inputs(in, indices(shift), indices(Integer.MAX_VALUE), indices(axis)));
-    String head = node("Slice", inputs(in, indices(0), indices(shift), indices(axis)));
-    return node("Concat", inputs(tail, head), integer("axis", axis));
+    return concatenate(axis, slice(in, axis, shift, Integer.MAX_VALUE), slice(in, axis, 0, shift));
   }
 
   @Override
   public String gather(String in, int[] rows, boolean padded, int width) throws IOException {
-    String source = padded ? node("Concat", inputs(in, constant(new float[width], 1, width)), integer("axis", 0)) : in;
+    String source = padded ? concatenate(0, in, constant(new float[width], 1, width)) : in;
     return node("Gather", inputs(source, indices(rows)), integer("axis", 0));
+  }
+
+  @Override
+  public String pool(String in, Pool.Kind kind, Window window, int axes) throws IOException {
+    return node(kind == Pool.Kind.MAX ? "MaxPool" : "AveragePool", inputs(in),
+        ints("kernel_shape", GraphWriter.extents(window.size(), axes)), ints("strides", GraphWriter.extents(window.stride(), axes)),
+        pads(window, axes));
+  }
+
+  @Override
+  public String repeat(String in, int size, int height, int width) throws IOException {
+    return node("Resize", inputs(in, "", constant(new float[] {1, 1, size, size}, 4)), text("mode", "nearest"),
+        text("coordinate_transformation_mode", "asymmetric"), text("nearest_mode", "floor"));
+  }
+
+  @Override
+  public String bilinear(String in, int height, int width) throws IOException {
+    String batchAndChannels = node("Slice", inputs(node("Shape", inputs(in)), indices(0), indices(2)));
+    String sizes = concatenate(0, batchAndChannels, indices(height, width));
+    return node("Resize", inputs(in, "", "", sizes), text("mode", "linear"), text("coordinate_transformation_mode", "half_pixel"));
+  }
+
+  /**
+   * By products with the matrices of the transforms over whole maps, which ONNX Runtime does many times faster than its
+   * DFT operator. Every frequency is a pair (real, imaginary); times a filter that is {@code pair * (r, r) + swapped pair *
+   * (-i, i)}.
+   */
+  @Override
+  public String globalFilter(String in, FilterSizes sizes, float[] filter) throws IOException {
+    int area = sizes.height() * sizes.width();
+    int frequencies = sizes.height() * sizes.columns();
+    FourierMatrices matrices = new FourierMatrices(sizes.height(), sizes.width());
+    String positions = reshape(in, sizes.batch(), sizes.channels(), area);
+    float[] real = new float[sizes.channels() * 2 * frequencies];
+    float[] imaginary = new float[real.length];
+    for (int i = 0; i < real.length; i++) {
+      int channel = i / (2 * frequencies);
+      int at = (i % frequencies * sizes.channels() + channel) * 2;
+      real[i] = filter[at];
+      imaginary[i] = i / frequencies % 2 == 0 ? -filter[at + 1] : filter[at + 1];
+    }
+    String pairs = product(positions, constant(matrices.forward(false), area, 2 * frequencies));
+    String swapped = product(positions, constant(matrices.forward(true), area, 2 * frequencies));
+    String filtered = add(multiply(pairs, constant(real, sizes.channels(), 2 * frequencies)),
+        multiply(swapped, constant(imaginary, sizes.channels(), 2 * frequencies)));
+    String result = product(filtered, constant(matrices.inverse(), 2 * frequencies, area));
+    return reshape(result, sizes.batch(), sizes.channels(), sizes.height(), sizes.width());
   }
 
   @Override
@@ -141,12 +227,12 @@ final class OnnxWriter implements GraphWriter {
     int tokens = sizes.tokens();
     int heads = sizes.heads();
     String split = permute(reshape(in, sizes.windows(), tokens, 3, heads, sizes.headDim()), 2, 0, 3, 1, 4);
-    String q = node("Mul", inputs(part(split, 0), scalar(sizes.scale())));
-    String scores = node("MatMul", inputs(q, permute(part(split, 1), 0, 1, 3, 2)));
+    String q = multiply(part(split, 0), scalar(sizes.scale()));
+    String scores = product(q, permute(part(split, 1), 0, 1, 3, 2));
     if (bias != null) {
       scores = addBias(scores, sizes, bias);
     }
-    String heard = node("MatMul", inputs(softmax(scores), part(split, 2)));
+    String heard = product(softmax(scores), part(split, 2));
     return reshape(permute(heard, 0, 2, 1, 3), sizes.windows() * tokens, heads * sizes.headDim());
   }
 
@@ -166,8 +252,8 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
-  public String meanTokens(String in) throws IOException {
-    return node("ReduceMean", inputs(in), ints("axes", 1), integer("keepdims", 0));
+  public String mean(String in, int... axes) throws IOException {
+    return node("ReduceMean", inputs(in), ints("axes", axes), integer("keepdims", 0));
   }
 
   @Override
@@ -205,6 +291,10 @@ final class OnnxWriter implements GraphWriter {
 
   private static ProtoMessage real(String name, float value) throws IOException {
     return new ProtoMessage().string(1, name).real(2, value).integer(20, 1);
+  }
+
+  private static ProtoMessage text(String name, String value) throws IOException {
+    return new ProtoMessage().string(1, name).string(4, value).integer(20, 3);
   }
 
   private static ProtoMessage ints(String name, int... values) throws IOException {

@@ -1,6 +1,7 @@
 package io.vertebra.bench.export;
 
 import io.vertebra.bench.export.GraphWriter.AttentionSizes;
+import io.vertebra.bench.export.GraphWriter.FilterSizes;
 import io.vertebra.program.Activation;
 import io.vertebra.program.Call;
 import io.vertebra.program.Epilogue;
@@ -11,225 +12,275 @@ import io.vertebra.program.RowMap;
 import io.vertebra.program.RowSource;
 import io.vertebra.program.Shape;
 import io.vertebra.program.Tensor;
-import io.vertebra.program.Weights;
-import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
+import io.vertebra.program.Window;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
 
 /**
  * Writes a recorded forward pass, with its weights, as a graph another runtime takes: what is fused here is taken apart
- * into the standard operations those runtimes expect and fuse in their own way. Row maps become convolution, roll,
- * reshape and permute where that is what they do, and a gather otherwise.
- *
- * <p>Token maps {@code [batch, height, width, channels]} are written {@code [batch, height * width, channels]}.
+ * into the standard operations those runtimes expect and fuse in their own way, in the layouts the published models
+ * have. Matrix products over windows of a map are convolutions of maps, channels first; so are products between such.
+ * Norms, attention and the products at them work on rows.
  */
 final class RecordingExporter {
   private final Recording recording;
   private final GraphWriter graph;
-  private final Map<Tensor, String> values = new HashMap<>();
+  private final Map<Tensor, GraphValue> values = new HashMap<>();
+  private final Map<List<Object>, GraphValue> normed = new HashMap<>();
+  private final Map<Call, Window> windows = new HashMap<>();
+  private final RowExporter rows;
 
   /** @param recording one whose weights the reference backend packed */
   RecordingExporter(Recording recording, GraphWriter graph) {
     this.recording = recording;
     this.graph = graph;
+    this.rows = new RowExporter(graph);
   }
 
   /** @throws IllegalArgumentException for an operation that has no translation */
   void export() throws IOException {
+    Tensor input = recording.inputs().get(0);
+    values.put(input, GraphValue.maps(graph, input.shape(), graph.input()));
+    for (Call call : recording.calls()) {
+      if (call.op() instanceof Op.Linear linear && window(call, linear) != null) {
+        windows.put(call, window(call, linear));
+      }
+    }
     for (Call call : recording.calls()) {
       values.put(call.out(), translate(call));
     }
     for (Map.Entry<String, Tensor> output : recording.outputs().entrySet()) {
-      graph.output(output.getKey(), values.get(output.getValue()), flat(output.getValue().shape()));
+      Tensor tensor = output.getValue();
+      graph.output(output.getKey(), values.get(tensor).rows(), GraphValue.flat(tensor.shape()));
     }
   }
 
-  private String translate(Call call) throws IOException {
+  private GraphValue translate(Call call) throws IOException {
     Op op = call.op();
+    GraphValue in = values.get(call.in());
+    Shape shape = call.in().shape();
+    Shape out = call.out().shape();
     if (op instanceof Op.Linear linear) {
       return linear(call, linear);
     } else if (op instanceof Op.LayerNorm norm) {
-      String rows = rows(call.in(), norm.rows(), call.out().shape().channels(), 0);
-      return graph.reshape(rows, flat(call.out().shape()));
+      return norm.rows().map() == null ? normed(call.in(), norm.rows().norm())
+          : GraphValue.rows(graph, out, graph.reshape(gathered(call, norm.rows(), out.channels()), GraphValue.flat(out)));
     } else if (op instanceof Op.WindowAttention attention) {
-      return attention(call, attention);
+      return GraphValue.rows(graph, out, attention(call, attention));
+    } else if (op instanceof Op.DepthwiseConv conv) {
+      return GraphValue.maps(graph, out, depthwise(in, shape, conv));
+    } else if (op instanceof Op.GlobalFilter filter) {
+      int channels = out.channels();
+      return GraphValue.maps(graph, out, graph.globalFilter(channels(in, shape, filter.firstChannel(), channels, true),
+          new FilterSizes(out.dim(0), channels, out.dim(1), out.dim(2)), RowExporter.floats(filter.filter())));
+    } else if (op instanceof Op.Pool pool) {
+      return GraphValue.maps(graph, out, graph.pool(in.maps(), pool.kind(), pool.window(), shape.rank() - 2));
+    } else if (op instanceof Op.AdaptiveAveragePool) {
+      return GraphValue.rows(graph, out, graph.product(rows.bins(shape, out), in.rows()));
+    } else if (op instanceof Op.Bilinear) {
+      return GraphValue.maps(graph, out, graph.bilinear(in.maps(), out.dim(1), out.dim(2)));
+    } else if (op instanceof Op.Affine affine) {
+      return affine(call, affine);
     } else if (op instanceof Op.MeanPool) {
-      return graph.meanTokens(value(call.in()));
+      boolean maps = in.hasMaps();
+      return GraphValue.rows(graph, out, graph.mean(in.in(maps), maps ? spatialAxes(shape) : new int[] {1}));
     } else if (op instanceof Op.Softmax) {
-      return graph.softmax(value(call.in()));
+      return GraphValue.rows(graph, out, graph.softmax(in.rows()));
     } else if (op instanceof Op.Sum sum) {
-      return positions(call, sum);
+      return GraphValue.rows(graph, out, activated(rows.sum(sum, out, values), sum.activation()));
     }
     throw new IllegalArgumentException("no translation for " + call);
   }
 
-  /** A tensor plus weights that repeat for every image. */
-  private String positions(Call call, Op.Sum op) throws IOException {
-    int[] shape = flat(call.in().shape());
-    shape[0] = 1;
-    boolean translated = op.activation() == Activation.IDENTITY && op.terms().size() == 2 && op.terms().get(0).map() == null
-        && op.terms().get(1).weights() != null && repeats(op.terms().get(1).map(), shape[1]);
-    if (!translated) {
-      throw new IllegalArgumentException("no translation for " + call);
-    }
-    return graph.add(value(call.in()), graph.constant(floats(op.terms().get(1).weights()), shape));
+  private static int[] spatialAxes(Shape shape) {
+    return shape.rank() == 4 ? new int[] {2, 3} : new int[] {2, 3, 4};
   }
 
-  private static boolean repeats(RowMap map, int period) {
-    return map != null && IntStream.range(0, map.size()).allMatch(row -> map.row(row) == row % period);
+  private String activated(String value, Activation function) throws IOException {
+    return function == Activation.IDENTITY ? value : graph.activate(value, function);
   }
 
-  private String linear(Call call, Op.Linear op) throws IOException {
-    Epilogue epilogue = op.epilogue();
-    boolean translated = (epilogue.activation() == Activation.IDENTITY || epilogue.activation() == Activation.GELU)
-        && !epilogue.activationLast() && epilogue.gate() == null && epilogue.residualRows() == null;
-    if (!translated) {
-      throw new IllegalArgumentException("no translation for the epilogue of " + call);
-    }
-    Shape out = call.out().shape();
-    String sum = patchEmbedding(call, op);
-    if (sum == null) {
-      int ins = op.weights().shape().dim(1);
-      String rows = rows(call.in(), op.rows(), ins, attentionTokens(call.out()));
-      String bias = op.epilogue().bias() == null ? null : vector(op.epilogue().bias());
-      sum = graph.linear(rows, floats(op.weights()), out.channels(), ins, bias);
-    }
-    if (op.epilogue().activation() == Activation.GELU) {
-      sum = graph.gelu(sum);
-    }
-    if (op.epilogue().map() != null) {
-      sum = scatter(sum, op.epilogue().map(), out, attentionTokens(call.in()));
-    }
-    boolean mapped = op.rows().map() != null || op.epilogue().map() != null;
-    if (mapped) {
-      sum = graph.reshape(sum, flat(out));
-    }
-    Tensor residual = op.epilogue().residual();
-    return residual == null ? sum : graph.add(value(residual), sum);
-  }
-
-  /** A convolution, if the call is one on the input; else null. */
-  private String patchEmbedding(Call call, Op.Linear op) throws IOException {
-    Shape image = recording.inputs().get(0).shape();
-    int channels = image.channels();
-    int outs = op.weights().shape().dim(0);
-    int area = op.weights().shape().dim(1) / channels;
-    int patch = (int) Math.round(Math.sqrt(area));
+  /** The window of a product that is a convolution; else null. */
+  private static Window window(Call call, Op.Linear op) {
     RowMap map = op.rows().map();
-    if (call.in() != recording.inputs().get(0) || map == null || patch * patch != area
-        || !TokenOrder.cutsPatches(map, image, patch)) {
+    Shape in = call.in().shape();
+    if (map == null || op.rows().norm() != null || in.rank() < 4) {
       return null;
     }
-    float[] pixelsFirst = floats(op.weights());
-    float[] kernel = new float[pixelsFirst.length];
+    int width = op.weights().shape().dim(1);
+    int patch = map.groups();
+    // A stem's row of pixels lies in one piece.
+    boolean cut = in.rank() == 4 && width == patch * patch * in.channels() && TokenOrder.cutsPatches(map, in, patch);
+    if (cut) {
+      return Window.square(patch, patch, 0);
+    }
+    return width == patch * in.channels() && call.out().shape().rank() == in.rank() && op.epilogue().map() == null
+        ? MapPatterns.window(map, in, call.out().shape()) : null;
+  }
+
+  private GraphValue linear(Call call, Op.Linear op) throws IOException {
+    Epilogue epilogue = op.epilogue();
+    Shape out = call.out().shape();
+    boolean last = epilogue.activationLast();
+    GraphValue sum = product(call, op, last ? Activation.IDENTITY : epilogue.activation());
+    if (epilogue.map() != null) {
+      sum = GraphValue.rows(graph, out, rows.scatter(sum.rows(), epilogue.map(), out, attentionTokens(call.in())));
+    }
+    if (epilogue.gate() != null) {
+      Epilogue.Gate gate = epilogue.gate();
+      boolean maps = sum.hasMaps();
+      String factor = channels(values.get(gate.tensor()), gate.tensor().shape(), gate.firstChannel(), out.channels(), maps);
+      sum = GraphValue.of(graph, out, maps, graph.multiply(sum.in(maps), factor));
+    }
+    if (epilogue.residual() != null) {
+      GraphValue residual = rows.residual(epilogue, values.get(epilogue.residual()), out);
+      boolean common = residual.has(sum.hasMaps());
+      boolean maps = common ? sum.hasMaps() : wantsMaps(call.out()) && !wantsRows(call.out());
+      sum = GraphValue.of(graph, out, maps, graph.add(residual.in(maps), sum.in(maps)));
+    }
+    return last ? GraphValue.of(graph, out, sum.hasMaps(), activated(sum.in(sum.hasMaps()), epilogue.activation())) : sum;
+  }
+
+  private GraphValue product(Call call, Op.Linear op, Activation activation) throws IOException {
+    Shape in = call.in().shape();
+    Shape out = call.out().shape();
+    int outs = op.weights().shape().dim(0);
+    int ins = op.weights().shape().dim(1);
+    String bias = op.epilogue().bias() == null ? null : rows.vector(op.epilogue().bias());
+    Window window = windows.get(call);
+    GraphValue operand = window != null ? values.get(call.in()) : op.rows().map() == null ? normed(call.in(), op.rows().norm()) : null;
+    if (window != null || operand != null && op.epilogue().map() == null && convolves(call, op, operand)) {
+      Window taps = window != null ? window : Window.square(1, 1, 0);
+      int[] shape = kernel(outs, in.channels(), taps, in.rank() - 2);
+      float[] weights = channelsFirst(RowExporter.floats(op.weights()), in.channels(), taps.taps());
+      return GraphValue.maps(graph, out, activated(graph.conv(operand.maps(), weights, shape, bias, taps, 1), activation));
+    }
+    String source = operand != null ? operand.rows() : gathered(call, op.rows(), ins);
+    String product = activated(graph.linear(source, RowExporter.floats(op.weights()), outs, ins, bias), activation);
+    boolean reshaped = op.rows().map() != null && op.epilogue().map() == null;
+    return GraphValue.rows(graph, out, reshaped ? graph.reshape(product, GraphValue.flat(out)) : product);
+  }
+
+  /** Whether a product position by position is better written as a 1x1 convolution. */
+  private boolean convolves(Call call, Op.Linear op, GraphValue operand) {
+    if (call.in().shape().rank() < 4 || call.out().shape().rank() < 4) {
+      return false;
+    }
+    if (!operand.hasRows()) {
+      return true;
+    }
+    Epilogue.Gate gate = op.epilogue().gate();
+    boolean wanted = gate != null ? !values.get(gate.tensor()).hasRows() : wantsMaps(call.out()) && !wantsRows(call.out());
+    // Converting the narrower side costs less.
+    return wanted && (operand.hasMaps() || call.in().shape().channels() < call.out().shape().channels());
+  }
+
+  /** Whether an operation on maps reads a tensor. */
+  private boolean wantsMaps(Tensor tensor) {
+    return recording.calls().stream().anyMatch(call -> call.in() == tensor && (windows.containsKey(call)
+        || call.op() instanceof Op.DepthwiseConv || call.op() instanceof Op.GlobalFilter || call.op() instanceof Op.Pool
+        || call.op() instanceof Op.Bilinear));
+  }
+
+  /** Whether an operation on rows reads a tensor. */
+  private boolean wantsRows(Tensor tensor) {
+    return recording.calls().stream().anyMatch(call -> call.in() == tensor && (call.op() instanceof Op.LayerNorm
+        || call.op() instanceof Op.WindowAttention || call.op() instanceof Op.Sum || call.op() instanceof Op.Linear linear
+        && (linear.rows().norm() != null || linear.rows().map() != null && !windows.containsKey(call))));
+  }
+
+  private static int[] kernel(int outs, int ins, Window window, int axes) {
+    int[] extents = GraphWriter.extents(window.size(), axes);
+    int[] shape = new int[2 + axes];
+    shape[0] = outs;
+    shape[1] = ins;
+    System.arraycopy(extents, 0, shape, 2, axes);
+    return shape;
+  }
+
+  /** {@code [out, taps, in]} to {@code [out, in, taps]}. */
+  private static float[] channelsFirst(float[] weights, int ins, int taps) {
+    float[] kernel = new float[weights.length];
     for (int i = 0; i < kernel.length; i++) {
-      int out = i / (area * channels);
-      kernel[i] = pixelsFirst[(out * area + i % area) * channels + i / area % channels];
+      int out = i / (taps * ins);
+      kernel[i] = weights[(out * taps + i % taps) * ins + i / taps % ins];
     }
-    String bias = op.epilogue().bias() == null ? null : vector(op.epilogue().bias());
-    String maps = graph.patches(graph.input(), graph.constant(kernel, outs, channels, patch, patch), bias, patch);
-    int tokens = call.out().shape().rows() / image.dim(0);
-    return graph.permute(graph.reshape(maps, image.dim(0), outs, tokens), 0, 2, 1);
+    return kernel;
   }
 
-  /**
-   * Rows as a row source reads them; {@code [rows, width]} if they are mapped. {@code tokens} of a window, or 0 if none
-   * follows.
-   */
-  private String rows(Tensor in, RowSource source, int width, int tokens) throws IOException {
-    RowMap map = source.map();
-    Norm norm = source.norm();
-    if (map == null) {
-      return norm(value(in), norm, width);
+  private String depthwise(GraphValue in, Shape shape, Op.DepthwiseConv op) throws IOException {
+    int outs = op.weights().shape().dim(1);
+    int ins = outs / op.multiplier();
+    int taps = op.window().taps();
+    float[] weights = RowExporter.floats(op.weights());
+    float[] kernel = new float[weights.length];
+    for (int i = 0; i < kernel.length; i++) {
+      kernel[i] = weights[i % taps * outs + i / taps];
     }
-    Shape shape = in.shape();
-    if (map.groups() == 1) {
+    String bias = op.bias() == null ? null : rows.vector(op.bias());
+    String result = graph.conv(channels(in, shape, op.firstChannel(), ins, true), kernel, kernel(outs, 1, op.window(), shape.rank() - 2), bias,
+        op.window(), ins);
+    return activated(result, op.activation());
+  }
+
+  /** Some of a value's channels. */
+  private String channels(GraphValue value, Shape shape, int first, int count, boolean maps) throws IOException {
+    int axis = maps ? 1 : GraphValue.flat(shape).length - 1;
+    return count == shape.channels() ? value.in(maps) : graph.slice(value.in(maps), axis, first, first + count);
+  }
+
+  private GraphValue affine(Call call, Op.Affine op) throws IOException {
+    Shape shape = call.in().shape();
+    GraphValue in = values.get(call.in());
+    boolean maps = in.hasMaps() && (!in.hasRows() || wantsMaps(call.out()));
+    int[] each = new int[maps ? shape.rank() : GraphValue.flat(shape).length];
+    Arrays.fill(each, 1);
+    each[maps ? 1 : each.length - 1] = shape.channels();
+    String result = in.in(maps);
+    if (op.factor() != null) {
+      int[] byImage = each.clone();
+      byImage[0] = shape.dim(0);
+      result = graph.multiply(result, graph.reshape(values.get(op.factor()).rows(), byImage));
+    }
+    if (op.scale() != null) {
+      result = graph.multiply(result, graph.constant(RowExporter.floats(op.scale()), each));
+    }
+    if (op.shift() != null) {
+      result = graph.add(result, graph.constant(RowExporter.floats(op.shift()), each));
+    }
+    return GraphValue.of(graph, shape, maps, activated(result, op.activation()));
+  }
+
+  /** A tensor behind a norm, once for all its readers. */
+  private GraphValue normed(Tensor in, Norm norm) throws IOException {
+    GraphValue value = values.get(in);
+    if (norm != null && !normed.containsKey(List.of(in, norm))) {
+      normed.put(List.of(in, norm), GraphValue.rows(graph, in.shape(), rows.norm(value.rows(), norm, in.shape().channels())));
+    }
+    return norm == null ? value : normed.get(List.of(in, norm));
+  }
+
+  /** Rows read through a map. */
+  private String gathered(Call call, RowSource source, int width) throws IOException {
+    Shape shape = call.in().shape();
+    if (source.map().groups() == 1 && width == shape.channels()) {
       // A norm row by row may go first, as in the published models; padding stays zero behind it.
-      String normed = norm(value(in), norm, width);
-      TokenOrder order = shape.rank() == 4 && tokens > 0 ? TokenOrder.of(map, shape, tokens) : null;
-      return order == null ? gather(normed, map, shape.rows(), width) : partition(normed, order, shape);
+      return rows.reordered(normed(call.in(), source.norm()).rows(), source.map(), shape, attentionTokens(call.out()));
     }
-    if (shape.rank() == 4 && width == 4 * shape.channels() && TokenOrder.merges(map, shape)) {
-      String quads = graph.reshape(value(in), shape.dim(0), shape.dim(1) / 2, 2, shape.dim(2) / 2, 2, shape.channels());
-      String merged = graph.reshape(graph.permute(quads, 0, 1, 3, 4, 2, 5), shape.dim(0),
-          shape.rows() / shape.dim(0) / 4, width);
-      return norm(merged, norm, width);
-    }
-    int segment = width / map.groups();
-    return norm(gather(value(in), map, Math.toIntExact(shape.elements() / segment), segment), norm, width);
-  }
-
-  private String norm(String in, Norm norm, int width) throws IOException {
-    return norm == null ? in : graph.layerNorm(in, vector(norm.gamma()), vector(norm.beta()), norm.eps(), width);
-  }
-
-  private String gather(String in, RowMap map, int sourceRows, int segment) throws IOException {
-    int[] rows = map.toArray();
-    boolean padded = Arrays.stream(rows).anyMatch(row -> row < 0);
-    Arrays.setAll(rows, i -> rows[i] < 0 ? sourceRows : rows[i]);
-    String gathered = graph.gather(graph.reshape(in, sourceRows, segment), rows, padded, segment);
-    return graph.reshape(gathered, map.size(), map.groups() * segment);
-  }
-
-  private String partition(String in, TokenOrder order, Shape map) throws IOException {
-    int batch = map.dim(0);
-    int down = map.dim(1) / order.rows();
-    int across = map.dim(2) / order.columns();
-    String rolled = graph.reshape(in, map.toArray());
-    if (order.shiftRows() != 0 || order.shiftColumns() != 0) {
-      rolled = graph.roll(rolled, order.shiftRows(), order.shiftColumns());
-    }
-    String cut = graph.reshape(rolled, batch, down, order.rows(), across, order.columns(), map.channels());
-    return graph.reshape(graph.permute(cut, 0, 1, 3, 2, 4, 5), map.rows(), map.channels());
-  }
-
-  private String scatter(String in, RowMap map, Shape out, int tokens) throws IOException {
-    TokenOrder order = out.rank() == 4 && tokens > 0 ? TokenOrder.of(map, out, tokens) : null;
-    if (order == null) {
-      int[] inverse = new int[out.rows()];
-      for (int i = 0; i < map.size(); i++) {
-        if (map.row(i) >= 0) {
-          inverse[map.row(i)] = i;
-        }
-      }
-      return graph.gather(graph.reshape(in, map.size(), out.channels()), inverse, false, out.channels());
-    }
-    int batch = out.dim(0);
-    int down = out.dim(1) / order.rows();
-    int across = out.dim(2) / order.columns();
-    String cut = graph.reshape(in, batch, down, across, order.rows(), order.columns(), out.channels());
-    String whole = graph.reshape(graph.permute(cut, 0, 1, 3, 2, 4, 5), out.toArray());
-    return order.shiftRows() == 0 && order.shiftColumns() == 0 ? whole
-        : graph.roll(whole, out.dim(1) - order.shiftRows(), out.dim(2) - order.shiftColumns());
+    String merged = rows.merged(values.get(call.in()).rows(), source.map(), shape, width);
+    return source.norm() == null ? merged : rows.norm(merged, source.norm(), width);
   }
 
   private String attention(Call call, Op.WindowAttention op) throws IOException {
-    int windows = call.in().shape().rows() / op.tokens();
+    Shape in = call.in().shape();
+    int windows = in.rows() / op.tokens();
     int period = op.mask() == null ? 1 : op.mask().windows();
     AttentionSizes sizes = new AttentionSizes(windows, period, op.tokens(), op.heads(), op.headDim(), op.scale());
-    String out = graph.attention(value(call.in()), sizes, bias(op, period));
-    return graph.reshape(out, flat(call.out().shape()));
-  }
-
-  /** Bias and mask in one: {@code [period, heads, tokens, tokens]}. */
-  private static float[] bias(Op.WindowAttention op, int period) {
-    if (op.bias() == null && op.mask() == null) {
-      return null;
-    }
-    int pairs = op.tokens() * op.tokens();
-    float[] relative = op.bias() == null ? new float[op.heads() * pairs] : floats(op.bias());
-    float[] bias = new float[period * relative.length];
-    for (int i = 0; i < bias.length; i++) {
-      int window = i / relative.length;
-      int query = i % pairs / op.tokens();
-      int key = i % op.tokens();
-      boolean masked = op.mask() != null && op.mask().label(window, query) != op.mask().label(window, key);
-      bias[i] = relative[i % relative.length] - (masked ? 100 : 0);
-    }
-    return bias;
+    String heard = graph.attention(values.get(call.in()).rows(), sizes, AttentionBias.of(op, period));
+    return graph.reshape(heard, GraphValue.flat(call.out().shape()));
   }
 
   /** Tokens of a window of the attention that reads or makes a tensor; 0 if none does. */
@@ -237,27 +288,5 @@ final class RecordingExporter {
     return recording.calls().stream().filter(call -> call.in() == tensor || call.out() == tensor)
         .map(Call::op).filter(Op.WindowAttention.class::isInstance).map(Op.WindowAttention.class::cast)
         .mapToInt(Op.WindowAttention::tokens).findFirst().orElse(0);
-  }
-
-  private String value(Tensor tensor) throws IOException {
-    if (tensor == recording.inputs().get(0) && !values.containsKey(tensor)) {
-      values.put(tensor, graph.reshape(graph.permute(graph.input(), 0, 2, 3, 1), flat(tensor.shape())));
-    }
-    return values.get(tensor);
-  }
-
-  private static int[] flat(Shape shape) {
-    return shape.rank() == 4 ? new int[] {shape.dim(0), shape.dim(1) * shape.dim(2), shape.dim(3)} : shape.toArray();
-  }
-
-  private String vector(Weights weights) throws IOException {
-    return graph.constant(floats(weights), Math.toIntExact(weights.shape().elements()));
-  }
-
-  private static float[] floats(Weights weights) {
-    if (weights instanceof ReferenceWeights reference) {
-      return reference.values();
-    }
-    throw new IllegalArgumentException("only recordings over the reference backend's weights can be exported");
   }
 }

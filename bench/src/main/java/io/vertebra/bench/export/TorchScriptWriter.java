@@ -1,5 +1,8 @@
 package io.vertebra.bench.export;
 
+import io.vertebra.program.Activation;
+import io.vertebra.program.Op.Pool;
+import io.vertebra.program.Window;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -9,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -46,8 +50,13 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String patches(String in, String kernel, String bias, int size) {
-    return let("torch.conv2d(" + in + ", " + kernel + ", " + optional(bias) + ", " + list(size, size) + ")");
+  public String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups) throws IOException {
+    int axes = shape.length - 2;
+    int[] ones = new int[axes];
+    Arrays.fill(ones, 1);
+    return let("torch.conv" + axes + "d(" + in + ", " + constant(kernel, shape) + ", " + optional(bias) + ", "
+        + list(GraphWriter.extents(window.stride(), axes)) + ", " + list(GraphWriter.extents(window.padding(), axes)) + ", "
+        + list(ones) + ", " + groups + ")");
   }
 
   @Override
@@ -61,13 +70,23 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String gelu(String in) {
-    return let("torch.gelu(" + in + ")");
+  public String product(String a, String b) {
+    return let("torch.matmul(" + a + ", " + b + ")");
+  }
+
+  @Override
+  public String activate(String in, Activation function) {
+    return function == Activation.IDENTITY ? in : let("torch." + function.name().toLowerCase(Locale.ROOT) + "(" + in + ")");
   }
 
   @Override
   public String add(String a, String b) {
     return let("torch.add(" + a + ", " + b + ")");
+  }
+
+  @Override
+  public String multiply(String a, String b) {
+    return let("torch.mul(" + a + ", " + b + ")");
   }
 
   @Override
@@ -78,6 +97,16 @@ final class TorchScriptWriter implements GraphWriter {
   @Override
   public String permute(String in, int... axes) {
     return let("torch.permute(" + in + ", " + list(axes) + ")");
+  }
+
+  @Override
+  public String slice(String in, int axis, int from, int to) {
+    return let("torch.slice(" + in + ", " + axis + ", " + from + ", " + to + ")");
+  }
+
+  @Override
+  public String concatenate(int axis, String... parts) {
+    return let("torch.cat([" + String.join(", ", parts) + "], " + axis + ")");
   }
 
   @Override
@@ -92,8 +121,43 @@ final class TorchScriptWriter implements GraphWriter {
     for (int i = 0; i < rows.length; i++) {
       indices[i] = rows[i];
     }
-    String source = padded ? let("torch.cat([" + in + ", " + constant(new float[width], 1, width) + "], 0)") : in;
+    String source = padded ? concatenate(0, in, constant(new float[width], 1, width)) : in;
     return let("torch.index_select(" + source + ", 0, torch.to(" + constant(indices, rows.length) + ", 4))");
+  }
+
+  @Override
+  public String pool(String in, Pool.Kind kind, Window window, int axes) {
+    String size = list(GraphWriter.extents(window.size(), axes));
+    String stride = list(GraphWriter.extents(window.stride(), axes));
+    String padding = list(GraphWriter.extents(window.padding(), axes));
+    int[] ones = new int[axes];
+    Arrays.fill(ones, 1);
+    return kind == Pool.Kind.MAX
+        ? let("torch.max_pool" + axes + "d(" + in + ", " + size + ", " + stride + ", " + padding + ", " + list(ones) + ", False)")
+        : let("torch.avg_pool" + axes + "d(" + in + ", " + size + ", " + stride + ", " + padding + ", False, False, None)");
+  }
+
+  @Override
+  public String repeat(String in, int size, int height, int width) {
+    return let("torch.upsample_nearest2d(" + in + ", " + list(height, width) + ", None, None)");
+  }
+
+  @Override
+  public String bilinear(String in, int height, int width) {
+    return let("torch.upsample_bilinear2d(" + in + ", " + list(height, width) + ", False, None, None)");
+  }
+
+  @Override
+  public String globalFilter(String in, FilterSizes sizes, float[] filter) throws IOException {
+    float[] byChannel = new float[filter.length];
+    int frequencies = sizes.height() * sizes.columns();
+    for (int i = 0; i < byChannel.length; i++) {
+      int channel = i / 2 / frequencies;
+      byChannel[i] = filter[(i / 2 % frequencies * sizes.channels() + channel) * 2 + i % 2];
+    }
+    String complex = "torch.view_as_complex(" + constant(byChannel, sizes.channels(), sizes.height(), sizes.columns(), 2) + ")";
+    String spectrum = let("torch.fft_rfft2(" + in + ", None, [-2, -1], \"ortho\")");
+    return let("torch.fft_irfft2(" + multiply(spectrum, complex) + ", " + list(sizes.height(), sizes.width()) + ", [-2, -1], \"ortho\")");
   }
 
   @Override
@@ -121,8 +185,8 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String meanTokens(String in) {
-    return let("torch.mean(" + in + ", [1])");
+  public String mean(String in, int... axes) {
+    return let("torch.mean(" + in + ", " + list(axes) + ")");
   }
 
   @Override
