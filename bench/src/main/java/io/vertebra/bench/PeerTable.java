@@ -28,6 +28,9 @@ import picocli.CommandLine.Option;
  *
  * <p>The ratio of a row is the fastest peer's median over the row's median: ours above 1 says how many times faster
  * than every peer we are.
+ *
+ * <p>Peak memory is the resident set's high-water mark (VmHWM) of a fresh JVM per engine, with default flags, which loads
+ * the model from its file (ours a safetensors file, mapped) and runs it a few times.
  */
 @Command(name = "PeerTable", mixinStandardHelpOptions = true,
     description = "Times models on vertebra, ONNX Runtime and libtorch.")
@@ -88,7 +91,7 @@ public final class PeerTable implements Callable<Integer> {
       for (Map.Entry<String, Double> peer : comparison.agree().entrySet()) {
         notes.printf(Locale.ROOT, "logits of %s differ from ours by %.1e, relative%n", peer.getKey(), peer.getValue());
       }
-      List<Comparison.Row> rows = comparison.time(seconds);
+      List<Comparison.Row> rows = comparison.measure(seconds);
       if (json) {
         for (Comparison.Row row : rows) {
           System.out.println(json(variant.name(), row));
@@ -100,11 +103,11 @@ public final class PeerTable implements Callable<Integer> {
   }
 
   private void table(String model, List<Comparison.Row> rows) {
-    System.out.printf("%-34s %-12s %-9s %10s %10s %6s %6s%n", "model", "engine", "precision", "median ms", "p90 ms",
-        "runs", "ratio");
+    System.out.printf("%-34s %-12s %-9s %10s %10s %6s %6s %8s%n", "model", "engine", "precision", "median ms", "p90 ms",
+        "runs", "ratio", "peak MB");
     for (Comparison.Row row : rows) {
-      System.out.printf(Locale.ROOT, "%-34s %-12s %-9s %10.2f %10.2f %6d %6.2f%n", model, row.engine(),
-          precisionName(), 1e3 * row.median(), 1e3 * row.p90(), row.runs(), row.ratio());
+      System.out.printf(Locale.ROOT, "%-34s %-12s %-9s %10.2f %10.2f %6d %6.2f %8.0f%n", model, row.engine(),
+          precisionName(), 1e3 * row.median(), 1e3 * row.p90(), row.runs(), row.ratio(), 1e-6 * row.peakMemory());
     }
   }
 
@@ -121,6 +124,7 @@ public final class PeerTable implements Callable<Integer> {
       object.writeNumberField("p90_ms", 1e3 * row.p90());
       object.writeNumberField("runs", row.runs());
       object.writeNumberField("ratio", row.ratio());
+      object.writeNumberField("peak_mb", 1e-6 * row.peakMemory());
       object.writeEndObject();
     }
     return line.toString();

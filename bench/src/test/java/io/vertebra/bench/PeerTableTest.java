@@ -33,8 +33,8 @@ class PeerTableTest {
   void jsonRowsHaveTheDocumentedFields() throws IOException {
     PeerTable table = new PeerTable();
     new CommandLine(table).setCaseInsensitiveEnumValuesAllowed(true).parseArgs("--threads", "3", "--batch", "4");
-    String row = table.json("swin", new Comparison.Row("vertebra", 0.5, 1.5, 7, 2.25));
+    String row = table.json("swin", new Comparison.Row("vertebra", 0.5, 1.5, 7, 2.25, 300_000_000));
     assertThat(row).isEqualTo("{\"model\":\"swin\",\"engine\":\"vertebra\",\"precision\":\"fp32\",\"threads\":3,"
-        + "\"batch\":4,\"median_ms\":500.0,\"p90_ms\":1500.0,\"runs\":7,\"ratio\":2.25}");
+        + "\"batch\":4,\"median_ms\":500.0,\"p90_ms\":1500.0,\"runs\":7,\"ratio\":2.25,\"peak_mb\":300.0}");
   }
 }

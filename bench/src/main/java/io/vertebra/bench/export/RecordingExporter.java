@@ -160,8 +160,9 @@ final class RecordingExporter {
     }
     String source = operand != null ? operand.rows() : gathered(call, op.rows(), ins);
     String product = activated(graph.linear(source, RowExporter.floats(op.weights()), outs, ins, bias), activation);
-    boolean reshaped = op.rows().map() != null && op.epilogue().map() == null;
-    return GraphValue.rows(graph, out, reshaped ? graph.reshape(product, GraphValue.flat(out)) : product);
+    int[] axes = GraphValue.flat(out);
+    boolean reshaped = op.epilogue().map() == null && (operand == null || !Arrays.equals(axes, GraphValue.flat(in.withChannels(outs))));
+    return GraphValue.rows(graph, out, reshaped ? graph.reshape(product, axes) : product);
   }
 
   /** Whether a product position by position is better written as a 1x1 convolution. */

@@ -21,26 +21,30 @@ public final class Comparison implements AutoCloseable {
 
   private final Variant variant;
   private final int batch;
+  private final int threads;
   private final Path folder;
   private final List<Engine> engines = new ArrayList<>();
 
   /**
-   * Times of one engine, in seconds.
+   * Times of one engine, in seconds, and its peak resident memory, in bytes.
    *
    * @param ratio the fastest peer's median over this median: above 1 is faster than every peer
+   * @param peakMemory of a JVM that loads the model from its file and runs it
    */
-  public record Row(String engine, double median, double p90, int runs, double ratio) {}
+  public record Row(String engine, double median, double p90, int runs, double ratio, long peakMemory) {}
 
   /** Loads the model, with weights by formula, in every engine. */
   public Comparison(Variant variant, int batch, int threads) throws IOException {
     Workload workload = Workload.of(variant, batch);
     this.variant = variant;
     this.batch = batch;
+    this.threads = threads;
     this.folder = Files.createTempDirectory("vertebra-bench");
     try {
-      engines.add(new VertebraEngine(workload, threads));
-      engines.add(new OnnxRuntimeEngine(workload, threads, folder));
-      engines.add(new LibtorchEngine(workload, threads, folder));
+      for (Library library : Library.values()) {
+        library.write(workload, library.file(folder));
+        engines.add(library.open(workload, library.file(folder), threads));
+      }
     } catch (IOException | RuntimeException | Error e) {
       close();
       throw e;
@@ -72,13 +76,19 @@ public final class Comparison implements AutoCloseable {
     return errors;
   }
 
-  /** Times all engines in turns, about {@code seconds} each. */
-  public List<Row> time(double seconds) {
+  /** Times all engines in turns, about {@code seconds} each, and measures the memory each needs by itself. */
+  public List<Row> measure(double seconds) throws IOException {
     List<double[]> times = Interleaved.time(engines.stream().<Runnable>map(engine -> engine::run).toList(), seconds);
     double[] medians = times.stream().mapToDouble(sorted -> Interleaved.quantile(sorted, 0.5)).toArray();
     double fastestPeer = IntStream.range(1, medians.length).mapToDouble(i -> medians[i]).min().orElseThrow();
-    return IntStream.range(0, medians.length).mapToObj(i -> new Row(engines.get(i).name(), medians[i],
-        Interleaved.quantile(times.get(i), 0.9), times.get(i).length, fastestPeer / medians[i])).toList();
+    List<Row> rows = new ArrayList<>();
+    for (Library library : Library.values()) {
+      int i = library.ordinal();
+      long peak = PeakMemory.measure(library, library.file(folder), variant.name(), batch, threads);
+      rows.add(new Row(engines.get(i).name(), medians[i], Interleaved.quantile(times.get(i), 0.9), times.get(i).length, fastestPeer / medians[i],
+          peak));
+    }
+    return rows;
   }
 
   @Override

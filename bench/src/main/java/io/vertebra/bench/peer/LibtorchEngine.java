@@ -12,8 +12,6 @@ import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.translate.NoopTranslator;
 import ai.djl.translate.TranslateException;
 import io.vertebra.VertebraException;
-import io.vertebra.bench.export.TorchScriptExporter;
-import io.vertebra.reference.ReferenceBackend;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -35,13 +33,11 @@ final class LibtorchEngine implements Engine {
     System.setProperty("ai.djl.pytorch.num_interop_threads", "1");
   }
 
-  /** @param folder takes the model's file */
-  LibtorchEngine(Workload workload, int threads, Path folder) throws IOException {
-    TorchScriptExporter.write(workload.record(new ReferenceBackend()), folder.resolve("model.pt"));
+  LibtorchEngine(Workload workload, Path file, int threads) throws IOException {
     this.model = Model.newInstance("model", "PyTorch");
     JniUtils.setNumThreads(threads);
     try {
-      model.load(folder, "model");
+      model.load(file.getParent(), file.getFileName().toString());
     } catch (MalformedModelException e) {
       throw new VertebraException("libtorch: " + e.getMessage(), e);
     }

@@ -8,8 +8,6 @@ import ai.onnxruntime.OrtSession.SessionOptions;
 import ai.onnxruntime.OrtSession.SessionOptions.OptLevel;
 import io.vertebra.VertebraException;
 import io.vertebra.bench.export.OnnxExporter;
-import io.vertebra.reference.ReferenceBackend;
-import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -22,10 +20,7 @@ final class OnnxRuntimeEngine implements Engine {
   private final FloatBuffer images;
   private final long[] shape;
 
-  /** @param folder takes the model's file */
-  OnnxRuntimeEngine(Workload workload, int threads, Path folder) throws IOException {
-    Path file = folder.resolve("model.onnx");
-    OnnxExporter.write(workload.record(new ReferenceBackend()), file);
+  OnnxRuntimeEngine(Workload workload, Path file, int threads) {
     try (SessionOptions options = new SessionOptions()) {
       options.setIntraOpNumThreads(threads);
       options.setInterOpNumThreads(1);

@@ -3,8 +3,9 @@ package io.vertebra.bench.peer;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.program.Program;
-import io.vertebra.program.Recording;
+import io.vertebra.weights.Safetensors;
 import java.nio.FloatBuffer;
+import java.nio.file.Path;
 
 /** Us. */
 final class VertebraEngine implements Engine {
@@ -12,10 +13,9 @@ final class VertebraEngine implements Engine {
   private final Program program;
   private final FloatBuffer images;
 
-  VertebraEngine(Workload workload, int threads) {
+  VertebraEngine(Workload workload, Path file, int threads) {
     this.backend = new CpuBackend(threads);
-    Recording recording = workload.record(backend);
-    this.program = backend.compile(recording);
+    this.program = backend.compile(workload.record(Safetensors.open(file), backend));
     this.images = workload.channelsLast();
   }
 

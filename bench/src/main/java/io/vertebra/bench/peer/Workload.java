@@ -4,6 +4,7 @@ import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Variant;
 import io.vertebra.program.Backend;
+import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
 import io.vertebra.program.Shape;
 import io.vertebra.weights.FormulaWeights;
@@ -12,26 +13,33 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * What all engines do: one model on one batch of images. Immutable.
  *
  * @param images {@code [batch, channels, height, width]}, of {@code shape}
  */
-record Workload(Architecture architecture, ParameterSource weights, float[] images, Shape shape) {
+record Workload(Loader model, ParameterSource weights, float[] images, Shape shape) {
+
+  /** A model without weights. */
+  interface Loader {
+    /** Packs the weights for a backend and gives the forward pass. */
+    Consumer<Recorder> load(ParameterSource weights, Backend backend);
+  }
 
   /** A published model, with weights and images by formula. */
   static Workload of(Variant variant, int batch) {
     Architecture architecture = variant.architecture();
     Shape shape = Shape.of(batch, 3, architecture.inputHeight(), architecture.inputWidth());
-    return new Workload(architecture, new FormulaWeights(), FormulaWeights.input(variant.name(), shape), shape);
+    return new Workload((weights, backend) -> architecture.load(weights, backend)::forward, new FormulaWeights(),
+        FormulaWeights.input(variant.name(), shape), shape);
   }
 
-  /** The model's way to the logits, with its weights packed for a backend. */
-  Recording record(Backend backend) {
-    Backbone backbone = architecture.load(weights, backend);
+  /** The model's way to the logits, with weights packed for a backend. */
+  Recording record(ParameterSource source, Backend backend) {
     return Recording.of(Shape.of(shape.dim(0), shape.dim(2), shape.dim(3), shape.dim(1)), Set.of(Backbone.LOGITS),
-        backbone::forward);
+        model.load(source, backend));
   }
 
   /** The images as most libraries take them, {@code [batch, channels, height, width]}, in direct memory. */

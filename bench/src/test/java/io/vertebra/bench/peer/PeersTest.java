@@ -2,19 +2,12 @@ package io.vertebra.bench.peer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Families;
-import io.vertebra.backbone.swin.SwinConfig;
-import io.vertebra.backbone.swin.SwinConfig.Behaviour;
 import io.vertebra.golden.Compare;
-import io.vertebra.program.Shape;
-import io.vertebra.weights.FormulaWeights;
-import io.vertebra.weights.Json;
-import io.vertebra.weights.Safetensors;
+import io.vertebra.golden.GoldenFile;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,25 +23,29 @@ class PeersTest {
   private Path folder;
 
   @ParameterizedTest
-  @ValueSource(strings = {"basic", "fourstage", "nonsquare", "oddwindow", "options", "timm_nonsquare", "timm_pad",
-      "timm_windows", "timm_dynamic"})
+  @ValueSource(strings = {"swin_mini_basic", "swin_mini_fourstage", "swin_mini_nonsquare", "swin_mini_oddwindow", "swin_mini_options",
+      "swin_mini_timm_nonsquare", "swin_mini_timm_pad", "swin_mini_timm_windows", "swin_mini_timm_dynamic",
+      "coatnet_mini_rw_dw", "coatnet_mini_bn", "coatnet_mini_1x1", "coatnet_mini_next", "coatnet_mini_pools", "coatnet_mini_oddsize",
+      "uniformer_mini_image", "uniformer_mini_plus", "uniformer_mini_tl", "uniformer_mini_options",
+      "hornet_mini_7x7", "hornet_mini_gf", "hornet_mini_gf_nonsquare", "hornet_mini_orders",
+      "conformer_p16", "conformer_p32", "conformer_autopad", "conformer_med_nobias"})
   void miniModels(String name) throws IOException {
-    check(GOLDEN.resolve("mini/swin_mini_" + name + ".safetensors"), 1e-5);
+    check("mini/" + name, 1e-5);
   }
 
-  @Test
-  void swinTiny() throws IOException {
-    check(GOLDEN.resolve("full/swin_tiny_patch4_window7_224.safetensors"), 1e-4);
+  @ParameterizedTest
+  @ValueSource(strings = {"swin_tiny_patch4_window7_224", "coatnet_0_rw_224"})
+  void fullModels(String name) throws IOException {
+    check("full/" + name, 1e-4);
   }
 
-  private void check(Path file, double tolerance) throws IOException {
-    Safetensors golden = Safetensors.open(file);
-    double[] expected = golden.find("logits", null).toDoubles();
-    Workload workload = workload(golden.metadata());
-    try (Engine vertebra = new VertebraEngine(workload, THREADS);
-         Engine onnxRuntime = new OnnxRuntimeEngine(workload, THREADS, folder);
-         Engine libtorch = new LibtorchEngine(workload, THREADS, folder)) {
-      for (Engine engine : List.of(vertebra, onnxRuntime, libtorch)) {
+  private void check(String name, double tolerance) throws IOException {
+    GoldenFile golden = GoldenFile.open(GOLDEN.resolve(name + ".safetensors"));
+    double[] expected = golden.expected(Backbone.LOGITS);
+    Workload workload = new Workload(golden::load, golden.weights(), golden.input(0), golden.inputShapes().get(0));
+    for (Library library : Library.values()) {
+      library.write(workload, library.file(folder));
+      try (Engine engine = library.open(workload, library.file(folder), THREADS)) {
         engine.run();
         float[] logits = engine.run();
         double[] actual = IntStream.range(0, logits.length).mapToDouble(i -> logits[i]).toArray();
@@ -57,19 +54,16 @@ class PeersTest {
     }
   }
 
-  private static Workload workload(Map<String, String> metadata) {
-    Behaviour behaviour = Behaviour.valueOf(metadata.get("behaviour").toUpperCase(Locale.ROOT));
-    List<?> dims = (List<?>) Json.parse(metadata.get("shape"));
-    Shape shape = Shape.of(dims.stream().mapToInt(Integer.class::cast).toArray());
-    return new Workload(SwinConfig.of(Json.parseObject(metadata.get("config")), behaviour), new FormulaWeights(),
-        FormulaWeights.input(metadata.get("input"), shape), shape);
-  }
-
   @Test
   void enginesAgreeOnABatch() throws IOException {
-    try (Comparison comparison = new Comparison(Families.named("swin_tiny_patch4_window7_224"), 2, THREADS)) {
+    try (Comparison comparison = new Comparison(Families.named("hornet_tiny_gf"), 2, THREADS)) {
       assertThat(comparison.agree()).containsOnlyKeys("onnxruntime", "libtorch")
           .allSatisfy((engine, error) -> assertThat(error).isLessThan(1e-4));
+      assertThat(comparison.measure(0.1)).allSatisfy(row -> {
+        assertThat(row.median()).isPositive();
+        // The weights alone take as much.
+        assertThat(row.peakMemory()).isGreaterThan(88_000_000);
+      });
     }
   }
 }

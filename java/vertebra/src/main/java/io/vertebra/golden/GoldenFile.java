@@ -81,19 +81,18 @@ public final class GoldenFile {
     if ("resize".equals(metadata.get("behaviour"))) {
       return verifyResize(tolerance);
     }
-    GoldenModel model = GoldenModel.of(metadata).orElseThrow(() -> new WeightsException(file.describe()
-        + " is of no model this version can run: " + metadata.entries()));
-    List<String> names = list("input").stream().map(String::valueOf).toList();
-    List<Shape> shapes = shapes();
+    GoldenModel model = model();
+    List<String> names = inputNames();
+    List<Shape> shapes = inputShapes();
     if (names.size() != shapes.size()) {
       throw new WeightsException(file.describe() + ": " + names.size() + " inputs have " + shapes.size() + " shapes");
     }
-    Consumer<Recorder> forward = model.load(new Limited(new FormulaWeights(scale())), backend);
+    Consumer<Recorder> forward = model.load(weights(), backend);
     Set<String> wanted = tensors();
     List<Row> rows = new ArrayList<>();
     List<float[]> inputs = new ArrayList<>();
     for (int i = 0; i < names.size(); i++) {
-      inputs.add(FormulaWeights.input(names.get(i), shapes.get(i)));
+      inputs.add(input(i));
       String stored = names.size() == 1 ? "input" : "input" + i;
       if (wanted.remove(stored)) {
         rows.add(new Row(stored, Compare.relativeError(widen(inputs.get(i)), expected(stored)), tolerance));
@@ -112,6 +111,35 @@ public final class GoldenFile {
       }
     }
     return rows;
+  }
+
+  private GoldenModel model() {
+    return GoldenModel.of(metadata).orElseThrow(() -> new WeightsException(file.describe()
+        + " is of no model this version can run: " + metadata.entries()));
+  }
+
+  /** The model's parameters, by formula and by the reference's names. */
+  public ParameterSource weights() {
+    return new Limited(new FormulaWeights(scale()));
+  }
+
+  /**
+   * Loads the file's model and gives its forward pass, whose outputs have the names of the file's tensors.
+   *
+   * @param weights {@link #weights()}, or a file of the same parameters
+   * @throws WeightsException if the file describes nothing this version can run
+   */
+  public Consumer<Recorder> load(ParameterSource weights, Backend backend) {
+    return model().load(weights, backend);
+  }
+
+  /** Input {@code index}, of its shape in {@link #inputShapes}. */
+  public float[] input(int index) {
+    return FormulaWeights.input(inputNames().get(index), inputShapes().get(index));
+  }
+
+  private List<String> inputNames() {
+    return list("input").stream().map(String::valueOf).toList();
   }
 
   /** Factors by the regular expression of the parameter names they apply to. */
@@ -140,7 +168,7 @@ public final class GoldenFile {
   }
 
   /** Shapes of the inputs, {@code [batch, channels, (time,) height, width]}. */
-  private List<Shape> shapes() {
+  public List<Shape> inputShapes() {
     List<?> dims = list("shape");
     return !dims.isEmpty() && dims.get(0) instanceof List ? dims.stream().map(this::shape).toList() : List.of(shape(dims));
   }
@@ -253,7 +281,12 @@ public final class GoldenFile {
     return rows;
   }
 
-  private double[] expected(String name) {
+  /**
+   * A tensor of the file, as the reference lays it out.
+   *
+   * @throws WeightsException if there is none such
+   */
+  public double[] expected(String name) {
     Parameter parameter = parameter(name);
     if (parameter.dtype().isFloat()) {
       return parameter.toDoubles();

@@ -1,0 +1,50 @@
+package io.vertebra.bench.peer;
+
+import io.vertebra.VertebraException;
+import io.vertebra.backbone.Families;
+import java.io.IOException;
+import java.lang.ProcessBuilder.Redirect;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * Peak resident memory of a process that does nothing but load a model from its file and run it: a JVM of its own, with
+ * default flags, for each library.
+ */
+final class PeakMemory {
+  private static final int RUNS = 3;
+  private static final int BYTES_PER_KB = 1024;
+
+  private PeakMemory() {}
+
+  /** Bytes, of a fresh JVM. */
+  static long measure(Library library, Path file, String variant, int batch, int threads) throws IOException {
+    List<String> command = List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp", System.getProperty("java.class.path"),
+        PeakMemory.class.getName(), library.name(), file.toString(), variant, Integer.toString(batch), Integer.toString(threads));
+    Process child = new ProcessBuilder(command).redirectError(Redirect.INHERIT).start();
+    String printed = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+    try {
+      if (child.waitFor() != 0) {
+        throw new VertebraException("measuring the memory of " + library.title() + " failed: exit status " + child.exitValue());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while measuring memory", e);
+    }
+    return Long.parseLong(printed.substring(printed.lastIndexOf('\n') + 1)) * BYTES_PER_KB;
+  }
+
+  /** In the child: prints kB. */
+  public static void main(String[] args) throws IOException {
+    Workload workload = Workload.of(Families.named(args[2]), Integer.parseInt(args[3]));
+    try (Engine engine = Library.valueOf(args[0]).open(workload, Path.of(args[1]), Integer.parseInt(args[4]))) {
+      for (int i = 0; i < RUNS; i++) {
+        engine.run();
+      }
+    }
+    String peak = Files.readAllLines(Path.of("/proc/self/status")).stream().filter(line -> line.startsWith("VmHWM")).findFirst().orElseThrow();
+    System.out.println(peak.replaceAll("\\D", ""));
+  }
+}
