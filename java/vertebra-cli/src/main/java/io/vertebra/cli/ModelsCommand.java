@@ -5,6 +5,7 @@ import io.vertebra.backbone.Families;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.Variant;
 import io.vertebra.demo.Digits;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -21,9 +22,12 @@ final class ModelsCommand implements Callable<Integer> {
   public Integer call() {
     Table table = new Table().left("name").right("params").right("GMACs").right("input").right("classes")
         .right("top-1 %");
-    for (Variant variant : Families.variants()) {
+    List<Variant> variants = Families.variants();
+    List<ModelStatistics> costs = variants.parallelStream().map(variant -> ModelStatistics.of(variant.architecture())).toList();
+    for (int i = 0; i < variants.size(); i++) {
+      Variant variant = variants.get(i);
       Architecture architecture = variant.architecture();
-      ModelStatistics statistics = ModelStatistics.of(architecture);
+      ModelStatistics statistics = costs.get(i);
       if (output.isJson()) {
         output.object("name", variant.name(), "family", architecture.family(),
             "parameters", statistics.parameterCount(), "macs", statistics.macs(),

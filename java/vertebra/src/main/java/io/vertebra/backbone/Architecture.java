@@ -23,6 +23,14 @@ public interface Architecture {
   /** Number of classes; 0 without a classifier. */
   int classes();
 
+  /**
+   * Multiply-accumulates for one input of the size the model is built for that the published forward pass spends and this one, with the same
+   * result, does not.
+   */
+  default long savedMacs() {
+    return 0;
+  }
+
   /** How the published evaluation turns images into input of that size. */
   Preprocessing preprocessing();
 

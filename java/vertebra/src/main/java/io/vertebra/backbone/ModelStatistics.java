@@ -20,7 +20,8 @@ import java.util.function.Supplier;
  * What a model costs, counted from the parameters it asks for and from its recorded program; no weights are made.
  *
  * @param parameters names and shapes in the order the model asks for them, without the statistics of batch norms
- * @param macs multiply-accumulates of all matrix products for one image of the size the model is built for
+ * @param macs multiply-accumulates of all matrix products of the published model for one input of the size it is built for: the program's, and
+ *     those it saves
  */
 public record ModelStatistics(Map<String, Shape> parameters, long macs) {
 
@@ -34,7 +35,7 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
     Shape input = frames > 0 ? Shape.of(1, frames, height, width, channels) : Shape.of(1, height, width, channels);
     Recording recording = backbone.classes() > 0 ? Recording.of(input, Set.of(Backbone.LOGITS), backbone::forward)
         : Recording.of(input, Set.copyOf(backbone.featureNames()), backbone::features);
-    return new ModelStatistics(counting.parameters, recording.macs());
+    return new ModelStatistics(counting.parameters, recording.macs() + architecture.savedMacs());
   }
 
   public long parameterCount() {

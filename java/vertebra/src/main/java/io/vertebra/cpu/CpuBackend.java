@@ -11,10 +11,12 @@ import io.vertebra.program.Shape;
 import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
+import java.lang.ref.Cleaner;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.Set;
 import java.util.function.LongFunction;
 import org.bytedeco.javacpp.BytePointer;
 
@@ -25,7 +27,13 @@ public final class CpuBackend implements Backend {
   /** Bytes that a bandwidth measurement may copy at a time. */
   private static final long MAX_COPY = 1L << 40;
 
-  private final List<NativeMemory> weights = new ArrayList<>();
+  /** Weights that may be garbage for all this knows; beyond that the collector is asked to look. */
+  private static final long MIN_COLLECTED = 1L << 29;
+  private static final Cleaner CLEANER = Cleaner.create();
+
+  private final Set<NativeMemory> weights = Collections.newSetFromMap(new IdentityHashMap<>());
+  private long weightBytes;
+  private long collectAt = MIN_COLLECTED;
   private final int threads;
   private final long pool;
   private int users;
@@ -33,7 +41,8 @@ public final class CpuBackend implements Backend {
   private boolean freed;
 
   /**
-   * Weights as the kernels read them.
+   * Weights as the kernels read them. Their memory is freed when the backend closes, or before that once nothing refers to this object; what
+   * holds the address holds the recording, and so this.
    *
    * @param packed whether they are in the GEMM's form, or as they were given
    */
@@ -115,7 +124,7 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packMatrix(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return using(handle -> new CpuWeights(this, true, matrix.shape(), packed(handle, matrix)));
+    return using(handle -> keep(true, matrix.shape(), packed(handle, matrix)));
   }
 
   private NativeMemory packed(long handle, Parameter matrix) {
@@ -129,20 +138,23 @@ public final class CpuBackend implements Backend {
     };
     Parameter source = matrix.dtype() == DType.F32 || dtype != Native.VTB_F32
         ? matrix : Parameter.of(matrix.name(), matrix.shape(), matrix.toFloats());
-    NativeMemory packed = keep(new NativeMemory(Native.vtb_gemm_packed_bytes(out, in)));
     ByteBuffer data = source.data();
+    NativeMemory packed = new NativeMemory(Native.vtb_gemm_packed_bytes(out, in));
     try (BytePointer bytes = new BytePointer(data)) {
       if (Native.vtb_gemm_pack(handle, bytes.address(), dtype, out, in, packed.address()) != Native.VTB_OK) {
         throw new WeightsException(matrix.name() + " holds NaN or infinite values; the checkpoint is damaged");
       }
+      return packed;
+    } catch (RuntimeException | Error e) {
+      packed.close();
+      throw e;
     }
-    return packed;
   }
 
   @Override
   public Weights packValues(Shape shape, float[] values) {
     Backend.requireSize(shape, values);
-    return using(handle -> new CpuWeights(this, false, shape, keep(NativeMemory.of(values))));
+    return using(handle -> keep(false, shape, NativeMemory.of(values)));
   }
 
   @Override
@@ -209,9 +221,26 @@ public final class CpuBackend implements Backend {
     freeUnused();
   }
 
-  private synchronized NativeMemory keep(NativeMemory memory) {
+  private synchronized CpuWeights keep(boolean packed, Shape shape, NativeMemory memory) {
+    CpuWeights made = new CpuWeights(this, packed, shape, memory);
+    CLEANER.register(made, () -> discard(memory));
     weights.add(memory);
-    return memory;
+    weightBytes += memory.bytes();
+    if (weightBytes > collectAt) {
+      // The collector sees small objects and may leave them for long; it cannot know what memory stands behind them.
+      collectAt = 2 * weightBytes;
+      System.gc();
+    }
+    return made;
+  }
+
+  /** Frees weights nothing refers to any more. */
+  private synchronized void discard(NativeMemory memory) {
+    if (weights.remove(memory)) {
+      memory.close();
+      weightBytes -= memory.bytes();
+      collectAt = Math.max(MIN_COLLECTED, 2 * weightBytes);
+    }
   }
 
   @Override
@@ -224,6 +253,7 @@ public final class CpuBackend implements Backend {
     if (closed && users == 0 && !freed) {
       freed = true;
       weights.forEach(NativeMemory::close);
+      weights.clear();
       Native.vtb_pool_destroy(pool);
     }
   }

@@ -5,6 +5,7 @@ import io.vertebra.program.MemoryPlan;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
 import io.vertebra.program.Tensor;
+import java.lang.ref.Reference;
 import java.nio.FloatBuffer;
 import java.util.HashMap;
 import java.util.List;
@@ -51,8 +52,13 @@ final class CpuProgram extends Program {
   @Override
   protected void execute(int index) {
     CpuBinder.Step step = steps[index];
-    if (step.kernel().run(pool, step.args()) != Native.VTB_OK) {
-      throw new VertebraException("kernel failed: " + recording().calls().get(index));
+    try {
+      if (step.kernel().run(pool, step.args()) != Native.VTB_OK) {
+        throw new VertebraException("kernel failed: " + recording().calls().get(index));
+      }
+    } finally {
+      // The kernel reads weights by address, and they live as long as the recording that this holds.
+      Reference.reachabilityFence(this);
     }
   }
 

@@ -1,6 +1,8 @@
 package io.vertebra.program;
 
 import java.util.Arrays;
+import java.util.function.IntUnaryOperator;
+import java.util.function.Supplier;
 
 /**
  * Says which rows of a tensor an operation touches: row {@code i} of the operand is the concatenation of {@code groups} source
@@ -11,15 +13,60 @@ public final class RowMap {
   /** More entries than any input needs that fits a program. */
   private static final int MAX_ENTRIES = 1 << 28;
 
-  private final int[] rows;
+  private final int entries;
   private final int groups;
+  /** All entries lie in {@code [least, greatest]}. */
+  private final int least;
+  private final int greatest;
+  private final Supplier<int[]> source;
+  private volatile int[] rows;
 
   public RowMap(int[] rows, int groups) {
+    this(groups, rows.clone());
+  }
+
+  private RowMap(int groups, int[] rows) {
     if (groups < 1 || rows.length == 0 || rows.length % groups != 0) {
       throw new IllegalArgumentException(rows.length + " entries do not make rows of " + groups + " groups");
     }
-    this.rows = rows.clone();
+    int min = rows[0];
+    int max = rows[0];
+    for (int row : rows) {
+      min = Math.min(min, row);
+      max = Math.max(max, row);
+    }
+    this.entries = rows.length;
     this.groups = groups;
+    this.least = min;
+    this.greatest = max;
+    this.source = null;
+    this.rows = rows;
+  }
+
+  /**
+   * A map that may be large and is made when it is needed.
+   *
+   * @param sourceRows what the entries are below
+   * @param source makes the entries, of which there are {@code count}, a multiple of {@code groups}; each time new
+   */
+  RowMap(long count, int groups, int sourceRows, Supplier<int[]> source) {
+    this.entries = checked(count);
+    this.groups = groups;
+    this.least = -1;
+    this.greatest = sourceRows - 1;
+    this.source = source;
+  }
+
+  /**
+   * A map of so many entries.
+   *
+   * @param row source row of entry {@code i * groups + g}, or -1
+   * @throws IllegalArgumentException if the entries are too many: the input is too large
+   */
+  public static RowMap of(long count, int groups, IntUnaryOperator row) {
+    int[] rows = entries(count);
+    Arrays.setAll(rows, row);
+    return new RowMap(groups, rows);
   }
 
   /**
@@ -28,15 +75,19 @@ public final class RowMap {
    * @throws IllegalArgumentException if they are too many: the input is too large
    */
   public static int[] entries(long count) {
+    return new int[checked(count)];
+  }
+
+  private static int checked(long count) {
     if (count > MAX_ENTRIES) {
       throw new IllegalArgumentException("the input is too large: a row map would have " + count + " entries, over " + MAX_ENTRIES);
     }
-    return new int[(int) count];
+    return (int) count;
   }
 
   /** Number of rows of the operand. */
   public int size() {
-    return rows.length / groups;
+    return entries / groups;
   }
 
   public int groups() {
@@ -45,23 +96,29 @@ public final class RowMap {
 
   /** Source row of entry {@code i * groups + g}, or -1. */
   public int row(int entry) {
+    if (rows == null) {
+      rows = source.get();
+    }
     return rows[entry];
   }
 
+  /** All entries. */
   public int[] toArray() {
-    return rows.clone();
+    int[] made = rows;
+    return made == null ? source.get() : made.clone();
   }
 
   /** Whether every entry lies in {@code [-1, sourceRows)}. */
   boolean fits(long sourceRows) {
-    return Arrays.stream(rows).allMatch(row -> row >= -1 && row < sourceRows);
+    return least >= -1 && greatest < sourceRows;
   }
 
   /** Whether the entries, -1 apart, are each of {@code 0 .. size - 1} exactly once. */
   boolean covers(int size) {
     boolean[] seen = new boolean[size];
     int count = 0;
-    for (int row : rows) {
+    for (int entry = 0; entry < entries; entry++) {
+      int row = row(entry);
       if (row >= size || row >= 0 && seen[row]) {
         return false;
       }

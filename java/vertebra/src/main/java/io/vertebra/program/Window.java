@@ -29,7 +29,11 @@ public record Window(Extent size, Extent stride, Extent padding) {
     return size.time() * size.height() * size.width();
   }
 
-  /** The map of outputs for a map {@code [batch, (time,) height, width, channels]}; sizes round down. */
+  /**
+   * The map of outputs for a map {@code [batch, (time,) height, width, channels]}; sizes round down.
+   *
+   * @throws IllegalArgumentException if the window is larger than the padded map
+   */
   public Shape slide(Shape in, int channels) {
     int width = steps(in.dim(-2), size.width(), stride.width(), padding.width());
     int height = steps(in.dim(-3), size.height(), stride.height(), padding.height());
@@ -40,6 +44,9 @@ public record Window(Extent size, Extent stride, Extent padding) {
   }
 
   private static int steps(int length, int taps, int step, int pad) {
+    if (length + 2 * pad < taps) {
+      throw new IllegalArgumentException("a window of " + taps + " positions does not fit " + length + " with padding " + pad);
+    }
     return (length + 2 * pad - taps) / step + 1;
   }
 
@@ -50,24 +57,35 @@ public record Window(Extent size, Extent stride, Extent padding) {
    * @param in {@code [batch, (time,) height, width, channels]}
    */
   public RowMap rows(Shape in) {
+    return new RowMap(slide(in, 1).elements() * taps(), taps(), in.rows(), () -> entries(in));
+  }
+
+  private int[] entries(Shape in) {
     Shape out = slide(in, 1);
+    int[] entries = new int[out.rows() * taps()];
     int times = in.rank() == 4 ? 1 : in.dim(1);
     int outTimes = in.rank() == 4 ? 1 : out.dim(1);
     int height = in.dim(-3);
     int width = in.dim(-2);
     int outHeight = out.dim(-3);
     int outWidth = out.dim(-2);
-    int[] rows = new int[Math.multiplyExact(Math.toIntExact(out.elements()), taps())];
-    for (int i = 0; i < rows.length; i++) {
-      int tap = i % taps();
-      int position = i / taps();
-      int x = position % outWidth * stride.width() + tap % size.width() - padding.width();
-      int y = position / outWidth % outHeight * stride.height() + tap / size.width() % size.height() - padding.height();
-      int t = position / outWidth / outHeight % outTimes * stride.time() + tap / size.width() / size.height() - padding.time();
-      boolean inside = x >= 0 && x < width && y >= 0 && y < height && t >= 0 && t < times;
-      int image = position / outWidth / outHeight / outTimes;
-      rows[i] = inside ? ((image * times + t) * height + y) * width + x : -1;
+    int positions = entries.length / taps();
+    int next = 0;
+    for (int position = 0; position < positions; position++) {
+      int frame = position / outWidth / outHeight;
+      int firstTime = frame % outTimes * stride.time() - padding.time();
+      int firstY = position / outWidth % outHeight * stride.height() - padding.height();
+      int firstX = position % outWidth * stride.width() - padding.width();
+      for (int t = firstTime; t < firstTime + size.time(); t++) {
+        for (int y = firstY; y < firstY + size.height(); y++) {
+          boolean inside = t >= 0 && t < times && y >= 0 && y < height;
+          int line = ((frame / outTimes * times + t) * height + y) * width;
+          for (int x = firstX; x < firstX + size.width(); x++) {
+            entries[next++] = inside && x >= 0 && x < width ? line + x : -1;
+          }
+        }
+      }
     }
-    return new RowMap(rows, taps());
+    return entries;
   }
 }

@@ -5,6 +5,7 @@ import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.RelativePositions;
 import io.vertebra.backbone.Size;
+import io.vertebra.backbone.WeakCache;
 import io.vertebra.backbone.coatnet.CoAtNetConfig.Transformer;
 import io.vertebra.program.Activation;
 import io.vertebra.program.Epilogue;
@@ -16,8 +17,6 @@ import io.vertebra.program.Tensor;
 import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.Parameters;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 
 /**
@@ -40,7 +39,7 @@ final class TransformerBlock implements Block {
   private final Layer fc1;
   private final Layer fc2;
   private final float[] scale2;
-  private final Map<Size, Weights> biases = new ConcurrentHashMap<>();
+  private final WeakCache<Size, Weights> biases = new WeakCache<>();
 
   /** @param map that the model is built for */
   TransformerBlock(Transformer config, Layers layers, String name, int in, int out, boolean first, Size map) {
@@ -87,7 +86,7 @@ final class TransformerBlock implements Block {
     Size map = new Size(in.shape().dim(1), in.shape().dim(2));
     Tensor projected = r.linear("attn.qkv", in, norm1Folds() ? norm1.rows() : RowSource.PLAIN, qkv.weights(), qkv.epilogue());
     Tensor heard = r.windowAttention("attn", projected, new Op.WindowAttention(map.area(), heads, config.headDim(),
-        (float) (1 / Math.sqrt(config.headDim())), biases.computeIfAbsent(map, this::bias), null));
+        (float) (1 / Math.sqrt(config.headDim())), biases.get(map, () -> bias(map)), null));
     Tensor y = r.linear("attn.proj", heard, RowSource.PLAIN, proj.weights(), proj.epilogue().residual(around));
     Tensor hidden = r.linear("mlp.fc1", y, norm2.rows(), fc1.weights(), fc1.epilogue().activation(config.activation()));
     Tensor out = r.linear("mlp.fc2", hidden, RowSource.PLAIN, fc2.weights(), fc2.epilogue().residual(y));
@@ -111,7 +110,8 @@ final class TransformerBlock implements Block {
       throw new IllegalArgumentException("attention of " + heads + " heads over a map of " + map.rows() + "x" + map.columns()
           + " positions has more biases than an array can hold; take a smaller input");
     }
-    return layers.backend().packValues(Shape.of(heads, map.area(), map.area()), RelativePositions.expand(bias.table(map), map));
+    return layers.backend().packValues(Shape.of(heads, map.area(), map.area()),
+        () -> RelativePositions.expand(bias.table(map), map));
   }
 
   private Tensor inCheckpointOrder(Recorder r, Tensor projected) {

@@ -24,7 +24,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
 
 /**
  * Conformer (Peng et al., "Conformer: Local Features Coupling Global Representations for Visual Recognition", arXiv
@@ -357,10 +356,10 @@ public final class Conformer implements Backbone {
       int all = first + second;
       int batch = a.shape().rows();
       Tensor segments = r.sum("segments", Shape.of(batch * all, segment), Activation.IDENTITY,
-          Term.of(a, TokenGrid.map(batch * all, i -> i % all < first ? i / all * first + i % all : -1)),
-          Term.of(b, TokenGrid.map(batch * all, i -> i % all < first ? -1 : i / all * second + i % all - first)));
+          Term.of(a, RowMap.of(batch * all, 1, i -> i % all < first ? i / all * first + i % all : -1)),
+          Term.of(b, RowMap.of(batch * all, 1, i -> i % all < first ? -1 : i / all * second + i % all - first)));
       return r.layerNorm("concat", segments,
-          new RowSource(new RowMap(IntStream.range(0, batch * all).toArray(), all), null));
+          new RowSource(RowMap.of(batch * all, all, i -> i), null));
     }
   }
 

@@ -58,6 +58,18 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
     return BUILT_FOR;
   }
 
+  /** The published model projects every position of a map to a token's width, then pools; pooling first projects one position a token. */
+  @Override
+  public long savedMacs() {
+    long saved = 0;
+    for (int step = 2; step <= depth; step++) {
+      long side = BUILT_FOR / 4 >> stage(step);
+      long tokens = (side / pooling(step)) * (side / pooling(step));
+      saved += (side * side - tokens) * (width(step) / 4) * embedDim;
+    }
+    return saved;
+  }
+
   @Override
   public Preprocessing preprocessing() {
     return Preprocessing.official(BUILT_FOR);

@@ -2,8 +2,6 @@ package io.vertebra.backbone.conformer;
 
 import io.vertebra.program.RowMap;
 import io.vertebra.program.Shape;
-import java.util.Arrays;
-import java.util.function.IntUnaryOperator;
 
 /**
  * Where the tokens of a batch lie: for every image the class token, then a grid of patch tokens in reading order.
@@ -28,28 +26,28 @@ record TokenGrid(int batch, int rows, int columns) {
 
   /** The rows of the class tokens. */
   RowMap classes() {
-    return map(batch, image -> image * tokens());
+    return RowMap.of(batch, 1, image -> image * tokens());
   }
 
   /** The rows of the patch tokens. */
   RowMap patches() {
     int patches = tokens() - 1;
-    return map(batch * patches, patch -> patch / patches * tokens() + 1 + patch % patches);
+    return RowMap.of(batch * patches, 1, patch -> patch / patches * tokens() + 1 + patch % patches);
   }
 
   /** For every token, its row if it is a class token. */
   RowMap classesAmongTokens() {
-    return map(batch * tokens(), token -> token % tokens() == 0 ? token : -1);
+    return RowMap.of(batch * tokens(), 1, token -> token % tokens() == 0 ? token : -1);
   }
 
   /** For every token, row 0 if it is a class token. */
   RowMap oneClassAmongTokens() {
-    return map(batch * tokens(), token -> token % tokens() == 0 ? 0 : -1);
+    return RowMap.of(batch * tokens(), 1, token -> token % tokens() == 0 ? 0 : -1);
   }
 
   /** For every token, its number among the patches if it is one. */
   RowMap patchesAmongTokens() {
-    return map(batch * tokens(), token -> token % tokens() == 0 ? -1 : token - token / tokens() - 1);
+    return RowMap.of(batch * tokens(), 1, token -> token % tokens() == 0 ? -1 : token - token / tokens() - 1);
   }
 
   /**
@@ -58,7 +56,7 @@ record TokenGrid(int batch, int rows, int columns) {
   RowMap upsample(int size) {
     int width = columns * size;
     int height = rows * size;
-    return map(batch * height * width,
+    return RowMap.of((long) batch * height * width, 1,
         position -> (position / width / height * rows + position / width % height / size) * columns
         + position % width / size);
   }
@@ -67,16 +65,10 @@ record TokenGrid(int batch, int rows, int columns) {
    * For every position of the maps of a batch extended to the right and bottom, its row in those, {@code map}, or -1.
    */
   static RowMap padded(Shape map, int height, int width) {
-    return map(map.dim(0) * height * width, position -> {
+    return RowMap.of((long) map.dim(0) * height * width, 1, position -> {
       int y = position / width % height;
       int x = position % width;
       return y < map.dim(1) && x < map.dim(2) ? (position / width / height * map.dim(1) + y) * map.dim(2) + x : -1;
     });
-  }
-
-  static RowMap map(int length, IntUnaryOperator row) {
-    int[] entries = new int[length];
-    Arrays.setAll(entries, row);
-    return new RowMap(entries, 1);
   }
 }

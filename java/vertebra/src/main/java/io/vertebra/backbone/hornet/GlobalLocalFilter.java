@@ -6,6 +6,7 @@ import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.Size;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
+import io.vertebra.backbone.WeakCache;
 import io.vertebra.program.Activation;
 import io.vertebra.program.Norm;
 import io.vertebra.program.Op;
@@ -19,8 +20,6 @@ import io.vertebra.program.Weights;
 import io.vertebra.program.Window;
 import io.vertebra.weights.WeightsException;
 import java.util.Arrays;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * HorNet's global and local filter (Rao et al., "HorNet: Efficient High-Order Spatial Interactions with Recursive Gated Convolutions", arXiv
@@ -42,7 +41,7 @@ public final class GlobalLocalFilter {
   private final Table filter;
   private final Norm preNorm;
   private final Norm postNorm;
-  private final Map<Size, Weights> filters = new ConcurrentHashMap<>();
+  private final WeakCache<Size, Weights> filters = new WeakCache<>();
 
   /**
    * Reads {@code complex_weight [channels / 2, h, w, 2]}, {@code dw.weight}, {@code pre_norm} and {@code post_norm}.
@@ -102,9 +101,13 @@ public final class GlobalLocalFilter {
   static Table spectrum(float[] published, Size size) {
     int channels = published.length / size.area() / 2;
     float[] values = new float[published.length];
-    for (int i = 0; i < values.length; i++) {
-      int channel = i / 2 / size.area();
-      values[(i / 2 % size.area() * channels + channel) * 2 + i % 2] = published[i];
+    int next = 0;
+    for (int point = 0; point < size.area(); point++) {
+      for (int channel = 0; channel < channels; channel++) {
+        int from = 2 * (channel * size.area() + point);
+        values[next++] = published[from];
+        values[next++] = published[from + 1];
+      }
     }
     return new Table(size.rows(), size.columns(), 2 * channels, values);
   }
@@ -129,7 +132,7 @@ public final class GlobalLocalFilter {
     Tensor normed = r.layerNorm("pre_norm", x, RowSource.norm(preNorm));
     Tensor near = r.depthwiseConv("dw", normed,
         new Op.DepthwiseConv(local.weights(), null, Window.square(3, 1, 1), 0, 1, Activation.IDENTITY));
-    Tensor far = r.globalFilter("filter", normed, new Op.GlobalFilter(filters.computeIfAbsent(map, this::pack), half));
+    Tensor far = r.globalFilter("filter", normed, new Op.GlobalFilter(filters.get(map, () -> pack(map)), half));
     int rows = shape.rows();
     Tensor both = r.sum("concat", Shape.of(2 * rows, half), Activation.IDENTITY, Term.of(near, block(2 * rows, 0, rows)),
         Term.of(far, block(2 * rows, rows, rows)));
@@ -160,9 +163,7 @@ public final class GlobalLocalFilter {
 
   /** Rows {@code 0 ...} for {@code count} places from {@code first} on, nothing elsewhere. */
   private static RowMap block(int size, int first, int count) {
-    int[] rows = new int[size];
-    Arrays.setAll(rows, i -> i >= first && i < first + count ? i - first : -1);
-    return new RowMap(rows, 1);
+    return RowMap.of(size, 1, i -> i >= first && i < first + count ? i - first : -1);
   }
 
   /** For every position the runs of channels, of the local rows and after them the global ones, in the output's order. */
@@ -180,9 +181,7 @@ public final class GlobalLocalFilter {
       next += 2 * runs;
       first += runs;
     }
-    int[] rows = new int[positions * order.length];
-    Arrays.setAll(rows, i -> order[i % order.length] + i / order.length * runsOfHalf);
-    return new RowMap(rows, order.length);
+    return RowMap.of((long) positions * order.length, order.length, i -> order[i % order.length] + i / order.length * runsOfHalf);
   }
 
   private Table resized(Size map) {
@@ -191,13 +190,15 @@ public final class GlobalLocalFilter {
 
   /** The filter for a map of a size. What a real inverse transform drops is taken out, so that the filter is Hermitian where it has to be. */
   private Weights pack(Size map) {
-    Table table = resized(map);
-    float[] values = table.values().clone();
-    symmetrise(table, values, 0);
-    if (map.columns() % 2 == 0) {
-      symmetrise(table, values, map.columns() / 2);
-    }
-    return layers.backend().packValues(Shape.of(table.height(), table.width(), channels / 2, 2), values);
+    return layers.backend().packValues(Shape.of(map.rows(), map.columns() / 2 + 1, channels / 2, 2), () -> {
+      Table table = resized(map);
+      float[] values = table.values().clone();
+      symmetrise(table, values, 0);
+      if (map.columns() % 2 == 0) {
+        symmetrise(table, values, map.columns() / 2);
+      }
+      return values;
+    });
   }
 
   /** Replaces a column by its Hermitian part, {@code (K[u] + conj(K[-u])) / 2}. */

@@ -15,7 +15,6 @@ import io.vertebra.program.Tensor;
 import io.vertebra.program.Window;
 import io.vertebra.weights.Parameters;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -72,13 +71,11 @@ public final class HorFpn implements Neck {
     int width = to.dim(2);
     float down = (float) from.dim(1) / height;
     float across = (float) from.dim(2) / width;
-    int[] rows = new int[to.rows()];
-    Arrays.setAll(rows, i -> {
+    return RowMap.of(to.rows(), 1, i -> {
       int row = Math.min((int) (i / width % height * down), from.dim(1) - 1);
       int column = Math.min((int) (i % width * across), from.dim(2) - 1);
       return (i / width / height * from.dim(1) + row) * from.dim(2) + column;
     });
-    return new RowMap(rows, 1);
   }
 
   @Override

@@ -13,7 +13,6 @@ import io.vertebra.program.RowSource;
 import io.vertebra.program.Shape;
 import io.vertebra.program.Tensor;
 import io.vertebra.program.Weights;
-import java.util.Arrays;
 
 /**
  * Stages 3 and 4 of the light UniFormers (Li et al., "UniFormer: Unifying Convolution and Self-attention for Visual
@@ -44,10 +43,8 @@ final class TokenHourglass {
   /** The state before stage 3. */
   State begin(Recorder r, Tensor map) {
     int batch = map.shape().dim(0);
-    int[] nothing = new int[batch];
-    Arrays.fill(nothing, -1);
     Tensor token = r.sum("cls_token", Shape.of(batch, 1, map.shape().channels()), Activation.IDENTITY,
-        Term.of(map, new RowMap(nothing, 1)), Term.of(classToken, new RowMap(new int[batch], 1)));
+        Term.of(map, RowMap.of(batch, 1, image -> -1)), Term.of(classToken, RowMap.of(batch, 1, image -> 0)));
     return new State(map, token, null);
   }
 
@@ -106,20 +103,15 @@ final class TokenHourglass {
         proj.epilogue());
     Tensor gain = r.linear("representative.fc2", hidden, new RowSource(last, null), fc2.weights(),
         fc2.epilogue().residual(attended));
-    int[] others = new int[shape.rows()];
-    int[] own = new int[shape.rows()];
-    int[] image = new int[shape.rows()];
-    Arrays.setAll(others, i -> i % rows == rows - 1 ? -1 : i);
-    Arrays.setAll(own, i -> i % rows == rows - 1 ? i : -1);
-    Arrays.setAll(image, i -> i % rows == rows - 1 ? i / rows : -1);
-    return r.sum("representative", shape, Activation.IDENTITY, Term.of(after, new RowMap(others, 1)),
-        Term.of(before, new RowMap(own, 1)), Term.of(gain, new RowMap(image, 1)));
+    RowMap others = RowMap.of(shape.rows(), 1, i -> i % rows == rows - 1 ? -1 : i);
+    RowMap own = RowMap.of(shape.rows(), 1, i -> i % rows == rows - 1 ? i : -1);
+    RowMap image = RowMap.of(shape.rows(), 1, i -> i % rows == rows - 1 ? i / rows : -1);
+    return r.sum("representative", shape, Activation.IDENTITY, Term.of(after, others), Term.of(before, own),
+        Term.of(gain, image));
   }
 
   private static RowMap rowOfEach(Shape shape, int row) {
-    int[] rows = new int[shape.dim(0)];
-    Arrays.setAll(rows, image -> image * shape.dim(1) + row);
-    return new RowMap(rows, 1);
+    return RowMap.of(shape.dim(0), 1, image -> image * shape.dim(1) + row);
   }
 
   /** Names the class token and the scores, those of stage 3 on the coarser map, for tests. */

@@ -225,9 +225,7 @@ public final class UniFormer implements Backbone {
   private static RowMap timeRows(Shape shape) {
     int frames = shape.dim(1);
     int area = shape.dim(2) * shape.dim(3);
-    int[] rows = new int[shape.rows()];
-    Arrays.setAll(rows, i -> (i / (frames * area) * frames + i % frames) * area + i / frames % area);
-    return new RowMap(rows, 1);
+    return RowMap.of(shape.rows(), 1, i -> (i / (frames * area) * frames + i % frames) * area + i / frames % area);
   }
 
   private void classify(Recorder r, Tensor x) {
