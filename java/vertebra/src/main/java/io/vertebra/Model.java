@@ -206,6 +206,11 @@ public final class Model implements AutoCloseable {
     return backbone.embeddingWidth();
   }
 
+  /** Channels of the input; 3 for images. */
+  public int inputChannels() {
+    return backbone.inputChannels();
+  }
+
   public Preprocessing preprocessing() {
     return preprocessing;
   }

@@ -142,11 +142,18 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  /** Classifies a raw input with {@code observer} around every step. */
+  /**
+   * Runs a raw input as far as the weights go, to probabilities, an embedding or feature maps, with {@code observer} around every step.
+   *
+   * @param shape {@code [batch, channels, (frames,) height, width]}
+   */
   public void observe(float[] input, Shape shape, Observer observer) {
     enter();
     try {
-      prepare(input, shape, CLASSIFY, false).program.run(observer);
+      Backbone backbone = model.backbone();
+      boolean dense = backbone.embeddingWidth() == 0;
+      Set<String> outputs = dense ? Set.copyOf(backbone.featureNames()) : backbone.classes() > 0 ? CLASSIFY : EMBED;
+      prepare(input, shape, outputs, dense).program.run(observer);
     } finally {
       running.unlock();
     }

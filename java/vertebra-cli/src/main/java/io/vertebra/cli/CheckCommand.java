@@ -14,10 +14,6 @@ import picocli.CommandLine.Mixin;
 @Command(name = "check",
     description = "Shows what this machine gives: instruction set, threads, measured arithmetic and memory bandwidth.")
 final class CheckCommand implements Callable<Integer> {
-  private static final double SECONDS = 0.15;
-  private static final long MEMORY_BYTES = 256 << 20;
-  private static final long MAX_MEMORY_BYTES = 1 << 30;
-
   @Mixin
   private Output output;
 
@@ -60,21 +56,13 @@ final class CheckCommand implements Callable<Integer> {
     add("kernels", "kernels", CpuBackend.kernels(), "");
     add("native_library", "native library in", CpuBackend.libraryFolder(), "");
     try (CpuBackend one = new CpuBackend(1)) {
-      addRate("fma_1_thread", "FMA peak, 1 thread", one.measureFma(SECONDS), "GFLOP/s");
+      addRate("fma_1_thread", "FMA peak, 1 thread", one.measureFma(Roofline.SECONDS), "GFLOP/s");
     }
     try (CpuBackend all = new CpuBackend(threads)) {
-      addRate("fma_all_threads", "FMA peak, all threads", all.measureFma(SECONDS), "GFLOP/s");
-      long largest = 0;
-      for (Cpu.Cache cache : cpu.caches()) {
-        // A thread copies between two blocks. They take a quarter of the cache, which two hardware threads may share
-        // even where a virtual machine does not say so; the last level is shared by all.
-        long sharers = cache.name().equals("L3") ? threads : 1;
-        addRate("copy_" + cache.name().toLowerCase(Locale.ROOT), "copying in " + cache.name(),
-            all.measureCopy(cache.bytes() / 8 / sharers, SECONDS), "GB/s");
-        largest = cache.bytes();
-      }
-      long total = Math.min(MAX_MEMORY_BYTES, Math.max(MEMORY_BYTES, 4 * largest));
-      addRate("copy_memory", "copying in memory", all.measureCopy(total / 2 / threads, SECONDS), "GB/s");
+      Roofline machine = Roofline.measure(all, cpu);
+      addRate("fma_all_threads", "FMA peak, all threads", machine.peakFlops(), "GFLOP/s");
+      machine.levels().forEach(level -> addRate("copy_" + level.name().toLowerCase(Locale.ROOT),
+          "copying in " + level.name(), level.bytesPerSecond(), "GB/s"));
     }
   }
 

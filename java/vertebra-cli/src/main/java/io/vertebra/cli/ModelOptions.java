@@ -18,8 +18,8 @@ final class ModelOptions {
 
   @Option(names = "--model", paramLabel = "NAME",
       description = "A published model, as the command models lists them, or an embedded one that reads digits:"
-          + " digits-swin, digits-coatnet, digits-uniformer, digits-hornet, digits-conformer. Left out, the weights tell;"
-          + " without weights, too, it is digits-swin.")
+          + " digits-swin, digits-coatnet, digits-uniformer, digits-hornet, digits-conformer. Left out, the weights"
+          + " tell; without weights, too, it is digits-swin.")
   private String name;
 
   @Option(names = "--weights", paramLabel = "FILE",
@@ -43,6 +43,10 @@ final class ModelOptions {
   /** Whether a model that comes with its weights was chosen, by its name or by choosing nothing. */
   boolean isDigits() {
     return name == null ? weights == null && !formulaWeights : Digits.names().contains(name);
+  }
+
+  int threads() {
+    return backend.threads();
   }
 
   /** Loads the model. */

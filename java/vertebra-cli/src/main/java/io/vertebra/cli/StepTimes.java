@@ -1,0 +1,84 @@
+package io.vertebra.cli;
+
+import io.vertebra.program.Call;
+import io.vertebra.program.Observer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.ToLongFunction;
+
+/** When the steps of several runs of one program began and ended. */
+final class StepTimes implements Observer {
+  private final List<Call> calls = new ArrayList<>();
+  /** Of each run the begin and end of every step, in turn, in nanoseconds. */
+  private final List<long[]> runs = new ArrayList<>();
+  private long[] run = new long[0];
+
+  @Override
+  public void before(int index, Call call) {
+    if (index == 0) {
+      run = new long[2 * calls.size()];
+      runs.add(run);
+    }
+    if (index == calls.size()) {
+      calls.add(call);
+      run = Arrays.copyOf(run, 2 * calls.size());
+      runs.set(runs.size() - 1, run);
+    }
+    run[2 * index] = System.nanoTime();
+  }
+
+  @Override
+  public void after(int index, Call call) {
+    run[2 * index + 1] = System.nanoTime();
+  }
+
+  /** Forgets the runs so far. */
+  void clear() {
+    runs.clear();
+  }
+
+  List<Call> calls() {
+    return calls;
+  }
+
+  int runs() {
+    return runs.size();
+  }
+
+  /** In nanoseconds, as the end. */
+  long begin(int run, int step) {
+    return runs.get(run)[2 * step];
+  }
+
+  long end(int run, int step) {
+    return runs.get(run)[2 * step + 1];
+  }
+
+  /** The median time of a step, in seconds. */
+  double seconds(int step) {
+    return median(times -> times[2 * step + 1] - times[2 * step]);
+  }
+
+  /** The median of the time from the first step's begin to the last one's end, in seconds. */
+  double runSeconds() {
+    return median(times -> times[times.length - 1] - times[0]);
+  }
+
+  /** The median of the time a run spends between its steps, in seconds. */
+  double secondsBetween() {
+    return median(times -> {
+      long between = 0;
+      for (int i = 2; i < times.length; i += 2) {
+        between += times[i] - times[i - 1];
+      }
+      return between;
+    });
+  }
+
+  private double median(ToLongFunction<long[]> value) {
+    long[] sorted = runs.stream().mapToLong(value).sorted().toArray();
+    int middle = sorted.length / 2;
+    return (sorted[middle] + sorted[(sorted.length - 1) / 2]) / 2.0 / 1e9;
+  }
+}

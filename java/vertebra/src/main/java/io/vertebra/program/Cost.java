@@ -1,0 +1,89 @@
+package io.vertebra.program;
+
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * What a call takes at the least: arithmetic, and memory to move. Compared with what a machine can do, it bounds the
+ * call's time from below.
+ *
+ * @param flops operations of matrix products, convolutions and Fourier transforms, a multiplication or addition
+ *     counting one; 0 for calls that only pass over their data, since moving it takes longer
+ * @param activationBytes of the elements that are read, each counted once however often it is used, and those written
+ * @param weights what is read of them; calls may share some
+ */
+public record Cost(long flops, long activationBytes, Set<Weights> weights) {
+
+  public static Cost of(Call call) {
+    Op op = call.op();
+    Shape in = call.in().shape();
+    Shape out = call.out().shape();
+    long elements = operandElements(op, in, out) + out.elements();
+    // Beside the operand a call reads a tensor no larger than its output, or as many elements of a larger one.
+    elements += call.reads().stream().distinct().filter(tensor -> tensor != call.in())
+        .mapToLong(tensor -> Math.min(tensor.shape().elements(), out.elements())).sum();
+    return new Cost(flops(op, call.macs(), out), Float.BYTES * elements,
+        weights(op).filter(Objects::nonNull).collect(Collectors.toUnmodifiableSet()));
+  }
+
+  /** Bytes of {@link #weights}, in fp32. */
+  public long weightBytes() {
+    return weights.stream().mapToLong(read -> Float.BYTES * read.shape().elements()).sum();
+  }
+
+  public long bytes() {
+    return activationBytes + weightBytes();
+  }
+
+  private static long flops(Op op, long macs, Shape out) {
+    if (!(op instanceof Op.GlobalFilter filter)) {
+      return 2 * macs;
+    }
+    // A fast Fourier transform of n real points takes 5/2 n log2(n); there are two, and a complex product for every
+    // frequency between them.
+    double points = (double) out.dim(1) * out.dim(2);
+    double frequencies = filter.filter().shape().elements() / 2.0 / out.channels();
+    double channel = 5 * points * Math.log(points) / Math.log(2) + 6 * frequencies;
+    return Math.round(channel * out.channels() * out.dim(0));
+  }
+
+  /** Elements of the operand that are read. */
+  private static long operandElements(Op op, Shape in, Shape out) {
+    long read = in.elements();
+    if (op instanceof Op.Linear linear && linear.rows().map() != null) {
+      read = (long) linear.rows().map().size() * linear.weights().shape().dim(1);
+    } else if (op instanceof Op.LayerNorm || op instanceof Op.Sum) {
+      read = out.elements();
+    } else if (op instanceof Op.DepthwiseConv conv) {
+      read = (long) in.rows() * out.channels() / conv.multiplier();
+    } else if (op instanceof Op.GlobalFilter) {
+      read = (long) in.rows() * out.channels();
+    }
+    return Math.min(read, in.elements());
+  }
+
+  private static Stream<Weights> weights(Op op) {
+    if (op instanceof Op.Linear linear) {
+      return Stream.concat(norm(linear.rows()), Stream.of(linear.weights(), linear.epilogue().bias()));
+    } else if (op instanceof Op.LayerNorm norm) {
+      return norm(norm.rows());
+    } else if (op instanceof Op.WindowAttention attention) {
+      return Stream.ofNullable(attention.bias());
+    } else if (op instanceof Op.DepthwiseConv conv) {
+      return Stream.of(conv.weights(), conv.bias());
+    } else if (op instanceof Op.GlobalFilter filter) {
+      return Stream.of(filter.filter());
+    } else if (op instanceof Op.Affine affine) {
+      return Stream.of(affine.scale(), affine.shift());
+    } else if (op instanceof Op.Sum sum) {
+      return sum.terms().stream().map(Op.Sum.Term::weights);
+    }
+    return Stream.empty();
+  }
+
+  private static Stream<Weights> norm(RowSource rows) {
+    return rows.norm() == null ? Stream.empty() : Stream.of(rows.norm().gamma(), rows.norm().beta());
+  }
+}
