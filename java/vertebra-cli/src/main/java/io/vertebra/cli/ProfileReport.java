@@ -91,7 +91,7 @@ record ProfileReport(Profile profile, List<Step> rows, Roofline machine) {
     return row.seconds() / profile.seconds();
   }
 
-  private static List<Integer> dims(Shape shape) {
+  static List<Integer> dims(Shape shape) {
     return IntStream.of(shape.toArray()).boxed().toList();
   }
 
