@@ -105,8 +105,8 @@ record Profile(List<Step> steps, double secondsBetween) {
 
   /** For names that differ in indices alone: {@code *} in the place of those that do. */
   private static String commonName(String name, String other) {
-    Matcher index = INDEX.matcher(name);
-    Matcher otherIndex = INDEX.matcher(other);
-    return index.replaceAll(match -> otherIndex.find() && otherIndex.group().equals(match.group()) ? match.group() : "*");
+    Matcher others = INDEX.matcher(other);
+    return INDEX.matcher(name)
+        .replaceAll(index -> others.find() && others.group().equals(index.group()) ? index.group() : "*");
   }
 }

@@ -69,7 +69,8 @@ record ProfileReport(Profile profile, List<Step> rows, Roofline machine) {
     output.object("machine", rates);
     for (Step row : rows) {
       output.object("layer", row.name(), "operation", row.op(), "kind", row.kind(),
-          "input", dims(row.call().in().shape()), "output", dims(row.call().out().shape()), "steps", row.count(), "seconds", row.seconds(), "share", share(row),
+          "input", dims(row.call().in().shape()), "output", dims(row.call().out().shape()), "steps", row.count(),
+          "seconds", row.seconds(), "share", share(row),
           "flops", row.flops(), "bytes", row.bytes(), "gflops", row.flops() / row.seconds() / 1e9, "gb_s",
           row.bytes() / row.seconds() / 1e9, "of_peak", row.arithmetic() / row.seconds(), "of_bound",
           row.floor() / row.seconds());
