@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.sun.management.ThreadMXBean;
+import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Families;
+import io.vertebra.backbone.hornet.HorNetConfig;
 import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.demo.Digits;
@@ -22,6 +24,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
@@ -208,6 +211,55 @@ class SessionTest {
         assertThat(pooled).hasSize(768).doesNotContain(Float.NaN);
       }
     }
+  }
+
+  /** Of every size there are filters and bias tables of its own. */
+  @Test
+  void everChangingSizesTakeBoundedMemory() throws InterruptedException {
+    SwinConfig timm = SwinConfig.of(Map.of("embed_dim", 8, "depths", List.of(1, 2), "num_heads", List.of(1, 2), "window_size", 32),
+        SwinConfig.Behaviour.TIMM);
+    Map<String, Object> filter = Map.of("order", 2, "filter", "gf", "h", 4, "w", 3);
+    HorNetConfig hornet = HorNetConfig.of(Map.of("base_dim", 8, "depths", List.of(2, 2), "num_classes", 5, "gnconv", List.of(filter, filter)), false);
+    for (Architecture architecture : List.of(timm, hornet)) {
+      try (Model model = Model.builder().architecture(architecture).weights(new FormulaWeights()).threads(2).build();
+          Session session = model.newSession()) {
+        float[] first = pooled(session, 64);
+        for (int side = 68; side < 228; side += 4) {
+          assertThat(pooled(session, side)).doesNotContain(Float.NaN);
+        }
+        float[] again = pooled(session, 64);
+        assertThat(again).isEqualTo(first);
+        for (int side = 224; side > 208; side -= 4) {
+          pooled(session, side);
+        }
+        long few = settled();
+        for (int round = 0; round < 2; round++) {
+          for (int side = 68; side < 228; side += 4) {
+            pooled(session, side);
+          }
+        }
+        for (int side = 224; side > 208; side -= 4) {
+          pooled(session, side);
+        }
+        assertThat(settled()).as(architecture.family()).isLessThanOrEqualTo(few);
+      }
+    }
+  }
+
+  private static float[] pooled(Session session, int side) {
+    Shape shape = Shape.of(1, 3, side, side);
+    return session.run(FormulaWeights.input("x", shape), shape, Set.of(Backbone.POOLED)).get(Backbone.POOLED);
+  }
+
+  /** Native memory held once the collector has freed what it can. */
+  private static long settled() throws InterruptedException {
+    long least = Long.MAX_VALUE;
+    for (int i = 0; i < 5; i++) {
+      System.gc();
+      Thread.sleep(50);
+      least = Math.min(least, CpuBackend.allocatedBytes());
+    }
+    return least;
   }
 
   @Test

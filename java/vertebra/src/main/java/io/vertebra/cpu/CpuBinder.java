@@ -4,6 +4,7 @@ import io.vertebra.program.Activation;
 import io.vertebra.program.Call;
 import io.vertebra.program.Epilogue;
 import io.vertebra.program.Op;
+import io.vertebra.program.RegionMask;
 import io.vertebra.program.RowMap;
 import io.vertebra.program.RowSource;
 import io.vertebra.program.Shape;
@@ -124,7 +125,7 @@ final class CpuBinder implements AutoCloseable {
     vtb_window_attention_args args = struct(vtb_window_attention_args::new, vtb_window_attention_args.class)
         .windows(windows).windows_per_image(op.mask() == null ? windows : op.mask().windows()).tokens(op.tokens())
         .heads(op.heads()).head_dim(op.headDim()).scale(op.scale()).qkv(address(call.in())).bias(backend.values(op.bias()))
-        .regions(op.mask() == null ? 0 : upload(op.mask(), op.mask().toArray())).out(address(call.out()));
+        .regions(upload(op.mask())).out(address(call.out()));
     needScratch(Native.vtb_window_attention_scratch(args), args::scratch);
     return new Step(Native::vtb_window_attention, args.address());
   }
@@ -293,13 +294,17 @@ final class CpuBinder implements AutoCloseable {
     return view.apply(NativeMemory.at(memory.address(), memory.bytes()));
   }
 
+  /** Uploads an index array once, however many calls use it. */
   private long upload(RowMap map) {
-    return map == null ? 0 : upload(map, map.toArray());
+    return map == null ? 0 : uploaded.computeIfAbsent(map, key -> {
+      NativeMemory memory = keep(new NativeMemory((long) map.entries() * Integer.BYTES));
+      map.copyTo(memory.buffer(0, memory.bytes()).asIntBuffer());
+      return memory;
+    }).address();
   }
 
-  /** Uploads an index array once, however many calls use it. */
-  private long upload(Object key, int[] values) {
-    return uploaded.computeIfAbsent(key, k -> keep(NativeMemory.of(values))).address();
+  private long upload(RegionMask mask) {
+    return mask == null ? 0 : uploaded.computeIfAbsent(mask, key -> keep(NativeMemory.of(mask.toArray()))).address();
   }
 
   private NativeMemory keep(NativeMemory memory) {

@@ -1,8 +1,9 @@
 package io.vertebra.program;
 
+import java.nio.IntBuffer;
 import java.util.Arrays;
+import java.util.function.Consumer;
 import java.util.function.IntUnaryOperator;
-import java.util.function.Supplier;
 
 /**
  * Says which rows of a tensor an operation touches: row {@code i} of the operand is the concatenation of {@code groups} source
@@ -18,7 +19,7 @@ public final class RowMap {
   /** All entries lie in {@code [least, greatest]}. */
   private final int least;
   private final int greatest;
-  private final Supplier<int[]> source;
+  private final Consumer<IntBuffer> source;
   private volatile int[] rows;
 
   public RowMap(int[] rows, int groups) {
@@ -47,9 +48,9 @@ public final class RowMap {
    * A map that may be large and is made when it is needed.
    *
    * @param sourceRows what the entries are below
-   * @param source makes the entries, of which there are {@code count}, a multiple of {@code groups}; each time new
+   * @param source puts the entries, of which there are {@code count}, a multiple of {@code groups}
    */
-  RowMap(long count, int groups, int sourceRows, Supplier<int[]> source) {
+  RowMap(long count, int groups, int sourceRows, Consumer<IntBuffer> source) {
     this.entries = checked(count);
     this.groups = groups;
     this.least = -1;
@@ -85,6 +86,11 @@ public final class RowMap {
     return (int) count;
   }
 
+  /** {@code size() * groups()}. */
+  public int entries() {
+    return entries;
+  }
+
   /** Number of rows of the operand. */
   public int size() {
     return entries / groups;
@@ -97,15 +103,25 @@ public final class RowMap {
   /** Source row of entry {@code i * groups + g}, or -1. */
   public int row(int entry) {
     if (rows == null) {
-      rows = source.get();
+      rows = toArray();
     }
     return rows[entry];
   }
 
   /** All entries. */
   public int[] toArray() {
-    int[] made = rows;
-    return made == null ? source.get() : made.clone();
+    int[] array = new int[entries];
+    copyTo(IntBuffer.wrap(array));
+    return array;
+  }
+
+  /** Puts all entries. */
+  public void copyTo(IntBuffer buffer) {
+    if (rows == null) {
+      source.accept(buffer);
+    } else {
+      buffer.put(rows);
+    }
   }
 
   /** Whether every entry lies in {@code [-1, sourceRows)}. */

@@ -1,5 +1,7 @@
 package io.vertebra.program;
 
+import java.nio.IntBuffer;
+
 /**
  * A window that slides over a map in steps, in time, height and width. A map without time is one of a single frame.
  *
@@ -57,20 +59,18 @@ public record Window(Extent size, Extent stride, Extent padding) {
    * @param in {@code [batch, (time,) height, width, channels]}
    */
   public RowMap rows(Shape in) {
-    return new RowMap(slide(in, 1).elements() * taps(), taps(), in.rows(), () -> entries(in));
+    return new RowMap(slide(in, 1).elements() * taps(), taps(), in.rows(), entries -> put(in, entries));
   }
 
-  private int[] entries(Shape in) {
+  private void put(Shape in, IntBuffer entries) {
     Shape out = slide(in, 1);
-    int[] entries = new int[out.rows() * taps()];
+    int positions = out.rows();
     int times = in.rank() == 4 ? 1 : in.dim(1);
     int outTimes = in.rank() == 4 ? 1 : out.dim(1);
     int height = in.dim(-3);
     int width = in.dim(-2);
     int outHeight = out.dim(-3);
     int outWidth = out.dim(-2);
-    int positions = entries.length / taps();
-    int next = 0;
     for (int position = 0; position < positions; position++) {
       int frame = position / outWidth / outHeight;
       int firstTime = frame % outTimes * stride.time() - padding.time();
@@ -81,11 +81,10 @@ public record Window(Extent size, Extent stride, Extent padding) {
           boolean inside = t >= 0 && t < times && y >= 0 && y < height;
           int line = ((frame / outTimes * times + t) * height + y) * width;
           for (int x = firstX; x < firstX + size.width(); x++) {
-            entries[next++] = inside && x >= 0 && x < width ? line + x : -1;
+            entries.put(inside && x >= 0 && x < width ? line + x : -1);
           }
         }
       }
     }
-    return entries;
   }
 }

@@ -109,6 +109,58 @@ class CpuBackendTest {
     assertThat(CpuBackend.allocatedBytes()).isEqualTo(before);
   }
 
+  /** Runs the collector until so few bytes are held, for up to ten seconds. */
+  private static void awaitAllocated(long bytes) throws InterruptedException {
+    for (int i = 0; i < 200 && CpuBackend.allocatedBytes() > bytes; i++) {
+      System.gc();
+      Thread.sleep(50);
+    }
+    assertThat(CpuBackend.allocatedBytes()).isLessThanOrEqualTo(bytes);
+  }
+
+  @Test
+  void weightsLiveAsLongAsAProgramThatReadsThem() throws InterruptedException {
+    try (CpuBackend backend = new CpuBackend(2)) {
+      long before = CpuBackend.allocatedBytes();
+      runWhileOtherWeightsAreFreed(backend);
+      awaitAllocated(before);
+    }
+  }
+
+  private static void runWhileOtherWeightsAreFreed(CpuBackend backend) throws InterruptedException {
+    try (Program program = backend.compile(linear(matrix(backend, 5, 40), Epilogue.bias(null)))) {
+      long used = CpuBackend.allocatedBytes();
+      for (int i = 0; i < 8; i++) {
+        backend.packValues(Shape.of(1 << 20), new float[1 << 20]);
+        matrix(backend, 1000, 1000);
+      }
+      assertThatThrownBy(() -> backend.packMatrix(Parameter.of("broken", Shape.of(1, 1), new float[] {Float.NaN})));
+      awaitAllocated(used);
+      assertThat(CpuBackend.allocatedBytes()).isEqualTo(used);
+      // Freed memory is handed out again.
+      Weights others = matrix(backend, 5, 40);
+      program.input().put(new float[120]);
+      program.input().put(0, 1).put(40, 2).put(119, 3);
+      program.run();
+      assertThat(program.read("y")).containsExactly(1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3);
+      assertThat(others.shape()).isEqualTo(Shape.of(5, 40));
+    }
+  }
+
+  @Test
+  void theCollectorIsAskedToLookWhenWeightsPileUp() throws InterruptedException {
+    try (CpuBackend backend = new CpuBackend(1)) {
+      long most = 0;
+      float[] values = new float[1 << 24];
+      for (int i = 0; i < 40; i++) {
+        backend.packValues(Shape.of(values.length), values);
+        most = Math.max(most, CpuBackend.allocatedBytes());
+        Thread.sleep(5);
+      }
+      assertThat(most).as("of 2.7 GB that were packed").isLessThan(2L << 30);
+    }
+  }
+
   @Test
   void closedProgramsSaySo() {
     try (CpuBackend backend = new CpuBackend(1)) {

@@ -135,9 +135,9 @@ public final class HorNet implements Backbone {
   private Tensor stem(Recorder r) {
     Shape image = r.input().shape();
     int least = config.stride(config.stages() - 1);
-    if (image.rank() != 4 || image.dim(1) < least || image.dim(2) < least) {
-      throw new IllegalArgumentException("an input of " + image + " is too small: HorNet takes [batch, height, width, channels] from " + least
-          + "x" + least + " pixels on");
+    if (image.dim(1) < least || image.dim(2) < least) {
+      throw new IllegalArgumentException("an input of " + image.dim(1) + "x" + image.dim(2) + " pixels is too small: HorNet takes "
+          + least + "x" + least + " or more");
     }
     Tensor x = convolve(r, "downsample_layers.0.0", r.input(), stem, HorNetConfig.PATCH);
     return r.layerNorm("downsample_layers.0.1", x, RowSource.norm(stemNorm));

@@ -7,6 +7,7 @@ import io.vertebra.backbone.RelativePositions;
 import io.vertebra.backbone.Size;
 import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.backbone.TableResize;
+import io.vertebra.backbone.WeakCache;
 import io.vertebra.backbone.WindowPartition;
 import io.vertebra.backbone.swin.SwinConfig.Behaviour;
 import io.vertebra.program.Activation;
@@ -24,11 +25,9 @@ import io.vertebra.program.Tensor;
 import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameters;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 
 /**
@@ -49,8 +48,8 @@ public final class Swin implements Backbone {
   private final List<Stage> stages = new ArrayList<>();
   private final Norm norm;
   private final Layer head;
-  private final Map<Integer, Norm> featureNorms = new ConcurrentHashMap<>();
-  private final Map<List<Object>, Weights> constants = new ConcurrentHashMap<>();
+  private final Map<Integer, Norm> featureNorms = new HashMap<>();
+  private final WeakCache<List<Object>, Weights> constants = new WeakCache<>();
 
   private record Block(Norm norm1, Layer qkv, Table biasTable, Layer proj, Norm norm2, Layer fc1, Layer fc2) {}
 
@@ -80,9 +79,8 @@ public final class Swin implements Backbone {
     for (int stage : config.featureStages()) {
       String name = "norm" + stage;
       // Classification checkpoints have no feature norms; the reference starts them at scale 1, shift 0.
-      if (!config.finalNorm() || parameters.has(name + ".weight")) {
-        featureNorms.put(stage, layers.norm(name, config.width(stage), EPS));
-      }
+      boolean given = !config.finalNorm() || parameters.has(name + ".weight");
+      featureNorms.put(stage, given ? layers.norm(name, config.width(stage), EPS) : layers.unitNorm(config.width(stage), EPS));
     }
     parameters.ignore(name -> name.endsWith("relative_position_index") || name.endsWith("attn_mask"));
     parameters.finish();
@@ -166,7 +164,7 @@ public final class Swin implements Backbone {
       r.output("stage" + i, out);
       if (config.featureStages().contains(i)) {
         String name = "norm" + i;
-        Norm featureNorm = featureNorms.computeIfAbsent(i, index -> unitNorm(config.width(index)));
+        Norm featureNorm = featureNorms.get(i);
         r.output("out" + i, () -> r.layerNorm(name, out, RowSource.norm(featureNorm)));
       }
       if (stage.merging != null) {
@@ -200,9 +198,8 @@ public final class Swin implements Backbone {
     if (absolutePositions != null) {
       Table table = TableResize.bicubic(absolutePositions, map.rows(), map.columns());
       Weights positions = constant(List.of("absolute_pos_embed", map), Shape.of(map.area(), config.width()), table::values);
-      int[] rows = new int[x.shape().rows()];
-      Arrays.setAll(rows, i -> i % map.area());
-      x = r.sum("absolute_pos_embed", x.shape(), Activation.IDENTITY, Term.of(x), Term.of(positions, new RowMap(rows, 1)));
+      RowMap rows = RowMap.of(x.shape().rows(), 1, i -> i % map.area());
+      x = r.sum("absolute_pos_embed", x.shape(), Activation.IDENTITY, Term.of(x), Term.of(positions, rows));
     }
     return x;
   }
@@ -226,15 +223,13 @@ public final class Swin implements Backbone {
     // Whole rows of a patch are one segment where patches tile the image's width; else every pixel is one.
     int step = width % patch == 0 ? patch : 1;
     int groups = patch * patch / step;
-    int[] rows = RowMap.entries((long) image.dim(0) * map.area() * groups);
-    Arrays.setAll(rows, i -> {
+    return RowMap.of((long) image.dim(0) * map.area() * groups, groups, i -> {
       int token = i / groups;
       int pixel = i % groups * step;
       int y = token / map.columns() % map.rows() * patch + pixel / patch;
       int x = token % map.columns() * patch + pixel % patch;
       return y >= height || x >= width ? -1 : ((token / map.area() * height + y) * width + x) / step;
     });
-    return new RowMap(rows, groups);
   }
 
   private Tensor block(Recorder r, SwinConfig rules, int stage, Block block, boolean shifted, Tensor x,
@@ -244,9 +239,8 @@ public final class Swin implements Backbone {
     Size window = rules.window(stage, built);
     Size shift = shifted ? rules.shift(stage, built) : Size.square(0);
     if (rules.behaviour() == Behaviour.OFFICIAL && (map.rows() % window.rows() != 0 || map.columns() % window.columns() != 0)) {
-      throw new IllegalArgumentException("stage " + stage + " has a map of " + map.rows() + "x" + map.columns()
-          + " tokens, which windows of " + window.rows() + "x" + window.columns() + " do not tile; the official model refuses this"
-          + " input size. Resize the input, or use the timm or dense behaviour, which pad");
+      throw refused(r, "stage " + stage + " has a map of " + map.rows() + "x" + map.columns() + " tokens, which windows of " + window.rows() + "x"
+          + window.columns() + " do not tile");
     }
     WindowPartition partition = new WindowPartition(map.rows(), map.columns(), window, shift, rules.behaviour() == Behaviour.TIMM);
     Windows cut = windows.computeIfAbsent(partition, key -> new Windows(key.rowMap(x.shape().dim(0)), key.mask()));
@@ -272,6 +266,13 @@ public final class Swin implements Backbone {
     r.constant("attn.bias", () -> expandedBias(rules, block, window));
     r.constant("attn_mask", () -> expandedMask(mask));
     return out;
+  }
+
+  /** What the official model says to an input whose maps do not fit its windows. */
+  private IllegalArgumentException refused(Recorder r, String why) {
+    Shape image = r.input().shape();
+    return new IllegalArgumentException("an input of " + image.dim(1) + "x" + image.dim(2) + " pixels is refused by the official model: " + why
+        + ". Resize it to " + config.image().rows() + "x" + config.image().columns() + ", or use the timm or dense behaviour, which pad");
   }
 
   private static Size map(Tensor x) {
@@ -329,33 +330,23 @@ public final class Swin implements Backbone {
     Size map = map(x);
     int batch = x.shape().dim(0);
     if (rules.behaviour() == Behaviour.OFFICIAL && (map.rows() % 2 != 0 || map.columns() % 2 != 0)) {
-      throw new IllegalArgumentException("patch merging needs an even map, not " + map.rows() + "x" + map.columns()
-          + " tokens; the official model refuses this input size. Resize the input, or use the timm or dense behaviour, which pad");
+      throw refused(r, "patch merging needs an even map, not " + map.rows() + "x" + map.columns() + " tokens");
     }
     Size merged = new Size((map.rows() + 1) / 2, (map.columns() + 1) / 2);
-    int[] rows = RowMap.entries((long) batch * merged.area() * 4);
-    Arrays.setAll(rows, i -> {
+    RowMap gather = RowMap.of((long) batch * merged.area() * 4, 4, i -> {
       int token = i / 4;
       // The row's parity varies fastest among the four.
       int row = token / merged.columns() % merged.rows() * 2 + i % 2;
       int column = token % merged.columns() * 2 + i % 4 / 2;
       return row >= map.rows() || column >= map.columns() ? -1 : (token / merged.area() * map.rows() + row) * map.columns() + column;
     });
-    RowMap gather = new RowMap(rows, 4);
     r.output("concat", () -> r.layerNorm("concat", x, new RowSource(gather, null)));
     return r.linear("reduction", x, new RowSource(gather, merging.norm), merging.reduction.weights(), merging.reduction.epilogue(),
         Shape.of(batch, merged.rows(), merged.columns(), 2 * x.shape().channels()));
   }
 
   private Weights constant(List<Object> key, Shape shape, Supplier<float[]> values) {
-    return constants.computeIfAbsent(key, k -> backend.packValues(shape, values.get()));
-  }
-
-  private Norm unitNorm(int width) {
-    float[] ones = new float[width];
-    Arrays.fill(ones, 1);
-    Shape shape = Shape.of(width);
-    return new Norm(backend.packValues(shape, ones), backend.packValues(shape, new float[width]), EPS);
+    return constants.get(key, () -> backend.packValues(shape, values));
   }
 
   @Override
