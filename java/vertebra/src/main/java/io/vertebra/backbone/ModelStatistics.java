@@ -45,6 +45,7 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
   /** Hands out parameters of whatever shape is asked for, and packs nothing. */
   private static final class Counting implements ParameterSource, Backend {
     private final Map<String, Shape> parameters = new LinkedHashMap<>();
+    private ByteBuffer zeros = ByteBuffer.allocateDirect(0);
 
     private record ShapeOnly(Shape shape) implements Weights {}
 
@@ -58,8 +59,14 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
       if (!name.endsWith(".running_mean") && !name.endsWith(".running_var")) {
         parameters.put(name, expected);
       }
-      return new Parameter(name, expected, DType.F32,
-          () -> ByteBuffer.allocateDirect(Math.toIntExact(expected.elements() * Float.BYTES)));
+      return new Parameter(name, expected, DType.F32, () -> zeros(Math.toIntExact(expected.elements() * Float.BYTES)));
+    }
+
+    private ByteBuffer zeros(int bytes) {
+      if (zeros.capacity() < bytes) {
+        zeros = ByteBuffer.allocateDirect(bytes);
+      }
+      return zeros.slice(0, bytes);
     }
 
     @Override
