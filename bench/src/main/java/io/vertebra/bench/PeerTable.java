@@ -29,8 +29,8 @@ import picocli.CommandLine.Option;
  * <p>The ratio of a row is the fastest peer's median over the row's median: ours above 1 says how many times faster
  * than every peer we are.
  *
- * <p>Peak memory is the resident set's high-water mark (VmHWM) of a fresh JVM per engine, with default flags, which loads
- * the model from its file (ours a safetensors file, mapped) and runs it a few times.
+ * <p>Peak memory is the resident set's high-water mark (VmHWM) of a fresh JVM per engine (serial collector, a heap that
+ * starts at 16 MB), which loads the model from its file (ours a safetensors file, mapped) and runs it a few times.
  */
 @Command(name = "PeerTable", mixinStandardHelpOptions = true,
     description = "Times models on vertebra, ONNX Runtime and libtorch.")

@@ -7,13 +7,16 @@ import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Peak resident memory of a process that does nothing but load a model from its file and run it: a JVM of its own, with
- * default flags, for each library.
+ * Peak resident memory of a process that does nothing but load a model from its file and run it: a JVM of its own for
+ * each library, all with the same flags: a heap that grows only as far as it must, so that what is measured is what a
+ * library needs and not how much garbage a collector lets lie.
  */
 final class PeakMemory {
+  private static final List<String> FLAGS = List.of("-XX:+UseSerialGC", "-Xms16m");
   private static final int RUNS = 3;
   private static final int BYTES_PER_KB = 1024;
 
@@ -21,8 +24,10 @@ final class PeakMemory {
 
   /** Bytes, of a fresh JVM. */
   static long measure(Library library, Path file, String variant, int batch, int threads) throws IOException {
-    List<String> command = List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp", System.getProperty("java.class.path"),
-        PeakMemory.class.getName(), library.name(), file.toString(), variant, Integer.toString(batch), Integer.toString(threads));
+    List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
+    command.addAll(FLAGS);
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), PeakMemory.class.getName(), library.name(), file.toString(), variant,
+        Integer.toString(batch), Integer.toString(threads)));
     Process child = new ProcessBuilder(command).redirectError(Redirect.INHERIT).start();
     String printed = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
     try {
