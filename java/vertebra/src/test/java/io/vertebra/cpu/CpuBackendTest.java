@@ -19,15 +19,22 @@ import io.vertebra.program.Tensor;
 import io.vertebra.program.Weights;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.weights.Parameter;
+import io.vertebra.weights.Safetensors;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class CpuBackendTest {
   private static final List<String> LEVELS = List.of("generic", "avx2", "avx512");
@@ -49,6 +56,32 @@ class CpuBackendTest {
     }
     assertThatThrownBy(() -> new CpuBackend(-2)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("-2");
     assertThatThrownBy(() -> new CpuBackend(Integer.MAX_VALUE)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("4096");
+  }
+
+  /** Loading gives mapped pages back as it goes on; what is read again has to come again. */
+  @Test
+  void mappedFilesCanBeReadAgainAfterTheirPagesWereReleased(@TempDir Path folder) throws IOException {
+    int elements = 3 << 20;
+    long bytes = (long) elements * Float.BYTES;
+    String header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[%1$d],\"data_offsets\":[0,%2$d]},".formatted(elements, bytes)
+        + "\"b\":{\"dtype\":\"F32\",\"shape\":[%d],\"data_offsets\":[%d,%d]}}".formatted(elements, bytes, 2 * bytes);
+    ByteBuffer file = ByteBuffer.allocate(Math.toIntExact(Long.BYTES + header.length() + 2 * bytes)).order(ByteOrder.LITTLE_ENDIAN);
+    file.putLong(header.length()).put(header.getBytes(StandardCharsets.US_ASCII));
+    for (int i = 0; i < 2 * elements; i++) {
+      file.putFloat(i);
+    }
+    Path path = Files.write(folder.resolve("large.safetensors"), file.array());
+    try (CpuBackend backend = new CpuBackend(1)) {
+      Safetensors checkpoint = Safetensors.open(path);
+      ByteBuffer held = checkpoint.find("a", null).data();
+      for (String name : List.of("a", "b", "a", "b")) {
+        float[] values = checkpoint.find(name, null).toFloats();
+        int first = name.equals("a") ? 0 : elements;
+        assertThat(IntStream.range(0, elements).allMatch(i -> values[i] == first + i)).isTrue();
+      }
+      assertThat(held.asFloatBuffer().get(elements - 1)).isEqualTo(elements - 1);
+      assertThat(backend.describe()).startsWith("cpu");
+    }
   }
 
   @Test
