@@ -171,14 +171,18 @@ vtb_status vtb_layer_norm(vtb_pool* pool, const vtb_layer_norm_args* args);
  *      S[i, j] = scale * q_i . k_j + bias[head, i, j] - (region_i == region_j ? 0 : 100),   out_i = sum_j softmax_j(S)[i, j] v_j
  * qkv: [windows * tokens, 3 * heads * head_dim], channel = which * heads * head_dim + head * head_dim + d.
  * out: [windows * tokens, heads * head_dim].
+ * bias: [heads, tokens, tokens]; or, of windows whose tokens lie in `rows` rows of bias_columns columns, a table [heads,
+ *      2 * rows - 1, 2 * bias_columns - 1] over what the key's row and column exceed the query's by, from 1 - rows and
+ *      1 - bias_columns on.
  * regions: [windows_per_image, tokens] labels below 2^24 in magnitude, window w using row w % windows_per_image, or null when
  *      nothing is masked.
  */
 typedef struct vtb_window_attention_args {
   int32_t windows, windows_per_image, tokens, heads, head_dim;
+  int32_t bias_columns;    /* columns of a window if the bias is a table, else 0 */
   float scale;
   const float* qkv;
-  const float* bias;       /* [heads, tokens, tokens], or null */
+  const float* bias;       /* as above, or null */
   const int32_t* regions;
   float* out;
   void* scratch;

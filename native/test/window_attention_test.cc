@@ -17,6 +17,7 @@ struct Problem {
   float scale;
   Guarded<float> qkv;
   std::unique_ptr<Guarded<float>> bias;       // or null
+  int32_t bias_columns = 0;
   std::unique_ptr<Guarded<int32_t>> regions;  // or null
   Edge edge;
 
@@ -34,6 +35,20 @@ struct Problem {
     bias = std::make_unique<Guarded<float>>(random_floats(int64_t{heads} * tokens * tokens, tokens + 5, edge));
   }
 
+  void add_bias_table(int32_t columns) {
+    bias_columns = columns;
+    bias = std::make_unique<Guarded<float>>(
+        random_floats(int64_t{heads} * (2 * (tokens / columns) - 1) * (2 * columns - 1), tokens + 5, edge));
+  }
+
+  double bias_of(int64_t head, int64_t query, int64_t key) const {
+    if (!bias) return 0;
+    if (bias_columns == 0) return (*bias)[(head * tokens + query) * tokens + key];
+    const int64_t rows = tokens / bias_columns, columns = bias_columns;
+    const int64_t row = key / columns - query / columns, column = key % columns - query % columns;
+    return (*bias)[(head * (2 * rows - 1) + row + rows - 1) * (2 * columns - 1) + column + columns - 1];
+  }
+
   void add_regions(const std::function<int32_t(int64_t)>& label) {
     regions = std::make_unique<Guarded<int32_t>>(int64_t{windows_per_image} * tokens, edge);
     for (int64_t i = 0; i < regions->size(); ++i) (*regions)[i] = label(i);
@@ -45,7 +60,8 @@ struct Problem {
 
   std::string text() const {
     return "windows " + std::to_string(windows) + " tokens " + std::to_string(tokens) + " heads " +
-           std::to_string(heads) + " head_dim " + std::to_string(head_dim) + (bias ? " bias" : "") +
+           std::to_string(heads) + " head_dim " + std::to_string(head_dim) +
+           (bias ? " bias " + std::to_string(bias_columns) : "") +
            (regions ? " regions" : "") + (edge == Edge::back ? " back" : " front");
   }
 };
@@ -75,7 +91,7 @@ Expected attend(const Problem& p) {
             dot += double{q[d]} * k[d];
             magnitude += std::fabs(double{q[d]} * k[d]);
           }
-          const double bias = p.bias ? (*p.bias)[(h * p.tokens + i) * p.tokens + j] : 0;
+          const double bias = p.bias_of(h, i, j);
           weights[j] = p.scale * dot + bias - (regions && regions[i] != regions[j] ? 100 : 0);
           greatest = std::max(greatest, weights[j]);
           largest = std::max(largest, p.scale * magnitude + std::fabs(bias));
@@ -102,6 +118,7 @@ Guarded<float> run(const Problem& p, int32_t threads = 1) {
   args.tokens = p.tokens;
   args.heads = p.heads;
   args.head_dim = p.head_dim;
+  args.bias_columns = p.bias_columns;
   args.scale = p.scale;
   const int64_t scratch_bytes = vtb_window_attention_scratch(&args);
   EXPECT_EQ(0, scratch_bytes % 64);
@@ -147,6 +164,19 @@ TEST(WindowAttention, BiasAndRegionsAreOptional) {
   }
 }
 
+TEST(WindowAttention, BiasTables) {
+  for (auto [rows, columns] : {std::pair{1, 1}, {1, 9}, {9, 1}, {7, 7}, {3, 5}, {12, 12}, {5, 17}, {13, 14}, {4, 70},
+                               {19, 29}, {33, 31}}) {
+    for (Edge edge : both_edges) {
+      Problem p(2, 2, rows * columns, 3, 12, edge);
+      p.add_bias_table(columns);
+      check(p);
+      p.add_regions([](int64_t i) { return static_cast<int32_t>(i % 3); });
+      check(p);
+    }
+  }
+}
+
 TEST(WindowAttention, LargestShapes) {
   for (auto [tokens, head_dim] : {std::pair{4096, 3}, std::pair{333, 256}}) {
     Problem p(1, 1, tokens, 1, head_dim, Edge::back);
@@ -187,7 +217,7 @@ TEST(WindowAttention, Batches) {
 }
 
 TEST(WindowAttention, LargeLogits) {
-  for (int32_t tokens : {7, 49, 144}) {
+  for (int32_t tokens : {7, 49, 144, 700}) {
     Problem p(1, 1, tokens, 2, 32, Edge::back);
     p.add_bias();
     for (float& x : *p.bias) x *= 80;
@@ -207,7 +237,7 @@ TEST(WindowAttention, LargeLogits) {
 
 TEST(WindowAttention, ThreadsDoNotChangeTheResult) {
   // Few pairs, whose queries are divided, and many.
-  for (auto [windows, tokens, heads] : {std::tuple{1, 331, 1}, {4, 49, 1}, {8, 49, 3}, {32, 17, 5}}) {
+  for (auto [windows, tokens, heads] : {std::tuple{1, 331, 1}, {1, 1200, 1}, {4, 49, 1}, {8, 49, 3}, {32, 17, 5}}) {
     Problem p(1, windows, tokens, heads, 24, Edge::back);
     p.add_bias();
     check(p);
@@ -221,7 +251,7 @@ TEST(WindowAttention, ThreadsDoNotChangeTheResult) {
 
 // A NaN may not vanish in a maximum: it must reach the rows that depend on it, and no others.
 TEST(WindowAttention, NanIsNotHidden) {
-  for (int32_t tokens : {3, 49}) {
+  for (int32_t tokens : {3, 49, 600}) {
     for (int which : {0, 1}) {
       Problem p(1, 2, tokens, 2, 32, Edge::back);
       p.qkv[p.offset(1, which, 1) + 5] = std::numeric_limits<float>::quiet_NaN();

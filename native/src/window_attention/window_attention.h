@@ -7,12 +7,15 @@
 
 namespace vtb {
 
+// Queries of one call of a kernel.
+constexpr int64_t most_queries = 512;
+
 struct WindowAttentionKernel {
   const char* name;
   // Bytes one thread needs; a multiple of 64.
-  int64_t (*scratch)(int32_t tokens, int32_t head_dim);
-  // Computes the queries [begin, end) of a pair: head `pair` % heads of window `pair` / heads. `scratch` is one
-  // thread's; with `packed`, the last call there was for the same pair.
+  int64_t (*scratch)(const vtb_window_attention_args& args);
+  // Computes the queries [begin, end), at most most_queries, of a pair: head `pair` % heads of window `pair` / heads.
+  // `scratch` is one thread's; with `packed`, the last call there was for the same pair.
   void (*run)(const vtb_window_attention_args& args, int64_t pair, int64_t begin, int64_t end, bool packed,
               void* scratch);
 };

@@ -1,197 +1,55 @@
 // The body of windowed attention, written once over Vec. Included by window_attention_f32__<isa>.cc, which first gives
 // the register tile (tile_rows, tile_vectors) and interleave_low / interleave_high.
 //
-// A (window, head) pair is done in row tiles: for up to tile_rows queries, all logits, their softmax, the weighted sum
-// of v. The probabilities of a tile stay in the first-level cache and are not written anywhere else. Both matrix
-// products are one function over a right operand packed in panels: a panel holds `width` columns, row after row.
+// The keys of a (window, head) pair are done in blocks whose panels stay in the second-level cache; most windows are
+// one block. Within a block, queries are done in tiles: all logits of up to `width` queries, their softmax, the weighted
+// sum of v. The weights of a tile stay in the first-level cache and are written nowhere else. Over several blocks a
+// query's greatest logit, sum of weights and weighted sum of v are carried along (M. Milakov, N. Gimelshein, arXiv
+// 1805.02867; T. Dao et al., "FlashAttention", arXiv 2205.14135).
 #pragma once
 
-#include "simd/partial.h"
+#include "window_attention/tile_f32.h"
 #include "window_attention/window_attention.h"
 
 namespace vtb::VTB_ISA {
 namespace {
 
-constexpr int width = Vec::width;
-
-inline int64_t panels_of(int64_t columns) { return (columns + width - 1) / width; }
-
-// One (window, head): its operands as views, and one thread's scratch. q, k, v and out are strided by tokens.
+// One (window, head): its operands as views. q, k, v and out are strided by tokens.
 struct Pair {
-  int64_t tokens, head_dim;
-  float scale;
   const float *q, *k, *v;
   int64_t qkv_stride;
-  const float* bias;       // [tokens, tokens], or null
+  const float* bias;       // of the head, or null
   const int32_t* regions;  // [tokens], or null
   float* out;
   int64_t out_stride;
-  float* k_panels;  // panels_of(tokens) panels of head_dim rows (rounded up to width): the transpose of k
-  float* v_panels;  // panels_of(head_dim) panels of tokens rows
-  float* tile;      // [tile_rows, tokens rounded up to width]: logits, then unnormalised probabilities
 };
 
-inline int64_t k_panel_floats(int64_t head_dim) { return panels_of(head_dim) * width * width; }
+constexpr int64_t most_tiles = (most_queries + width - 1) / width;
 
-// Each step interleaves the halves of the tile's rows; as many steps as an index has bits exchange row and column.
-inline void transpose(Vec (&rows)[width]) {
-#pragma GCC unroll 4
-  for (int step = 1; step < width; step *= 2) {
-    Vec next[width];
-#pragma GCC unroll 16
-    for (int i = 0; i < width / 2; ++i) {
-      next[2 * i] = interleave_low(rows[i], rows[i + width / 2]);
-      next[2 * i + 1] = interleave_high(rows[i], rows[i + width / 2]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < width; ++i) rows[i] = next[i];
-  }
+// A thread's memory: offsets of its parts in floats.
+struct Layout {
+  int64_t v_panels;   // k_panels, the transpose of the block's keys in rows rounded up to width, come first
+  int64_t weights;    // [width, tile_stride], see Block
+  int64_t bias_tile;  // the same of biases, where the bias is a table
+  int64_t carried;    // Carried for every tile of a call
+  int64_t end;
+};
+
+int64_t keys_per_block(int64_t tokens) { return panels_of(even_part(tokens, most_keys)) * width; }
+
+Layout layout(const vtb_window_attention_args& args) {
+  const int64_t keys = keys_per_block(args.tokens), tile = width * tile_stride;
+  Layout at;
+  at.v_panels = panels_of(keys) * k_panel_floats(args.head_dim);
+  at.weights = at.v_panels + panels_of(args.head_dim) * width * keys;
+  at.bias_tile = at.weights + tile;
+  at.carried = at.bias_tile + (args.bias_columns > 0 ? tile : 0);
+  at.end = at.carried + most_tiles * static_cast<int64_t>(sizeof(Carried) / sizeof(float));
+  return at;
 }
 
-void pack_k(const Pair& pair) {
-  for (int64_t token = 0; token < pair.tokens; token += width) {
-    float* panel = pair.k_panels + token / width * k_panel_floats(pair.head_dim);
-    for (int64_t d = 0; d < pair.head_dim; d += width) {
-      Vec rows[width];
-#pragma GCC unroll 16
-      for (int i = 0; i < width; ++i) {
-        // Lanes past the last token repeat it; softmax drops them.
-        const int64_t row = token + i < pair.tokens ? token + i : pair.tokens - 1;
-        rows[i] = load_up_to(pair.k + row * pair.qkv_stride + d, pair.head_dim - d);
-      }
-      transpose(rows);
-#pragma GCC unroll 16
-      for (int i = 0; i < width; ++i) rows[i].store(panel + (d + i) * width);
-    }
-  }
-}
-
-void pack_v(const Pair& pair) {
-  float* to = pair.v_panels;
-  for (int64_t d = 0; d < pair.head_dim; d += width) {
-    for (int64_t token = 0; token < pair.tokens; ++token, to += width) {
-      load_up_to(pair.v + token * pair.qkv_stride + d, pair.head_dim - d).store(to);
-    }
-  }
-}
-
-// out[r, c] = scales[r] * sum over i < k of a[r, i] * b[i, c], for R rows and `columns` columns of V panels.
-template <int R, int V>
-void product(int64_t k, const float* a, int64_t a_stride, const float* b, int64_t panel_floats, const float* scales,
-             float* out, int64_t out_stride, int64_t columns) {
-  Vec sums[R][V];
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < V; ++v) sums[r][v] = Vec::zero();
-  }
-  for (int64_t i = 0; i < k; ++i) {
-    Vec right[V];
-#pragma GCC unroll 16
-    for (int v = 0; v < V; ++v) right[v] = Vec::load(b + v * panel_floats + i * width);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      const Vec left = Vec::broadcast(a[r * a_stride + i]);
-#pragma GCC unroll 16
-      for (int v = 0; v < V; ++v) sums[r][v] = fma(left, right[v], sums[r][v]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-    const Vec scale = Vec::broadcast(scales[r]);
-#pragma GCC unroll 16
-    for (int v = 0; v < V; ++v) {
-      store_up_to(sums[r][v] * scale, out + r * out_stride + v * width, columns - v * width);
-    }
-  }
-}
-
-using Product = decltype(&product<1, 1>);
-
-template <int R, int V>
-Product find_product(int64_t rows, int64_t vectors) {
-  if constexpr (R > 1) {
-    if (rows < R) return find_product<R - 1, V>(rows, vectors);
-  }
-  if constexpr (V > 1) {
-    if (vectors < V) return find_product<R, V - 1>(rows, vectors);
-  }
-  return product<R, V>;
-}
-
-// The product with all panels of b, in tiles of even width.
-void multiply(int64_t rows, int64_t k, const float* a, int64_t a_stride, const float* b, int64_t panel_floats,
-              const float* scales, float* out, int64_t out_stride, int64_t columns) {
-  const int64_t panels = panels_of(columns);
-  int64_t tiles = (panels + tile_vectors - 1) / tile_vectors;
-  for (int64_t done = 0; done < panels; --tiles) {
-    const int64_t vectors = (panels - done + tiles - 1) / tiles;
-    find_product<tile_rows, tile_vectors>(rows, vectors)(k, a, a_stride, b + done * panel_floats, panel_floats, scales,
-                                                         out + done * width, out_stride, columns - done * width);
-    done += vectors;
-  }
-}
-
-// Completes query i's row of logits, padded to whole vectors with minus infinity, and returns the greatest.
-float complete_logits(const Pair& pair, int64_t i, float* row) {
-  const float* bias = pair.bias ? pair.bias + i * pair.tokens : nullptr;
-  const int32_t* regions = pair.regions;
-  const Vec region = Vec::broadcast(regions ? static_cast<float>(regions[i]) : 0);
-  const auto complete = [&](int64_t j, int64_t n) {
-    Vec logits = Vec::load(row + j);
-    if (bias) logits = logits + load_up_to(bias + j, n);
-    if (regions) {
-      logits = logits + blend(equal(load_up_to(regions + j, n), region), Vec::zero(), Vec::broadcast(-100));
-    }
-    return logits;
-  };
-  const int64_t last = (pair.tokens - 1) / width * width;
-  const int64_t rest = pair.tokens - last;
-  Vec greatest = blend(first_lanes(static_cast<int>(rest)), complete(last, rest), Vec::broadcast(-__builtin_inff()));
-  greatest.store(row + last);
-  for (int64_t j = 0; j < last; j += width) {
-    const Vec logits = complete(j, width);
-    logits.store(row + j);
-    greatest = max(greatest, logits);
-  }
-  return reduce_max(greatest);
-}
-
-// Replaces the logits of a padded row by exp(logit - greatest) and returns their sum.
-float exponentiate(float* row, int64_t padded, float greatest) {
-  const Vec shift = Vec::broadcast(greatest);
-  Vec sum = Vec::zero();
-  for (int64_t j = 0; j < padded; j += width) {
-    const Vec weights = exp(Vec::load(row + j) - shift);
-    weights.store(row + j);
-    sum = sum + weights;
-  }
-  return reduce_add(sum);
-}
-
-// The queries [begin, end), against packed keys and values.
-void attend(const Pair& pair, int64_t begin, int64_t end) {
-  const int64_t stride = panels_of(pair.tokens) * width;
-  float scales[tile_rows], greatest[tile_rows];
-  int64_t tiles = (end - begin + tile_rows - 1) / tile_rows;
-  for (int64_t query = begin; query < end; --tiles) {
-    const int64_t rows = (end - query + tiles - 1) / tiles;
-    for (int64_t r = 0; r < rows; ++r) scales[r] = pair.scale;
-    multiply(rows, pair.head_dim, pair.q + query * pair.qkv_stride, pair.qkv_stride, pair.k_panels,
-             k_panel_floats(pair.head_dim), scales, pair.tile, stride, stride);
-    // Two loops: within one row the reductions are chains that nothing would overlap.
-    for (int64_t r = 0; r < rows; ++r) greatest[r] = complete_logits(pair, query + r, pair.tile + r * stride);
-    for (int64_t r = 0; r < rows; ++r) scales[r] = 1 / exponentiate(pair.tile + r * stride, stride, greatest[r]);
-    multiply(rows, pair.tokens, pair.tile, stride, pair.v_panels, pair.tokens * width, scales,
-             pair.out + query * pair.out_stride, pair.out_stride, pair.head_dim);
-    query += rows;
-  }
-}
-
-int64_t scratch_bytes(int32_t tokens, int32_t head_dim) {
-  const int64_t floats = panels_of(tokens) * k_panel_floats(head_dim) + panels_of(head_dim) * width * tokens +
-                         tile_rows * panels_of(tokens) * width;
-  return (floats * static_cast<int64_t>(sizeof(float)) + 63) / 64 * 64;
+int64_t scratch_bytes(const vtb_window_attention_args& args) {
+  return (layout(args).end * static_cast<int64_t>(sizeof(float)) + 63) / 64 * 64;
 }
 
 bool is_mixed(const int32_t* regions, int64_t tokens) {
@@ -201,36 +59,104 @@ bool is_mixed(const int32_t* regions, int64_t tokens) {
   return false;
 }
 
-Pair make_pair(const vtb_window_attention_args& args, int64_t index, void* scratch) {
+Pair make_pair(const vtb_window_attention_args& args, int64_t index) {
   const int64_t tokens = args.tokens, head_dim = args.head_dim, channels = args.heads * head_dim;
-  const int64_t window = index / args.heads, head = index % args.heads;
+  const int64_t window = index / args.heads, head = index % args.heads, columns = args.bias_columns;
+  const int64_t biases = columns > 0 ? (2 * (tokens / columns) - 1) * (2 * columns - 1) : tokens * tokens;
   Pair pair;
-  pair.tokens = tokens;
-  pair.head_dim = head_dim;
-  pair.scale = args.scale;
   pair.q = args.qkv + window * tokens * 3 * channels + head * head_dim;
   pair.k = pair.q + channels;
   pair.v = pair.k + channels;
   pair.qkv_stride = 3 * channels;
-  pair.bias = args.bias ? args.bias + head * tokens * tokens : nullptr;
+  pair.bias = args.bias ? args.bias + head * biases : nullptr;
   pair.regions = args.regions ? args.regions + window % args.windows_per_image * tokens : nullptr;
   // Most windows of a shifted map touch no border: one label, nothing to mask.
   if (pair.regions && !is_mixed(pair.regions, tokens)) pair.regions = nullptr;
   pair.out = args.out + window * tokens * channels + head * head_dim;
   pair.out_stride = channels;
-  pair.k_panels = static_cast<float*>(scratch);
-  pair.v_panels = pair.k_panels + panels_of(tokens) * k_panel_floats(head_dim);
-  pair.tile = pair.v_panels + panels_of(head_dim) * width * tokens;
   return pair;
 }
 
-void run(const vtb_window_attention_args& args, int64_t index, int64_t begin, int64_t end, bool packed, void* scratch) {
-  const Pair pair = make_pair(args, index, scratch);
-  if (!packed) {
-    pack_k(pair);
-    pack_v(pair);
+// The biases of a tile's queries, from `query` on, against the keys [first, first + keys), from a table of offsets:
+// those against one row of keys lie side by side.
+void copy_biases(const float* table, int64_t tokens, int64_t columns, int64_t query, int64_t queries, int64_t first,
+                 int64_t keys, float* to) {
+  const int64_t step = 2 * columns - 1;
+  const float* token_0[width];  // each query's bias against token 0
+  int64_t row = query / columns, column = query % columns;
+  for (int64_t r = 0; r < queries; ++r) {
+    token_0[r] = table + (tokens / columns - 1 - row) * step + columns - 1 - column;
+    if (++column == columns) ++row, column = 0;
   }
-  attend(pair, begin, end);
+  int64_t from = first / columns * step;
+  column = first % columns;
+  for (int64_t done = 0; done < keys; from += step, column = 0) {
+    const int64_t n = columns - column < keys - done ? columns - column : keys - done;
+    for (int64_t j = 0; j < n; j += width) {
+      // What is written beyond the row of keys the next one overwrites, or nobody reads.
+      for (int64_t r = 0; r < queries; ++r) {
+        load_up_to(token_0[r] + from + column + j, n - j).store(to + r * tile_stride + done + j);
+      }
+    }
+    done += n;
+  }
+}
+
+// The block of `keys` keys from `first` on, packed into `scratch` unless they are there already.
+Block make_block(const vtb_window_attention_args& args, const Pair& pair, int64_t first, int64_t keys, bool packed,
+                 float* scratch) {
+  const Layout at = layout(args);
+  const int64_t loose = keys > width && keys % width <= most_loose_keys ? keys % width : 0;
+  const float *k = pair.k + first * pair.qkv_stride, *v = pair.v + first * pair.qkv_stride;
+  Block block;
+  block.keys = keys;
+  block.panel_keys = keys - loose;
+  block.head_dim = args.head_dim;
+  block.k_panels_at_once = even_part(panels_of(block.panel_keys), tile_vectors);
+  block.v_panels_at_once = even_part(panels_of(args.head_dim), tile_vectors);
+  block.scale = args.scale;
+  block.k_panels = scratch;
+  block.v_panels = scratch + at.v_panels;
+  block.loose_k = k + block.panel_keys * pair.qkv_stride;
+  block.qkv_stride = pair.qkv_stride;
+  block.out_stride = pair.out_stride;
+  block.regions = pair.regions ? pair.regions + first : nullptr;
+  block.weights = scratch + at.weights;
+  if (!packed) {
+    pack_k(k, pair.qkv_stride, block.panel_keys, args.head_dim, scratch);
+    pack_v(v, pair.qkv_stride, keys, args.head_dim, scratch + at.v_panels);
+  }
+  return block;
+}
+
+void run(const vtb_window_attention_args& args, int64_t index, int64_t begin, int64_t end, bool packed, void* memory) {
+  const Pair pair = make_pair(args, index);
+  const Layout at = layout(args);
+  float* const scratch = static_cast<float*>(memory);
+  float* const bias_tile = scratch + at.bias_tile;
+  Carried* const carried = reinterpret_cast<Carried*>(scratch + at.carried);
+  const int64_t tokens = args.tokens, part = even_part(end - begin, width);
+  for_parts(tokens, keys_per_block(tokens), [&](int64_t first, int64_t keys) {
+    const Block block = make_block(args, pair, first, keys, packed && keys == tokens, scratch);
+    for_parts(end - begin, part, [&](int64_t done, int64_t queries) {
+      const int64_t query = begin + done;
+      Tile tile = {};
+      tile.rows = queries;
+      tile.part = even_part(queries, tile_rows);
+      tile.q = pair.q + query * pair.qkv_stride;
+      tile.out = pair.out + query * pair.out_stride;
+      if (pair.regions) tile.regions = pair.regions + query;
+      if (pair.bias && args.bias_columns > 0) {
+        copy_biases(pair.bias, tokens, args.bias_columns, query, queries, first, keys, bias_tile);
+        tile.bias = bias_tile;
+        tile.bias_stride = tile_stride;
+      } else if (pair.bias) {
+        tile.bias = pair.bias + query * tokens + first;
+        tile.bias_stride = tokens;
+      }
+      attend(block, tile, first == 0, first + keys == tokens, carried + done / part);
+    });
+  });
 }
 
 }  // namespace

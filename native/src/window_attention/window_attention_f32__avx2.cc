@@ -4,8 +4,8 @@
 namespace vtb::avx2 {
 
 // 12 of 16 registers hold sums.
-constexpr int tile_rows = 6;
-constexpr int tile_vectors = 2;
+constexpr int tile_rows = 4;
+constexpr int tile_vectors = 3;
 
 // a0 b0 a1 b1 ..., from the first halves and from the second halves.
 static inline Vec interleave_low(Vec a, Vec b) {

@@ -124,8 +124,8 @@ final class CpuBinder implements AutoCloseable {
     int windows = call.in().shape().rows() / op.tokens();
     vtb_window_attention_args args = struct(vtb_window_attention_args::new, vtb_window_attention_args.class)
         .windows(windows).windows_per_image(op.mask() == null ? windows : op.mask().windows()).tokens(op.tokens())
-        .heads(op.heads()).head_dim(op.headDim()).scale(op.scale()).qkv(address(call.in())).bias(backend.values(op.bias()))
-        .regions(upload(op.mask())).out(address(call.out()));
+        .heads(op.heads()).head_dim(op.headDim()).scale(op.scale()).qkv(address(call.in()))
+        .bias(backend.values(op.bias())).bias_columns(op.biasColumns()).regions(upload(op.mask())).out(address(call.out()));
     needScratch(Native.vtb_window_attention_scratch(args), args::scratch);
     return new Step(Native::vtb_window_attention, args.address());
   }

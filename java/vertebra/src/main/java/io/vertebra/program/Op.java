@@ -32,7 +32,8 @@ public sealed interface Op {
    *
    * @param tokens tokens of a window
    * @param scale multiplies q . k
-   * @param bias {@code [heads, tokens, tokens]}, added to the scaled products; or null
+   * @param bias added to the scaled products, or null: {@code [heads, tokens, tokens]}, the query first; or, of windows of rows x columns tokens,
+   *     a table {@code [heads, 2 rows - 1, 2 columns - 1]} over (key row - query row, key column - query column)
    * @param mask pairs of tokens with different labels get -100; or null
    */
   record WindowAttention(int tokens, int heads, int headDim, float scale, Weights bias, RegionMask mask) implements Op {
@@ -40,6 +41,21 @@ public sealed interface Op {
       if (tokens < 1 || heads < 1 || headDim < 1) {
         throw new IllegalArgumentException("windows of " + tokens + " tokens, " + heads + " heads of " + headDim + ": all must be at least 1");
       }
+    }
+
+    /** Columns of a window if the bias is a table, as its shape tells; otherwise 0. */
+    public int biasColumns() {
+      return bias == null || bias.shape().equals(Shape.of(heads, tokens, tokens)) ? 0 : (bias.shape().channels() + 1) / 2;
+    }
+
+    /** Where the values of one head's bias have that of a pair of tokens. */
+    public int biasIndex(int query, int key) {
+      int columns = biasColumns();
+      if (columns == 0) {
+        return query * tokens + key;
+      }
+      int row = key / columns - query / columns + tokens / columns - 1;
+      return row * (2 * columns - 1) + key % columns - query % columns + columns - 1;
     }
 
     @Override

@@ -121,10 +121,20 @@ public final class Recorder {
     Shape in = qkv.shape();
     long width = (long) op.heads() * op.headDim();
     check(in.channels() == 3 * width && in.rows() % op.tokens() == 0, name, "windows of " + op.tokens() + " tokens", in);
-    check(op.bias() == null || op.bias().shape().equals(Shape.of(op.heads(), op.tokens(), op.tokens())), name, "bias", in);
+    check(op.bias() == null || fits(op, op.bias().shape()), name, "bias", in);
     check(op.mask() == null || op.mask().tokens() == op.tokens() && in.rows() / op.tokens() % op.mask().windows() == 0,
         name, "mask", in);
     return record(name, op, qkv, in.withChannels((int) width));
+  }
+
+  private static boolean fits(Op.WindowAttention op, Shape bias) {
+    if (bias.rank() != 3 || bias.dim(0) != op.heads()) {
+      return false;
+    }
+    long rows = (bias.dim(1) + 1L) / 2;
+    long columns = (bias.dim(2) + 1L) / 2;
+    return bias.dim(1) == op.tokens() && bias.dim(2) == op.tokens()
+        || bias.dim(1) == 2 * rows - 1 && bias.dim(2) == 2 * columns - 1 && rows * columns == op.tokens();
   }
 
   public Tensor meanPool(String name, Tensor in) {

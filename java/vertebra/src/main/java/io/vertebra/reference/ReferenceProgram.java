@@ -216,7 +216,8 @@ final class ReferenceProgram extends Program {
             for (int d = 0; d < dim; d++) {
               sum += qkv[query + d] * qkv[key + d];
             }
-            weights[j] = sum * op.scale() + (bias == null ? 0 : bias[(head * tokens + i) * tokens + j]) - penalty(op, window, i, j);
+            weights[j] = sum * op.scale() + (bias == null ? 0 : bias[head * (bias.length / op.heads()) + op.biasIndex(i, j)])
+                - penalty(op, window, i, j);
           }
           softmax(weights, 0, tokens);
           for (int d = 0; d < dim; d++) {

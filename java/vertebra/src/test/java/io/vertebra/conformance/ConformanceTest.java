@@ -190,6 +190,12 @@ class ConformanceTest {
           new Op.WindowAttention(tokens, heads, dim, scale, f.vector(heads, tokens, tokens),
               new RegionMask(f.random().ints((long) masked * tokens, 0, 3).toArray(), masked)))));
     }
+    for (int[] size : new int[][] {{3, 1, 5}, {2, 7, 3}, {4, 7, 7}, {2, 13, 14}, {1, 19, 29}}) {
+      int tokens = size[1] * size[2];
+      cases.add(new Case("window attention bias table " + size[1] + "x" + size[2], Shape.of(2 * size[0] * tokens, 3 * 2 * 24),
+          (r, f) -> r.windowAttention("x", r.input(), new Op.WindowAttention(tokens, 2, 24, 0.2f, f.vector(2, 2 * size[1] - 1, 2 * size[2] - 1),
+              new RegionMask(f.random().ints((long) size[0] * tokens, 0, 3).toArray(), size[0])))));
+    }
     for (int tokens : new int[] {196, 785}) {
       cases.add(new Case("global attention " + tokens, Shape.of(tokens, 3 * 33),
           (r, f) -> r.windowAttention("x", r.input(), new Op.WindowAttention(tokens, 1, 33, 0.2f, null, null))));

@@ -49,6 +49,10 @@ class RecorderTest {
     refuses(r -> r.windowAttention("y", r.input(), new Op.WindowAttention(6, 1, 2, 1, null, null)), "windows");
     refuses(r -> r.windowAttention("y", r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
         new Op.WindowAttention(6, 1, 2, 1, vector, null)), "bias");
+    for (Shape bias : new Shape[] {Shape.of(1, 6, 5), Shape.of(2, 3, 5), Shape.of(1, 4, 5), Shape.of(1, 5, 5), Shape.of(15)}) {
+      refuses(r -> r.windowAttention("y", r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
+          new Op.WindowAttention(6, 1, 2, 1, backend.packValues(bias, new float[(int) bias.elements()]), null)), "bias");
+    }
     refuses(r -> r.windowAttention("y", r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
         new Op.WindowAttention(6, 1, 2, 1, null, new RegionMask(new int[10], 2))), "mask");
   }

@@ -106,12 +106,7 @@ final class TransformerBlock implements Block {
   }
 
   private Weights bias(Size map) {
-    if ((long) heads * map.area() * map.area() > Integer.MAX_VALUE) {
-      throw new IllegalArgumentException("attention of " + heads + " heads over a map of " + map.rows() + "x" + map.columns()
-          + " positions has more biases than an array can hold; take a smaller input");
-    }
-    return layers.backend().packValues(Shape.of(heads, map.area(), map.area()),
-        () -> RelativePositions.expand(bias.table(map), map));
+    return RelativePositions.pack(layers.backend(), heads, map, () -> bias.table(map));
   }
 
   private Tensor inCheckpointOrder(Recorder r, Tensor projected) {

@@ -263,7 +263,7 @@ public final class Swin implements Backbone {
     r.output("attn", () -> r.linear("attn.unfused", heard, RowSource.PLAIN, block.proj.weights(), block.proj.epilogue()));
     r.output("mlp", () -> r.linear("mlp.unfused", hidden, RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue()));
     r.constant("attn.relative_position_index", () -> relativePositionIndex(window));
-    r.constant("attn.bias", () -> expandedBias(rules, block, window));
+    r.constant("attn.bias", () -> RelativePositions.expand(biasTable(rules, block, window), window));
     r.constant("attn_mask", () -> expandedMask(mask));
     return out;
   }
@@ -286,21 +286,19 @@ public final class Swin implements Backbone {
   }
 
   private Weights attentionBias(SwinConfig rules, Block block, Size window) {
-    int tokens = window.area();
-    return constant(List.of(block.biasTable, window, rules.behaviour() == Behaviour.TIMM),
-        Shape.of(block.biasTable.channels(), tokens, tokens), () -> expandedBias(rules, block, window));
+    return constants.get(List.of(block.biasTable, window, rules.behaviour() == Behaviour.TIMM),
+        () -> RelativePositions.pack(backend, block.biasTable.channels(), window, () -> biasTable(rules, block, window)));
   }
 
-  /** The bias of every head and pair of tokens, from the table, resized as the published loaders do if the window differs from the trained one. */
-  private static float[] expandedBias(SwinConfig rules, Block block, Size window) {
+  /** The table, resized as the published loaders do if the window differs from the trained one. */
+  private static Table biasTable(SwinConfig rules, Block block, Size window) {
     int rows = 2 * window.rows() - 1;
     int columns = 2 * window.columns() - 1;
     Table table = block.biasTable;
-    if (table.height() != rows || table.width() != columns) {
-      table = rules.behaviour() == Behaviour.TIMM ? TableResize.geometric(table, rows, columns) : TableResize.bicubic(table, rows, columns);
+    if (table.height() == rows && table.width() == columns) {
+      return table;
     }
-    WindowPartition.checkPairs(table.channels(), window.area());
-    return RelativePositions.expand(table, window);
+    return rules.behaviour() == Behaviour.TIMM ? TableResize.geometric(table, rows, columns) : TableResize.bicubic(table, rows, columns);
   }
 
   private static float[] relativePositionIndex(Size window) {

@@ -1,0 +1,327 @@
+// A tile of attention: up to `width` queries against one block of packed keys and values, the products in register
+// tiles of up to tile_rows queries. Included by window_attention_f32.h.
+#pragma once
+
+#include "window_attention/panels_f32.h"
+
+namespace vtb::VTB_ISA {
+namespace {
+
+// The rows of a tile lie at a constant distance; at a power of two they would share cache sets.
+constexpr int64_t most_keys = 256, tile_stride = most_keys + width;
+
+// Up to so many keys beyond whole vectors are loose: their logits are dot products, which are cheaper than another
+// panel.
+constexpr int64_t most_loose_keys = width < 6 ? 1 : width / 3;
+
+constexpr float infinity = __builtin_inff();
+
+// A block of keys, and what is common to all its tiles.
+struct Block {
+  int64_t keys, head_dim;
+  int64_t panel_keys;  // those in k_panels, the others are loose
+  int64_t k_panels_at_once, v_panels_at_once;
+  float scale;
+  const float *k_panels, *v_panels;
+  const float* loose_k;  // with stride qkv_stride, as q
+  int64_t qkv_stride, out_stride;
+  const int32_t* regions;  // of the keys, or null
+  float* weights;          // [width, tile_stride], for any tile: logits, then unnormalised weights
+};
+
+// Some queries.
+struct Tile {
+  int64_t rows, part;  // `part` rows at once
+  const float* q;
+  const float* bias;  // [rows, keys] with stride bias_stride, or null
+  int64_t bias_stride;
+  const int32_t* regions;  // of the queries, where the keys have some
+  float* out;
+};
+
+// A row's output: its weighted sum of v times scale[row], plus what was in `out` times kept[row] unless that is null.
+struct Mix {
+  const float *scale, *kept;
+};
+
+template <int R, int V>
+struct Sums {
+  Vec at[R][V];
+};
+
+// The sums over i < k of a[r, i] * b[i, c], for R rows and V panels.
+template <int R, int V>
+[[gnu::always_inline]] inline Sums<R, V> multiply(int64_t k, const float* a, int64_t a_stride, const float* b,
+                                                  int64_t panel_floats) {
+  Sums<R, V> sums;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < V; ++v) sums.at[r][v] = Vec::zero();
+  }
+  for (int64_t i = 0; i < k; ++i) {
+    Vec right[V];
+#pragma GCC unroll 16
+    for (int v = 0; v < V; ++v) right[v] = Vec::load(b + v * panel_floats + i * width);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const Vec left = Vec::broadcast(a[r * a_stride + i]);
+#pragma GCC unroll 16
+      for (int v = 0; v < V; ++v) sums.at[r][v] = fma(left, right[v], sums.at[r][v]);
+    }
+  }
+  return sums;
+}
+
+// The logits of V panels from key `first` on, padded with minus infinity, and the greatest of every lane.
+template <int R, int V>
+struct Score {
+  static void run(const Block& block, const Tile& tile, int64_t row, int64_t first, Vec* greatest) {
+    const int64_t panel_floats = k_panel_floats(block.head_dim);
+    Sums<R, V> sums = multiply<R, V>(block.head_dim, tile.q + row * block.qkv_stride, block.qkv_stride,
+                                     block.k_panels + first / width * panel_floats, panel_floats);
+    const int rest = static_cast<int>(block.panel_keys - first) - (V - 1) * width;  // keys from the last panel on
+    const Vec scale = Vec::broadcast(block.scale);
+    const int64_t bias_stride = tile.bias_stride;
+    const float* const bias = tile.bias ? tile.bias + row * bias_stride + first : nullptr;
+#pragma GCC unroll 16
+    for (int v = 0; v < V; ++v) {
+      if (!bias) {
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) sums.at[r][v] = sums.at[r][v] * scale;
+      } else if (v < V - 1 || rest >= width) {
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+          sums.at[r][v] = fma(sums.at[r][v], scale, Vec::load(bias + r * bias_stride + v * width));
+        }
+      } else {
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+          sums.at[r][v] = fma(sums.at[r][v], scale, Vec::load_partial(bias + r * bias_stride + v * width, rest));
+        }
+      }
+    }
+    if (block.regions) {
+#pragma GCC unroll 16
+      for (int v = 0; v < V; ++v) {
+        const Vec regions = load_up_to(block.regions + first + v * width, v < V - 1 ? width : rest);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+          const Vec region = Vec::broadcast(static_cast<float>(tile.regions[row + r]));
+          sums.at[r][v] = sums.at[r][v] + blend(equal(regions, region), Vec::zero(), Vec::broadcast(-100));
+        }
+      }
+    }
+    if (rest < width) {
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        sums.at[r][V - 1] = blend(first_lanes(rest), sums.at[r][V - 1], Vec::broadcast(-infinity));
+      }
+    }
+    float* const logits = block.weights + row * tile_stride + first;
+    greatest += row;
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      Vec most = sums.at[r][0];
+#pragma GCC unroll 16
+      for (int v = 1; v < V; ++v) most = max(most, sums.at[r][v]);
+      greatest[r] = max(greatest[r], most);
+#pragma GCC unroll 16
+      for (int v = 0; v < V; ++v) sums.at[r][v].store(logits + r * tile_stride + v * width);
+    }
+  }
+};
+
+// The weighted sums of v of V panels from channel `first` on.
+template <int R, int V>
+struct Gather {
+  static void run(const Block& block, const Tile& tile, int64_t row, int64_t first, Mix mix) {
+    const int64_t panel_floats = block.keys * width;
+    const Sums<R, V> sums = multiply<R, V>(block.keys, block.weights + row * tile_stride, tile_stride,
+                                           block.v_panels + first / width * panel_floats, panel_floats);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const Vec scale = Vec::broadcast(mix.scale[row + r]);
+#pragma GCC unroll 16
+      for (int v = 0; v < V; ++v) {
+        float* out = tile.out + (row + r) * block.out_stride + first + v * width;
+        const int64_t n = block.head_dim - first - v * width;
+        Vec x = sums.at[r][v] * scale;
+        if (mix.kept) x = fma(load_up_to(out, n), Vec::broadcast(mix.kept[row + r]), x);
+        store_up_to(x, out, n);
+      }
+    }
+  }
+};
+
+// Of a loose key the products with R queries, to be summed over lanes.
+template <int R, int V>
+struct ScoreLoose {
+  static void run(const Block& block, const Tile& tile, int64_t row, const float* k, Vec* products) {
+    const float* q = tile.q + row * block.qkv_stride;
+    Vec sums[R];
+#pragma GCC unroll 16
+    for (Vec& x : sums) x = Vec::zero();
+    for (int64_t d = 0; d < block.head_dim; d += width) {
+      const int64_t n = block.head_dim - d;
+      const Vec right = load_up_to(k + d, n);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) sums[r] = fma(load_up_to(q + r * block.qkv_stride + d, n), right, sums[r]);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) products[row + r] = sums[r];
+  }
+};
+
+// Step for so many rows and vectors.
+template <template <int, int> typename Step, int R = tile_rows, int V = tile_vectors>
+auto find(int64_t rows, int64_t vectors) {
+  if constexpr (R > 1) {
+    if (rows < R) return find<Step, R - 1, V>(rows, vectors);
+  }
+  if constexpr (V > 1) {
+    if (vectors < V) return find<Step, R, V - 1>(rows, vectors);
+  }
+  return &Step<R, V>::run;
+}
+
+// Divides `all` into as few parts of at most `most` as there can be, and returns the size of each but the last.
+inline int64_t even_part(int64_t all, int64_t most) {
+  const int64_t parts = (all + most - 1) / most;
+  return (all + parts - 1) / parts;
+}
+
+// Calls body(begin, n) for the parts of [0, all) of size `part`, the last perhaps smaller.
+template <typename Body>
+inline void for_parts(int64_t all, int64_t part, const Body& body) {
+  for (int64_t begin = 0; begin < all; begin += part) body(begin, all - begin < part ? all - begin : part);
+}
+
+// exp(x) for x <= 0 within a relative error of 3e-7 + 6e-8 |x|, for x < -87 exp(-87): 2^(n + f) with n an integer,
+// where the polynomial is off by 9.3e-8. NaN gives NaN. The N vectors go in step, since each is one long chain.
+template <int N>
+[[gnu::always_inline]] inline void exponentiate(Vec (&x)[N]) {
+  constexpr float coefficients[] = {0x1.3ce8acp-7f, 0x1.c6b6d8p-5f, 0x1.ebf9c2p-3f, 0x1.62e42ap-1f, 1};
+  const Vec log2_of_e = Vec::broadcast(log2_e), shift = Vec::broadcast(0x1.8p23f);  // adding it rounds to an integer
+  Vec n[N], p[N];
+#pragma GCC unroll 16
+  for (int i = 0; i < N; ++i) x[i] = max(Vec::broadcast(-87), x[i]);
+#pragma GCC unroll 16
+  for (int i = 0; i < N; ++i) n[i] = fma(x[i], log2_of_e, shift);
+#pragma GCC unroll 16
+  for (int i = 0; i < N; ++i) n[i] = n[i] - shift;
+#pragma GCC unroll 16
+  for (int i = 0; i < N; ++i) x[i] = fma(x[i], log2_of_e, Vec::zero() - n[i]);
+#pragma GCC unroll 16
+  for (int i = 0; i < N; ++i) p[i] = Vec::broadcast(0x1.5bda40p-10f);
+#pragma GCC unroll 16
+  for (float c : coefficients) {
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) p[i] = fma(p[i], x[i], Vec::broadcast(c));
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < N; ++i) x[i] = scale_by_power_of_two(p[i], n[i]);
+}
+
+// Replaces the logits of N rows by exp(logit - greatest), and gives their sums.
+template <int N>
+inline void weigh(float* rows, int64_t columns, const float* greatest, Vec* sums) {
+  Vec shift[N], sum[N];
+#pragma GCC unroll 16
+  for (int r = 0; r < N; ++r) {
+    shift[r] = Vec::broadcast(greatest[r]);
+    sum[r] = Vec::zero();
+  }
+  for (int64_t j = 0; j < columns; j += width) {
+    Vec x[N];
+#pragma GCC unroll 16
+    for (int r = 0; r < N; ++r) x[r] = Vec::load(rows + r * tile_stride + j) - shift[r];
+    exponentiate(x);
+#pragma GCC unroll 16
+    for (int r = 0; r < N; ++r) {
+      x[r].store(rows + r * tile_stride + j);
+      sum[r] = sum[r] + x[r];
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < N; ++r) sums[r] = sum[r];
+}
+
+// The logits of loose key `key`, row r in lane r.
+inline Vec score_loose(const Block& block, const Tile& tile, int64_t key, Vec (&products)[width]) {
+  const float* k = block.loose_k + (key - block.panel_keys) * block.qkv_stride;
+  for_parts(tile.rows, tile.part, [&](int64_t row, int64_t rows) {
+    find<ScoreLoose, tile_rows, 1>(rows, 1)(block, tile, row, k, products);
+  });
+  float rest[width] = {};
+  if (tile.bias) {
+    for (int64_t r = 0; r < tile.rows; ++r) rest[r] = tile.bias[r * tile.bias_stride + key];
+  }
+  if (block.regions) {
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      if (block.regions[key] != tile.regions[r]) rest[r] -= 100;
+    }
+  }
+  return fma(reduce_rows_add(products), Vec::broadcast(block.scale), Vec::load(rest));
+}
+
+// What softmax carries from one block of keys to the next: each row's greatest logit and sum of weights.
+struct Carried {
+  float greatest[width], sum[width];
+};
+
+// Attention of the tile to a block. `carried` holds the state of the blocks before unless `is_first`, and takes the new
+// one.
+void attend(const Block& block, const Tile& tile, bool is_first, bool is_last, Carried* carried) {
+  Vec each[width];
+  for (Vec& x : each) x = Vec::broadcast(-infinity);
+  for_parts(tile.rows, tile.part, [&](int64_t row, int64_t rows) {
+    for_parts(panels_of(block.panel_keys), block.k_panels_at_once, [&](int64_t panel, int64_t vectors) {
+      find<Score>(rows, vectors)(block, tile, row, panel * width, each);
+    });
+  });
+  Vec greatest = reduce_rows_max(each);
+  Vec loose[most_loose_keys] = {};
+  for (int64_t key = block.panel_keys; key < block.keys; ++key) {
+    Vec& x = loose[key - block.panel_keys] = score_loose(block, tile, key, each);
+    greatest = max(greatest, x);
+  }
+  const Vec before = is_first ? greatest : Vec::load(carried->greatest);
+  greatest = max(greatest, before);
+  greatest.store(carried->greatest);
+
+  const int64_t columns = panels_of(block.panel_keys) * width;
+  for_parts(tile.rows, 4, [&](int64_t r, int64_t rows) {
+    constexpr decltype(&weigh<4>) weigh_rows[] = {weigh<1>, weigh<2>, weigh<3>, weigh<4>};
+    weigh_rows[rows - 1](block.weights + r * tile_stride, columns, carried->greatest + r, each + r);
+  });
+  Vec sum = reduce_rows_add(each);
+  for (int64_t key = block.panel_keys; key < block.keys; ++key) {
+    Vec x[] = {loose[key - block.panel_keys] - greatest};
+    exponentiate(x);
+    float weights[width];
+    x[0].store(weights);
+    for (int64_t r = 0; r < tile.rows; ++r) block.weights[r * tile_stride + key] = weights[r];
+    sum = sum + x[0];
+  }
+
+  Vec kept[] = {before - greatest};
+  if (!is_first) {
+    exponentiate(kept);
+    sum = fma(Vec::load(carried->sum), kept[0], sum);
+  }
+  sum.store(carried->sum);
+  const Vec scale = is_last ? Vec::broadcast(1) / sum : Vec::broadcast(1);
+  float scales[width], keeps[width];
+  scale.store(scales);
+  (kept[0] * scale).store(keeps);
+  const Mix mix = {scales, is_first ? nullptr : keeps};
+  for_parts(tile.rows, tile.part, [&](int64_t row, int64_t rows) {
+    for_parts(panels_of(block.head_dim), block.v_panels_at_once, [&](int64_t panel, int64_t vectors) {
+      find<Gather>(rows, vectors)(block, tile, row, panel * width, mix);
+    });
+  });
+}
+
+}  // namespace
+}  // namespace vtb::VTB_ISA
