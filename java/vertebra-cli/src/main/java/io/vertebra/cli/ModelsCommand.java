@@ -23,7 +23,8 @@ final class ModelsCommand implements Callable<Integer> {
     Table table = new Table().left("name").right("params").right("GMACs").right("input").right("classes")
         .right("top-1 %");
     List<Variant> variants = Families.variants();
-    List<ModelStatistics> costs = variants.parallelStream().map(variant -> ModelStatistics.of(variant.architecture())).toList();
+    List<ModelStatistics> costs = variants.parallelStream()
+        .map(variant -> ModelStatistics.of(variant.architecture())).toList();
     for (int i = 0; i < variants.size(); i++) {
       Variant variant = variants.get(i);
       Architecture architecture = variant.architecture();

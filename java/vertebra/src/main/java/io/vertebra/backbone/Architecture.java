@@ -24,8 +24,8 @@ public interface Architecture {
   int classes();
 
   /**
-   * Multiply-accumulates for one input of the size the model is built for that the published forward pass spends and this one, with the same
-   * result, does not.
+   * Multiply-accumulates for one input of the size the model is built for that the published forward pass spends and
+   * this one, with the same result, does not.
    */
   default long savedMacs() {
     return 0;

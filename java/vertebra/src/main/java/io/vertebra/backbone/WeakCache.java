@@ -6,8 +6,8 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /**
- * Values that follow from a key, such as weights from a size of the input: made when first asked for and shared as long as anybody uses them, but
- * not kept beyond that. Thread-safe; a value in use is never made twice.
+ * Values that follow from a key, such as weights from a size of the input: made when first asked for and shared as long
+ * as anybody uses them, but not kept beyond that. Thread-safe; a value in use is never made twice.
  */
 public final class WeakCache<K, V> {
   private final Map<K, WeakReference<V>> values = new HashMap<>();

@@ -41,8 +41,8 @@ public final class CpuBackend implements Backend {
   private boolean freed;
 
   /**
-   * Weights as the kernels read them. Their memory is freed when the backend closes, or before that once nothing refers to this object; what
-   * holds the address holds the recording, and so this.
+   * Weights as the kernels read them. Their memory is freed when the backend closes, or before that once nothing refers
+   * to this object; what holds the address holds the recording, and so this.
    *
    * @param packed whether they are in the GEMM's form, or as they were given
    */

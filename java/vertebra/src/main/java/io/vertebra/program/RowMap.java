@@ -81,8 +81,8 @@ public final class RowMap {
 
   private static int checked(long count) {
     if (count > MAX_ENTRIES) {
-      throw new IllegalArgumentException("the input is too large: a row map would have " + count + " entries, over " + MAX_ENTRIES
-          + "; run a smaller batch or smaller images");
+      throw new IllegalArgumentException("the input is too large: a row map would have " + count + " entries, over "
+          + MAX_ENTRIES + "; run a smaller batch or smaller images");
     }
     return (int) count;
   }

@@ -47,7 +47,8 @@ public record Window(Extent size, Extent stride, Extent padding) {
 
   private static int steps(int length, int taps, int step, int pad) {
     if (length + 2 * pad < taps) {
-      throw new IllegalArgumentException("a window of " + taps + " positions does not fit " + length + " with padding " + pad);
+      throw new IllegalArgumentException("a window of " + taps + " positions does not fit " + length + " with padding "
+          + pad);
     }
     return (length + 2 * pad - taps) / step + 1;
   }

@@ -58,7 +58,10 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
     return BUILT_FOR;
   }
 
-  /** The published model projects every position of a map to a token's width, then pools; pooling first projects one position a token. */
+  /**
+   * The published model projects every position of a map to a token's width, then pools; pooling first projects one
+   * position a token.
+   */
   @Override
   public long savedMacs() {
     long saved = 0;

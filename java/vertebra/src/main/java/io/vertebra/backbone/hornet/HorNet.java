@@ -135,6 +135,9 @@ public final class HorNet implements Backbone {
   private Tensor stem(Recorder r) {
     Shape image = r.input().shape();
     int least = config.stride(config.stages() - 1);
+    if (image.rank() != 4) {
+      throw new IllegalArgumentException("HorNet takes [batch, height, width, channels], not an input of " + image);
+    }
     if (image.dim(1) < least || image.dim(2) < least) {
       throw new IllegalArgumentException("an input of " + image.dim(1) + "x" + image.dim(2) + " pixels is too small: HorNet takes "
           + least + "x" + least + " or more");

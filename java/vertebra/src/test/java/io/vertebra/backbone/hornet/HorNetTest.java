@@ -144,7 +144,7 @@ class HorNetTest {
       }
       for (Shape input : List.of(Shape.of(1, 31, 64, 3), Shape.of(1, 64, 31, 3))) {
         assertThatThrownBy(() -> Recording.of(input, Set.of(Backbone.LOGITS), hornet::forward))
-            .isInstanceOf(IllegalArgumentException.class).hasMessageContaining(input.toString()).hasMessageContaining("32x32");
+            .isInstanceOf(IllegalArgumentException.class).hasMessageContaining(input.dim(1) + "x" + input.dim(2)).hasMessageContaining("32x32");
       }
     }
   }
