@@ -14,6 +14,9 @@ constexpr int64_t most_keys = 256, tile_stride = most_keys + width;
 // panel.
 constexpr int64_t most_loose_keys = width < 6 ? 1 : width / 3;
 
+// Adding it rounds to an integer, whose low bits are those of the sum, 127 more as in an exponent; see power_of_two.
+constexpr float exponent_shift = 0x1.8p23f + 127;
+
 constexpr float infinity = __builtin_inff();
 
 // A block of keys, and what is common to all its tiles.
@@ -197,19 +200,23 @@ inline void for_parts(int64_t all, int64_t part, const Body& body) {
   for (int64_t begin = 0; begin < all; begin += part) body(begin, all - begin < part ? all - begin : part);
 }
 
-// exp(x) for x <= 0 within a relative error of 3e-7 + 6e-8 |x|, for x < -87 exp(-87): 2^(n + f) with n an integer,
-// where the polynomial is off by 9.3e-8. NaN gives NaN. The N vectors go in step, since each is one long chain.
+// exp(x) for x <= 0 within a relative error of 3e-7 + 6e-8 |x|: 2^(n + f) with n an integer, where the polynomial is off
+// by 9.3e-8. Zero below -87.7: masked keys would give subnormal numbers, which are slow on many machines. NaN gives NaN.
+// The N vectors go in step, since each is one long chain.
 template <int N>
 [[gnu::always_inline]] inline void exponentiate(Vec (&x)[N]) {
   constexpr float coefficients[] = {0x1.3ce8acp-7f, 0x1.c6b6d8p-5f, 0x1.ebf9c2p-3f, 0x1.62e42ap-1f, 1};
-  const Vec log2_of_e = Vec::broadcast(log2_e), shift = Vec::broadcast(0x1.8p23f);  // adding it rounds to an integer
-  Vec n[N], p[N];
+  const Vec log2_of_e = Vec::broadcast(log2_e), shift = Vec::broadcast(exponent_shift);
+  Vec n[N], power[N], p[N];
 #pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) x[i] = max(Vec::broadcast(-87), x[i]);
+  for (int i = 0; i < N; ++i) x[i] = max(Vec::broadcast(-88), x[i]);
 #pragma GCC unroll 16
   for (int i = 0; i < N; ++i) n[i] = fma(x[i], log2_of_e, shift);
 #pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) n[i] = n[i] - shift;
+  for (int i = 0; i < N; ++i) {
+    power[i] = power_of_two(n[i]);
+    n[i] = n[i] - shift;
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < N; ++i) x[i] = fma(x[i], log2_of_e, Vec::zero() - n[i]);
 #pragma GCC unroll 16
@@ -220,7 +227,7 @@ template <int N>
     for (int i = 0; i < N; ++i) p[i] = fma(p[i], x[i], Vec::broadcast(c));
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) x[i] = scale_by_power_of_two(p[i], n[i]);
+  for (int i = 0; i < N; ++i) x[i] = p[i] * power[i];
 }
 
 // Replaces the logits of N rows by exp(logit - greatest), and gives their sums.
