@@ -35,20 +35,27 @@ typedef enum vtb_status {
 
 /* ---- instruction set ------------------------------------------------------------------------------------------- */
 
-typedef enum vtb_isa { VTB_ISA_GENERIC = 0, VTB_ISA_AVX2 = 1, VTB_ISA_AVX512 = 2 } vtb_isa;
+typedef enum vtb_isa {
+  VTB_ISA_GENERIC = 0,
+  VTB_ISA_AVX2 = 1,        /* AVX2, FMA, F16C */
+  VTB_ISA_AVX512 = 2,      /* AVX-512 F, BW, DQ, VL */
+  VTB_ISA_AVX512_BF16 = 3, /* and BF16 */
+  VTB_ISA_AMX = 4          /* and AMX TILE, BF16 */
+} vtb_isa;
 
 /*
  * Fills the dispatch table, once; later calls return the first call's status. The level is the highest that CPUID and
- * the operating system (XCR0) grant, or what the environment variable VERTEBRA_ISA (generic, avx2, avx512) lowers
- * it to. Must have returned VTB_OK before any operation runs.
+ * the operating system (XCR0; for AMX also permission to the process, which this asks for) grant, or what the environment
+ * variable VERTEBRA_ISA, a level's name, lowers it to. Must have returned VTB_OK before any operation runs, and before the
+ * threads start that operations run on.
  */
 vtb_status vtb_init(void);
 
-/* The level in use, and the highest this machine grants. AVX2 means AVX2 + FMA + F16C; AVX512 means F + BW + DQ + VL. */
+/* The level in use, and the highest this machine grants. */
 vtb_isa vtb_isa_level(void);
 vtb_isa vtb_isa_detected(void);
 
-/* "generic", "avx2", "avx512". */
+/* "generic", "avx2", "avx512", "avx512_bf16", "amx". */
 const char* vtb_isa_name(vtb_isa isa);
 
 /* Names of the kernels chosen, such as gemm_f32_14x32__avx512, separated by spaces. */
@@ -79,19 +86,24 @@ vtb_pool* vtb_pool_create(int32_t threads);
 void vtb_pool_destroy(vtb_pool* pool);
 int32_t vtb_pool_threads(const vtb_pool* pool);
 
+/* ---- element types ---------------------------------------------------------------------------------------------- */
+
+typedef enum vtb_dtype { VTB_F32 = 0, VTB_F16 = 1, VTB_BF16 = 2 } vtb_dtype;
+
 /* ---- what this machine gives ------------------------------------------------------------------------------------ */
 
-/* fp32 fused multiply-adds in registers at the level in use, all threads of the pool: FLOP/s (an FMA counts 2). */
-double vtb_measure_fma(vtb_pool* pool, double seconds);
+/*
+ * Fused multiply-adds in registers at the level in use, all threads of the pool: FLOP/s (a multiplication and an addition
+ * count 2). VTB_F32, or VTB_BF16 in pairs or tiles, where the level has them; below, what fp32 gives.
+ */
+double vtb_measure_fma(vtb_pool* pool, vtb_dtype arithmetic, double seconds);
 
 /* Copying `bytes` per thread back and forth: bytes read plus bytes written, per second, all threads together. */
 double vtb_measure_copy(vtb_pool* pool, int64_t bytes, double seconds);
 
 /* ---- GEMM: out = epilogue(rows(a) . W^T) ------------------------------------------------------------------------- */
 
-typedef enum vtb_dtype { VTB_F32 = 0, VTB_F16 = 1, VTB_BF16 = 2 } vtb_dtype;
-
-/* GELU is the exact form, SILU x * sigmoid(x). */
+/* GELU is the exact form (its error behind a bf16 product: below 2^-12 |x|), SILU x * sigmoid(x). */
 typedef enum vtb_activation {
   VTB_IDENTITY = 0,
   VTB_GELU = 1,
@@ -101,14 +113,20 @@ typedef enum vtb_activation {
   VTB_TANH = 5
 } vtb_activation;
 
+/*
+ * The arithmetic of a product is VTB_F32, or VTB_BF16: both operands rounded to bf16 (halves to even), products summed in
+ * fp32. All else is fp32 with either. Subnormal operands may count as zero in bf16.
+ */
+
 /* Bytes of the packed form of a weight matrix [n, k] at the level in use. */
-int64_t vtb_gemm_packed_bytes(int32_t n, int32_t k);
+int64_t vtb_gemm_packed_bytes(vtb_dtype arithmetic, int32_t n, int32_t k);
 
 /*
  * Packs `weight`, [n, k] row-major of `dtype` (little endian, any alignment), for the level in use.
- * VTB_NOT_FINITE when an element is NaN or infinite; `packed` is then useless.
+ * VTB_NOT_FINITE when an element is NaN or infinite, or rounds to infinity; `packed` is then useless.
  */
-vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, int32_t n, int32_t k, void* packed);
+vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, vtb_dtype arithmetic, int32_t n,
+                         int32_t k, void* packed);
 
 /*
  * Row i of the left operand has k floats, read so:
@@ -125,6 +143,7 @@ vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, in
  * if there is no residual_map, and must not overlap `a` or `gate`. Each r occurs at most once.
  */
 typedef struct vtb_gemm_args {
+  int32_t arithmetic;      /* vtb_dtype: VTB_F32 or VTB_BF16 */
   int32_t m, n, k;
   int32_t groups;
   const float* a;
@@ -133,7 +152,7 @@ typedef struct vtb_gemm_args {
   const float* beta;       /* [k]; null only with gamma */
   float eps;
   int32_t activation;      /* vtb_activation */
-  const void* weight;      /* packed [n, k] */
+  const void* weight;      /* [n, k], packed for the same arithmetic */
   const float* bias;       /* [n], or null */
   int32_t activation_last; /* 0 or 1 */
   const float* gate;       /* or null */

@@ -1,10 +1,11 @@
-// vtb_gemm and vtb_gemm_pack against double-precision loops.
+// The GEMM kernels against double-precision loops.
 #include <algorithm>
 #include <functional>
 #include <memory>
 #include <numeric>
 #include <string>
 
+#include "gemm_tiles_probe.h"
 #include "runtime/kernels.h"
 #include "test_support.h"
 
@@ -17,6 +18,7 @@ enum class Residual { none, separate, in_place, mapped };
 enum class Rows { in_order, permuted, some_dropped };
 
 struct Problem {
+  const GemmKernel* kernel;
   int32_t m, n, k;
   int32_t groups = 0;  // 0: no map
   bool norm = false;
@@ -32,7 +34,7 @@ struct Problem {
 };
 
 std::string describe(const Problem& p) {
-  return "m " + std::to_string(p.m) + " n " + std::to_string(p.n) + " k " + std::to_string(p.k) + " groups " +
+  return std::string(p.kernel->name) + " m " + std::to_string(p.m) + " n " + std::to_string(p.n) + " k " + std::to_string(p.k) + " groups " +
          std::to_string(p.groups) + " norm " + std::to_string(p.norm) + " bias " + std::to_string(p.bias) +
          " activation " + std::to_string(p.activation) + " last " + std::to_string(p.activation_last) + " gate " +
          std::to_string(p.gate) + " residual " + std::to_string(static_cast<int>(p.residual)) + " rows " +
@@ -60,6 +62,16 @@ void expected_row(const vtb_gemm_args& args, int32_t row, std::vector<double>& v
   }
 }
 
+double rounded_to_bf16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const uint32_t remainder = bits & 0xffff;
+  bits -= remainder;
+  if (remainder > 0x8000 || (remainder == 0x8000 && (bits >> 16) % 2 == 1)) bits += 0x10000;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
 double activated(vtb_activation activation, double x) {
   switch (activation) {
     case VTB_GELU: return x * 0.5 * std::erfc(-x * std::sqrt(0.5));
@@ -79,7 +91,7 @@ class Trial {
         pool(problem.threads),
         a(random_floats(problem.m * static_cast<int64_t>(problem.k), 1, problem.edge)),
         weight(random_floats(static_cast<int64_t>(problem.n) * problem.k, 2, problem.edge)),
-        packed(vtb_gemm_packed_bytes(problem.n, problem.k) / sizeof(float), problem.edge),
+        packed(gemm_packed_bytes(*problem.kernel, problem.n, problem.k) / sizeof(float), problem.edge),
         gamma(random_floats(problem.k, 3, problem.edge)),
         beta(random_floats(problem.k, 4, problem.edge)),
         bias(random_floats(problem.n, 5, problem.edge)),
@@ -122,17 +134,23 @@ class Trial {
     args.residual_map = p.residual == Residual::mapped ? residual_map.data() : nullptr;
     args.out_map = p.rows == Rows::in_order ? nullptr : out_map.data();
     args.out = out.data();
-    scratch = std::make_unique<Guarded<char>>(p.threads * vtb_gemm_scratch(&args));
+    scratch = std::make_unique<Guarded<char>>(p.threads * gemm_scratch(*p.kernel, args));
     args.scratch = scratch->data();
-    EXPECT_EQ(vtb_gemm_pack(pool, weight.data(), VTB_F32, p.n, p.k, packed.data()), VTB_OK);
-    EXPECT_EQ(vtb_gemm(pool, &args), VTB_OK);
+    EXPECT_EQ(gemm_pack(*p.kernel, pool, weight.data(), VTB_F32, p.n, p.k, packed.data()), VTB_OK);
+    run();
   }
 
+  void run() { EXPECT_EQ(gemm(*p.kernel, pool, args), VTB_OK); }
+
   // Each element within the bound of a sum of k rounded products in any order, (k + 1) * unit * the sum of the terms'
-  // magnitudes, with an allowance for normalising, bias, activation (5e-7, slope below 1.13), gate (below 1 in
-  // magnitude) and residual.
+  // magnitudes, with an allowance for normalising, bias, activation (5e-7, or that of the bf16 form; slope below 1.13),
+  // gate (below 1 in magnitude) and residual. Of bf16 the operands are rounded as the kernel rounds them, which leaves
+  // the same bound.
   void check() const {
     SCOPED_TRACE(describe(p));
+    const bool bf16 = p.kernel->k_per_word == 2;
+    const double activation_error = bf16 && p.activation == VTB_GELU ? 0x1p-12 : 0;
+    const std::vector<float> normalised = bf16 && p.norm ? normalised_rows() : std::vector<float>();
     std::vector<double> values(p.k), sizes(p.k);
     std::vector<bool> written(p.m);
     for (int32_t i = 0; i < p.m; ++i) {
@@ -140,12 +158,17 @@ class Trial {
       if (row < 0) continue;
       written[row] = true;
       expected_row(args, i, values, sizes);
+      for (int32_t c = 0; bf16 && c < p.k; ++c) {
+        values[c] = rounded_to_bf16(p.norm ? normalised[static_cast<int64_t>(i) * p.k + c] : static_cast<float>(values[c]));
+        sizes[c] = std::fabs(values[c]);
+      }
       for (int32_t j = 0; j < p.n; ++j) {
         const float* w = &weight[static_cast<int64_t>(j) * p.k];
         double sum = args.bias ? bias[j] : 0, size = std::fabs(sum);
         for (int32_t c = 0; c < p.k; ++c) {
-          sum += values[c] * w[c];
-          size += sizes[c] * std::fabs(w[c]);
+          const double weighted = bf16 ? rounded_to_bf16(w[c]) : w[c];
+          sum += values[c] * weighted;
+          size += sizes[c] * std::fabs(weighted);
         }
         const int64_t from = args.residual_map ? residual_map[row] : row;
         const double added = args.residual && from >= 0 ? residual[from * p.n + j] : 0;
@@ -153,7 +176,9 @@ class Trial {
         const double expected = args.activation_last
                                     ? activated(p.activation, sum * factor + added)
                                     : activated(p.activation, sum) * factor + added;
-        const double bound = 1.13 * unit * ((p.k + 16) * size + 4 * std::fabs(added)) + 10 * unit * std::fabs(expected);
+        const double argument = args.activation_last ? sum * factor + added : sum;
+        const double bound = 1.13 * unit * ((p.k + 16) * size + 4 * std::fabs(added)) + 10 * unit * std::fabs(expected) +
+                             activation_error * std::fabs(argument);
         ASSERT_LE(std::fabs(out[static_cast<int64_t>(row) * p.n + j] - expected), bound)
             << "row " << i << " column " << j;
       }
@@ -165,6 +190,15 @@ class Trial {
         ASSERT_TRUE(kept) << "dropped row " << row << " column " << j;
       }
     }
+  }
+
+  // The rows as LayerNorm's own kernel makes them: its last bit decides how they are rounded.
+  std::vector<float> normalised_rows() const {
+    std::vector<float> rows(static_cast<int64_t>(p.m) * p.k);
+    const vtb_layer_norm_args norm = {p.m,        p.k,      args.groups, args.a,     args.a_map,
+                                      args.gamma, args.beta, args.eps,   rows.data()};
+    EXPECT_EQ(vtb_layer_norm(pool, &norm), VTB_OK);
+    return rows;
   }
 
   const Problem p;
@@ -179,13 +213,33 @@ class Trial {
 
 void check(const Problem& problem) { Trial(problem).check(); }
 
-TEST(Gemm, ShapesAroundTheTile) {
-  const GemmKernel& kernel = kernels().gemm;
-  for (const int32_t m : {1, 2, kernel.mr - 1, kernel.mr, kernel.mr + 1, 49, 113}) {
-    for (const int32_t n : {1, kernel.nr - 1, kernel.nr, kernel.nr + 1, 67, 3 * kernel.nr}) {
+enum class Which { f32, bf16, emulated_tiles };
+
+// Every kernel of the level in use. The emulated tiles are of the generic level.
+class Gemm : public testing::TestWithParam<Which> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == Which::emulated_tiles && vtb_isa_level() != VTB_ISA_GENERIC) GTEST_SKIP();
+  }
+
+  static const GemmKernel& kernel() {
+    switch (GetParam()) {
+      case Which::f32: return kernels().gemm_f32;
+      case Which::bf16: return kernels().gemm_bf16;
+      default: return gemm_emulated_tiles;
+    }
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Kernels, Gemm, testing::Values(Which::f32, Which::bf16, Which::emulated_tiles));
+
+TEST_P(Gemm, ShapesAroundTheTile) {
+  const int32_t mr = kernel().mr, nr = kernel().nr;
+  for (const int32_t m : {1, 2, mr - 1, mr, mr + 1, 49, 113}) {
+    for (const int32_t n : {1, nr - 1, nr, nr + 1, 67, 3 * nr}) {
       for (const int32_t k : {1, 2, 3, 5, 16, 31, 96}) {
         for (const Edge edge : both_edges) {
-          Problem p = {m, n, k};
+          Problem p = {&kernel(), m, n, k};
           p.bias = true;
           p.edge = edge;
           check(p);
@@ -197,10 +251,10 @@ TEST(Gemm, ShapesAroundTheTile) {
 
 constexpr vtb_activation activations[] = {VTB_IDENTITY, VTB_GELU, VTB_RELU, VTB_SILU, VTB_SIGMOID, VTB_TANH};
 
-TEST(Gemm, EveryRowCountOfATile) {
-  for (int32_t m = 1; m <= kernels().gemm.mr; ++m) {
+TEST_P(Gemm, EveryRowCountOfATile) {
+  for (int32_t m = 1; m <= kernel().mr; ++m) {
     for (const vtb_activation activation : activations) {
-      Problem p = {m, 2 * kernels().gemm.nr, 37};
+      Problem p = {&kernel(), m, 2 * kernel().nr, 37};
       p.activation = activation;
       p.residual = Residual::in_place;
       check(p);
@@ -208,13 +262,13 @@ TEST(Gemm, EveryRowCountOfATile) {
   }
 }
 
-TEST(Gemm, Epilogues) {
-  for (const int32_t n : {2 * kernels().gemm.nr, 2 * kernels().gemm.nr + 7}) {
+TEST_P(Gemm, Epilogues) {
+  for (const int32_t n : {2 * kernel().nr, 2 * kernel().nr + 7}) {
     for (const vtb_activation activation : activations) {
       for (int flags = 0; flags < 8; ++flags) {
         for (const Residual residual : {Residual::none, Residual::separate, Residual::in_place, Residual::mapped}) {
           for (const Rows rows : {Rows::in_order, Rows::permuted, Rows::some_dropped}) {
-            Problem p = {41, n, 29};
+            Problem p = {&kernel(), 41, n, 29};
             p.activation = activation;
             p.bias = flags & 1;
             p.activation_last = flags & 2;
@@ -230,25 +284,25 @@ TEST(Gemm, Epilogues) {
 }
 
 // A NaN of the operand reaches its own row, whole, and no other, whatever is applied to it.
-TEST(Gemm, NanIsNotHidden) {
-  for (const int32_t n : {2 * kernels().gemm.nr, 2 * kernels().gemm.nr + 3}) {
+TEST_P(Gemm, NanIsNotHidden) {
+  for (const int32_t n : {2 * kernel().nr, 2 * kernel().nr + 3}) {
     for (const vtb_activation activation : activations) {
-      Problem p = {29, n, 17};
+      Problem p = {&kernel(), 29, n, 17};
       p.activation = activation;
       Trial trial(p);
       trial.a[7 * 17 + 3] = std::numeric_limits<float>::quiet_NaN();
-      ASSERT_EQ(vtb_gemm(trial.pool, &trial.args), VTB_OK);
+      trial.run();
       for (int32_t i = 0; i < p.m * n; ++i) ASSERT_EQ(std::isnan(trial.out[i]), i / n == 7) << activation << " " << i;
     }
   }
 }
 
-TEST(Gemm, GatheredAndNormalisedRows) {
+TEST_P(Gemm, GatheredAndNormalisedRows) {
   for (const int32_t groups : {0, 1, 2, 4}) {
     for (const bool norm : {false, true}) {
       for (const int32_t segment : {1, 3, 12, 24}) {
         for (const Edge edge : both_edges) {
-          Problem p = {53, 40, segment * std::max(groups, 1)};
+          Problem p = {&kernel(), 53, 40, segment * std::max(groups, 1)};
           p.groups = groups;
           p.norm = norm;
           p.bias = true;
@@ -263,13 +317,13 @@ TEST(Gemm, GatheredAndNormalisedRows) {
 }
 
 // The rows of convolutions, whose neighbouring taps are neighbours in memory: every border of a small map, and strides.
-TEST(Gemm, RowsOfConvolutions) {
+TEST_P(Gemm, RowsOfConvolutions) {
   struct Shape { int32_t batch, height, width, channels, size, stride, padding; };
   for (const Shape s : {Shape{2, 9, 11, 3, 7, 2, 3}, {1, 14, 14, 5, 3, 1, 1}, {3, 2, 3, 16, 5, 1, 2},
                         {1, 8, 8, 1, 2, 2, 0}}) {
     const int32_t height = (s.height + 2 * s.padding - s.size) / s.stride + 1;
     const int32_t width = (s.width + 2 * s.padding - s.size) / s.stride + 1;
-    Problem p = {s.batch * height * width, 33, s.size * s.size * s.channels};
+    Problem p = {&kernel(), s.batch * height * width, 33, s.size * s.size * s.channels};
     p.groups = s.size * s.size;
     p.map = [=](int32_t row, int32_t tap) {
       const int32_t x = row % width * s.stride + tap % s.size - s.padding;
@@ -285,12 +339,12 @@ TEST(Gemm, RowsOfConvolutions) {
 }
 
 // Rows so long that k is split, with all that happens only once to a sum.
-TEST(Gemm, LongRows) {
+TEST_P(Gemm, LongRows) {
   for (const int32_t k : {1024, 1031, 1536, 3072, 6144}) {
     for (const vtb_activation activation : {VTB_IDENTITY, VTB_GELU, VTB_RELU}) {
       for (const Residual residual : {Residual::none, Residual::separate, Residual::in_place, Residual::mapped}) {
         for (const bool last : {false, true}) {
-          Problem p = {49, 2 * kernels().gemm.nr + 2, k};
+          Problem p = {&kernel(), 49, 2 * kernel().nr + 2, k};
           p.norm = k == 3072;
           p.bias = true;
           p.activation = activation;
@@ -307,10 +361,10 @@ TEST(Gemm, LongRows) {
 }
 
 // Enough rows and columns for a grid of tasks; the sum of an element does not depend on who computes it.
-TEST(Gemm, EveryNumberOfThreadsGivesTheSameBits) {
+TEST_P(Gemm, EveryNumberOfThreadsGivesTheSameBits) {
   for (const int32_t m : {3, 211, 1007}) {
     for (const int32_t n : {96, 331}) {
-      Problem p = {m, n, 48};
+      Problem p = {&kernel(), m, n, 48};
       p.groups = 4;
       p.norm = true;
       p.bias = true;
@@ -326,10 +380,10 @@ TEST(Gemm, EveryNumberOfThreadsGivesTheSameBits) {
   }
 }
 
-TEST(Gemm, SwinTinyShapes) {
+TEST_P(Gemm, SwinTinyShapes) {
   struct Shape { int32_t m, k, n; };
   for (const Shape s : {Shape{784, 96, 288}, {196, 384, 384}, {49, 768, 1000}, {49, 1536, 768}, {1, 768, 1000}}) {
-    Problem p = {s.m, s.n, s.k};
+    Problem p = {&kernel(), s.m, s.n, s.k};
     p.bias = true;
     p.threads = 2;
     check(p);
@@ -353,11 +407,11 @@ TEST(GemmPack, SixteenBitWeights) {
     for (int32_t bits = 0; bits < 0x10000; ++bits) {
       if ((bits & infinity) != infinity) finite.push_back(static_cast<uint16_t>(bits));
     }
-    const int32_t k = 1023, n = static_cast<int32_t>(finite.size()) / k, nr = kernels().gemm.nr;
+    const int32_t k = 1023, n = static_cast<int32_t>(finite.size()) / k, nr = kernels().gemm_f32.nr;
     Guarded<char> weight(int64_t{2} * n * k + 1, Edge::front);
     std::memcpy(weight.data() + 1, finite.data(), int64_t{2} * n * k);
-    Guarded<float> packed(vtb_gemm_packed_bytes(n, k) / sizeof(float));
-    ASSERT_EQ(vtb_gemm_pack(Pool(2), weight.data() + 1, dtype, n, k, packed.data()), VTB_OK);
+    Guarded<float> packed(vtb_gemm_packed_bytes(VTB_F32, n, k) / sizeof(float));
+    ASSERT_EQ(vtb_gemm_pack(Pool(2), weight.data() + 1, dtype, VTB_F32, n, k, packed.data()), VTB_OK);
     for (int32_t j = 0; j < packed.size() / k; ++j) {
       for (int32_t i = 0; i < k; ++i) {
         const double expected = j < n ? value_of(finite[static_cast<int64_t>(j) * k + i], exponent_bits) : 0;
@@ -368,14 +422,38 @@ TEST(GemmPack, SixteenBitWeights) {
   }
 }
 
+// Words of two bf16, the first in the lower half, rounded as the plain rule says, zeros beyond k and n; halves included.
+TEST(GemmPack, RoundsToBf16) {
+  const int32_t n = 45, k = 77;
+  auto weight = random_floats(n * k, 1);
+  for (int64_t i = 0; i < n * k; i += 3) {
+    uint32_t bits;
+    std::memcpy(&bits, &weight[i], sizeof bits);
+    bits = (bits & 0xffff0000) | 0x8000;
+    std::memcpy(&weight[i], &bits, sizeof bits);
+  }
+  for (const GemmKernel* kernel : {&kernels().gemm_bf16, &gemm_emulated_tiles}) {
+    const int32_t nr = kernel->nr, words = words_of(*kernel, k);
+    Guarded<uint16_t> packed(gemm_packed_bytes(*kernel, n, k) / sizeof(uint16_t));
+    ASSERT_EQ(gemm_pack(*kernel, Pool(2), weight.data(), VTB_F32, n, k, packed.data()), VTB_OK);
+    for (int64_t j = 0; j < packed.size() / (2 * words); ++j) {
+      for (int32_t i = 0; i < 2 * words; ++i) {
+        const double expected = j < n && i < k ? rounded_to_bf16(weight[j * k + i]) : 0;
+        const int64_t at = ((j / nr * words + i / 2) * nr + j % nr) * 2 + i % 2;
+        ASSERT_EQ(value_of(packed[at], 8), expected) << "channel " << j << " input " << i;
+      }
+    }
+  }
+}
+
 TEST(GemmPack, RefusesWhatIsNotFinite) {
   constexpr int32_t n = 71, k = 67;
   const Pool pool(2);
-  Guarded<float> packed(vtb_gemm_packed_bytes(n, k) / sizeof(float));
+  Guarded<float> packed(vtb_gemm_packed_bytes(VTB_F32, n, k) / sizeof(float));
   const auto status = [&](vtb_dtype dtype, int bytes, uint32_t good, uint32_t bad, int64_t at) {
     Guarded<char> weight(int64_t{n} * k * bytes);
     for (int64_t i = 0; i < int64_t{n} * k; ++i) std::memcpy(weight.data() + i * bytes, i == at ? &bad : &good, bytes);
-    return vtb_gemm_pack(pool, weight.data(), dtype, n, k, packed.data());
+    return vtb_gemm_pack(pool, weight.data(), dtype, VTB_F32, n, k, packed.data());
   };
   struct Case { vtb_dtype dtype; int bytes; uint32_t largest, infinity, nan; };
   for (const Case& c : {Case{VTB_F32, 4, 0x7f7fffff, 0x7f800000, 0x7fc00000}, {VTB_F16, 2, 0x7bff, 0x7c00, 0x7e00},
@@ -387,6 +465,9 @@ TEST(GemmPack, RefusesWhatIsNotFinite) {
       }
     }
   }
+  const float largest = 0x1.fep127f, beyond = 0x1.ffp127f;  // halfway to the next bf16, which would be infinite
+  EXPECT_EQ(vtb_gemm_pack(pool, &largest, VTB_F32, VTB_BF16, 1, 1, packed.data()), VTB_OK);
+  EXPECT_EQ(vtb_gemm_pack(pool, &beyond, VTB_F32, VTB_BF16, 1, 1, packed.data()), VTB_NOT_FINITE);
 }
 
 }  // namespace

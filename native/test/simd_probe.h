@@ -21,9 +21,13 @@ struct SimdProbe {
   // Element by element; count is a multiple of the width.
   void (*exp)(const float* in, int64_t count, float* out);
   void (*activate)(int32_t activation, const float* in, int64_t count, float* out);
+  void (*gelu_for_bf16)(const float* in, int64_t count, float* out);
+  // Of a vector rounded to bf16 the first n lanes.
+  void (*round_to_bf16)(const float* in, int n, uint16_t* out);
+  void (*split_pairs)(const float* pairs, float* lower, float* upper);
 };
 
-extern const SimdProbe simd_generic, simd_avx2, simd_avx512;
+extern const SimdProbe simd_generic, simd_avx2, simd_avx512, simd_avx512_bf16;
 
 // The probe of the level in use.
 const SimdProbe& simd();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "simd/math.h"
+#include "simd/partial.h"
 #include "simd_probe.h"
 
 namespace vtb::VTB_ISA {
@@ -41,6 +42,17 @@ static void exp_all(const float* in, int64_t count, float* out) {
 
 static void activate_all(int32_t activation, const float* in, int64_t count, float* out) {
   for (int64_t i = 0; i < count; i += Vec::width) activate(activation, Vec::load(in + i)).store(out + i);
+}
+
+static void gelu_for_bf16_all(const float* in, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i += Vec::width) gelu_for_bf16(Vec::load(in + i)).store(out + i);
+}
+
+static void round_to_bf16(const float* in, int n, uint16_t* out) { store_up_to(Vec::load(in), out, n); }
+
+static void split_pairs(const float* pairs, float* lower, float* upper) {
+  lower_bf16(Vec::load(pairs)).store(lower);
+  upper_bf16(Vec::load(pairs)).store(upper);
 }
 
 }  // namespace vtb::VTB_ISA

@@ -10,9 +10,10 @@ namespace vtb::test {
 
 const SimdProbe& simd() {
   switch (vtb_isa_level()) {
-    case VTB_ISA_AVX512: return simd_avx512;
+    case VTB_ISA_GENERIC: return simd_generic;
     case VTB_ISA_AVX2: return simd_avx2;
-    default: return simd_generic;
+    case VTB_ISA_AVX512: return simd_avx512;
+    default: return simd_avx512_bf16;
   }
 }
 
@@ -105,6 +106,48 @@ TEST(Simd, PartialLoadsAndStoresStayInside) {
       }
       for (int i = 0; i < simd().width; ++i) EXPECT_EQ(kept[i], i < n ? full[i] : -1);
     }
+  }
+}
+
+// The nearest bf16; of two, the even one. Subnormal numbers may count as zero.
+TEST(Simd, RoundsToBf16) {
+  std::vector<uint32_t> patterns;
+  for (uint32_t high = 0; high < 0x10000; ++high) {
+    for (const uint32_t low : {0u, 1u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) patterns.push_back(high << 16 | low);
+  }
+  const int width = simd().width;
+  for (size_t i = 0; i < patterns.size(); i += width) {
+    const int n = static_cast<int>(std::min<size_t>(i / width % 3 == 0 ? i % (width + 1) : width, patterns.size() - i));
+    Guarded<float> in(width);
+    std::memcpy(in.data(), &patterns[i], 4 * std::min<size_t>(width, patterns.size() - i));
+    Guarded<uint16_t> out(n);
+    simd().round_to_bf16(in.data(), n, out.data());
+    for (int lane = 0; lane < n; ++lane) {
+      const uint32_t bits = patterns[i + lane], low = bits & 0xffff;
+      const uint16_t high = static_cast<uint16_t>(bits >> 16), up = low > 0x8000 || (low == 0x8000 && high % 2 == 1);
+      if (std::isnan(in[lane])) {
+        EXPECT_TRUE((out[lane] & 0x7f80) == 0x7f80 && (out[lane] & 0x7f) != 0) << bits;
+      } else if (std::fabs(in[lane]) >= 0x1p-126f) {
+        EXPECT_EQ(out[lane], high + up) << bits;
+      } else {
+        EXPECT_TRUE(out[lane] == high + up || (out[lane] & 0x7fff) == 0) << bits;
+      }
+    }
+  }
+}
+
+TEST(Simd, SplitsPairsOfBf16) {
+  const int width = simd().width;
+  const auto in = random_floats(width, 1);
+  Guarded<float> lower(width), upper(width);
+  simd().split_pairs(in.data(), lower.data(), upper.data());
+  for (int i = 0; i < width; ++i) {
+    uint32_t bits, low, high;
+    std::memcpy(&bits, &in[i], sizeof bits);
+    std::memcpy(&low, &lower[i], sizeof low);
+    std::memcpy(&high, &upper[i], sizeof high);
+    EXPECT_EQ(low, bits << 16);
+    EXPECT_EQ(high, bits & 0xffff0000);
   }
 }
 
@@ -205,6 +248,23 @@ TEST(SimdMath, Activations) {
     }
     RecordProperty(c.name, std::to_string(worst * 1e7) + "e-7");
     EXPECT_LE(worst, c.bound);
+  }
+}
+
+TEST(SimdMath, GeluForBf16) {
+  const std::vector<float> x = sweep(-5, 5, 1 << 20);
+  std::vector<float> y(x.size());
+  simd().gelu_for_bf16(x.data(), static_cast<int64_t>(x.size()), y.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (std::isnan(x[i])) {
+      ASSERT_TRUE(std::isnan(y[i]));
+    } else if (x[i] == infinity) {
+      ASSERT_EQ(y[i], infinity);
+    } else if (x[i] == -infinity) {
+      ASSERT_NEAR(y[i], 0, 1e-6);
+    } else {
+      ASSERT_NEAR(y[i], x[i] * normal_distribution(x[i]), std::max(0x1p-12 * std::fabs(x[i]), 0x1p-148)) << x[i];
+    }
   }
 }
 

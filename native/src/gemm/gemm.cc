@@ -19,14 +19,16 @@ constexpr int32_t tasks_per_thread = 4;
 int32_t divide_up(int64_t a, int64_t b) { return static_cast<int32_t>((a + b - 1) / b); }
 
 // Staged rows lie an odd number of cache lines apart, so that a column of them spreads over all cache sets.
-int64_t staged_stride(int32_t k) { return (divide_up(k, 16) | 1) * int64_t{16}; }
+int64_t staged_stride(int32_t words) { return (divide_up(words, 16) | 1) * int64_t{16}; }
 
 // Rows that must be made before they can be multiplied, or whose columns fall into one cache set.
-bool is_staged(const vtb_gemm_args& args) { return args.a_map || args.gamma || args.k % 1024 == 0; }
+bool is_staged(const GemmKernel& kernel, const vtb_gemm_args& args) {
+  return kernel.k_per_word > 1 || args.a_map || args.gamma || args.k % 1024 == 0;
+}
 
 // The most tiles that a block of rows may have.
 int32_t max_block_tiles(const GemmKernel& kernel, int32_t k) {
-  const int64_t fit = block_bytes / (static_cast<int64_t>(sizeof(float)) * k * kernel.mr);
+  const int64_t fit = block_bytes / (static_cast<int64_t>(sizeof(float)) * words_of(kernel, k) * kernel.mr);
   return std::max(divide_up(rows_worth_a_block, kernel.mr), static_cast<int32_t>(fit));
 }
 
@@ -47,11 +49,14 @@ Grid split(const GemmKernel& kernel, const vtb_gemm_args& args, int32_t threads)
   return {row_blocks, std::min(panels, divide_up(tasks, row_blocks))};
 }
 
-// A thread's scratch: which block of rows it holds, then the rows.
+// A thread's scratch: which block of rows it holds, then the rows, then, for bf16, a gathered row in fp32.
 struct alignas(64) Stage {
   int32_t row_block;
   float* rows() { return reinterpret_cast<float*>(this + 1); }
 };
+
+// The rows that are read of a block of so many.
+int64_t staged_rows(const GemmKernel& kernel, int32_t rows) { return rows + kernel.row_multiple - 1; }
 
 // Whether only bias and residual follow the product, and ReLU at the very end.
 bool is_plain(const vtb_gemm_args& args) {
@@ -59,12 +64,13 @@ bool is_plain(const vtb_gemm_args& args) {
   return !args.gate && (args.activation == VTB_IDENTITY || (args.activation == VTB_RELU && last));
 }
 
-// The most of k that is summed up in one go: longer rows, and the panel they meet, would not stay in L2. What is summed
+// The most words that are summed up in one go: longer rows, and the panel they meet, would not stay in L2. What is summed
 // up so far waits in the output, residual included, so what is not plain, which wants the product alone, forbids it.
-int32_t depth(const vtb_gemm_args& args) {
+int32_t depth(const GemmKernel& kernel, const vtb_gemm_args& args) {
   constexpr int32_t longest = 1024;
-  if (args.k <= longest || !is_plain(args)) return args.k;
-  return divide_up(args.k, divide_up(args.k, longest));
+  const int32_t words = words_of(kernel, args.k);
+  if (words <= longest || !is_plain(args)) return words;
+  return divide_up(words, divide_up(words, longest) * kernel.word_multiple) * kernel.word_multiple;
 }
 
 // Points the tile at its rows, from `row` on, and columns, from `column` on; what was summed up before lies in the
@@ -86,7 +92,7 @@ void place(const vtb_gemm_args& args, int32_t row, int32_t column, bool partial,
 // Multiplies rows first_row, first_row + 1, ... , which lie at a, with the panels [panel_begin, panel_end).
 void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const float* a, int64_t stride,
                     int32_t first_row, int32_t rows, int32_t panel_begin, int32_t panel_end) {
-  const int32_t tiles = divide_up(rows, kernel.mr), k_step = depth(args);
+  const int32_t tiles = divide_up(rows, kernel.mr), words = words_of(kernel, args.k), step = depth(kernel, args);
   GemmTile tile = {};
   tile.a_stride = stride;
   tile.plain = is_plain(args);
@@ -95,52 +101,47 @@ void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const f
   tile.out_stride = args.n;
   // The tiles of a panel share the lines of the next one.
   const int32_t next_lines = divide_up(kernel.unroll * kernel.nr, 16 * tiles);
-  for (int32_t k = 0; k < args.k; k += k_step) {
-    tile.k = std::min(k_step, args.k - k);
-    tile.activation = k + tile.k == args.k ? args.activation : VTB_IDENTITY;
+  for (int32_t word = 0; word < words; word += step) {
+    tile.words = std::min(step, words - word);
+    tile.activation = word + tile.words == words ? args.activation : VTB_IDENTITY;
     tile.floor = tile.activation == VTB_RELU ? 0 : -std::numeric_limits<float>::infinity();
-    const int64_t tile_lines = static_cast<int64_t>(tile.k / kernel.unroll) * next_lines;
-    const int64_t panel_lines = int64_t{tile.k} * kernel.nr / 16;
+    const int64_t tile_lines = static_cast<int64_t>(tile.words / kernel.unroll) * next_lines;
+    const int64_t panel_lines = int64_t{tile.words} * kernel.nr / 16;
     for (int32_t panel = panel_begin; panel < panel_end; ++panel) {
       const int32_t column = panel * kernel.nr;
-      tile.panel = static_cast<const float*>(args.weight) + (int64_t{panel} * args.k + k) * kernel.nr;
+      tile.panel = static_cast<const float*>(args.weight) + (int64_t{panel} * words + word) * kernel.nr;
       tile.columns = std::min(kernel.nr, args.n - column);
-      tile.bias = args.bias && k == 0 ? args.bias + column : nullptr;
+      tile.bias = args.bias && word == 0 ? args.bias + column : nullptr;
       for (int32_t t = 0; t < tiles; ++t) {
         // Even shares: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7.
         const int32_t begin = static_cast<int32_t>(int64_t{rows} * t / tiles);
         const int32_t end = static_cast<int32_t>(int64_t{rows} * (t + 1) / tiles);
-        tile.a = a + begin * stride + k;
+        tile.rows = end - begin;
+        tile.a = a + begin * stride + word;
         tile.next_lines = t * tile_lines < panel_lines ? next_lines : 0;
-        tile.next = reinterpret_cast<const char*>(tile.panel + int64_t{args.k} * kernel.nr) + t * tile_lines * 64;
-        place(args, first_row + begin, column, k > 0, &tile);
-        kernel.tile[end - begin - 1](tile);
+        tile.next = reinterpret_cast<const char*>(tile.panel + int64_t{words} * kernel.nr) + t * tile_lines * 64;
+        place(args, first_row + begin, column, word > 0, &tile);
+        kernel.tile(tile);
       }
     }
   }
 }
 
 }  // namespace
-}  // namespace vtb
 
-extern "C" {
-
-int64_t vtb_gemm_scratch(const vtb_gemm_args* args) {
-  const vtb::GemmKernel& kernel = vtb::kernels().gemm;
-  const int64_t rows = std::min(args->m, vtb::max_block_tiles(kernel, args->k) * kernel.mr);
-  const int64_t row_bytes = vtb::staged_stride(args->k) * static_cast<int64_t>(sizeof(float));
-  return static_cast<int64_t>(sizeof(vtb::Stage)) + rows * row_bytes;
+int64_t gemm_scratch(const GemmKernel& kernel, const vtb_gemm_args& args) {
+  const int32_t block = std::min(args.m, max_block_tiles(kernel, args.k) * kernel.mr);
+  const int64_t gathered = kernel.k_per_word > 1 ? divide_up(args.k, 16) * int64_t{16} : 0;
+  const int64_t words = staged_rows(kernel, block) * staged_stride(words_of(kernel, args.k)) + gathered;
+  return static_cast<int64_t>(sizeof(Stage)) + words * static_cast<int64_t>(sizeof(float));
 }
 
-vtb_status vtb_gemm(vtb_pool* pool, const vtb_gemm_args* call) {
-  using namespace vtb;
-  const vtb_gemm_args& args = *call;
-  const GemmKernel& kernel = kernels().gemm;
+vtb_status gemm(const GemmKernel& kernel, vtb_pool* pool, const vtb_gemm_args& args) {
   const int32_t threads = vtb_pool_threads(pool);
   const Grid grid = split(kernel, args, threads);
   const int64_t panels = divide_up(args.n, kernel.nr);
-  const bool staged = is_staged(args);
-  const int64_t scratch_bytes = vtb_gemm_scratch(call);
+  const bool staged = is_staged(kernel, args);
+  const int64_t scratch_bytes = gemm_scratch(kernel, args);
   const auto stage_of = [&](int32_t worker) {
     return reinterpret_cast<Stage*>(static_cast<char*>(args.scratch) + worker * scratch_bytes);
   };
@@ -157,18 +158,38 @@ vtb_status vtb_gemm(vtb_pool* pool, const vtb_gemm_args* call) {
     int64_t stride = args.k;
     if (staged) {
       Stage* stage = stage_of(worker);
+      const int32_t words = words_of(kernel, args.k);
       a = stage->rows();
-      stride = staged_stride(args.k);
+      stride = staged_stride(words);
       if (stage->row_block != row_block) {
-        kernel.read_rows(operand, first_row, last_row, stage->rows(), stride);
+        float* gathered = stage->rows() + staged_rows(kernel, last_row - first_row) * stride;
+        kernel.stage_rows(operand, first_row, last_row, stage->rows(), words, stride, gathered);
         stage->row_block = row_block;
       }
     }
+    if (kernel.enter) kernel.enter();
     multiply_block(kernel, args, a, stride, first_row, last_row - first_row,
                    static_cast<int32_t>(panels * column_block / grid.column_blocks),
                    static_cast<int32_t>(panels * (column_block + 1) / grid.column_blocks));
+    if (kernel.leave) kernel.leave();
   });
   return VTB_OK;
+}
+
+const GemmKernel& gemm_kernel(int32_t arithmetic) {
+  return arithmetic == VTB_BF16 ? kernels().gemm_bf16 : kernels().gemm_f32;
+}
+
+}  // namespace vtb
+
+extern "C" {
+
+int64_t vtb_gemm_scratch(const vtb_gemm_args* args) {
+  return vtb::gemm_scratch(vtb::gemm_kernel(args->arithmetic), *args);
+}
+
+vtb_status vtb_gemm(vtb_pool* pool, const vtb_gemm_args* args) {
+  return vtb::gemm(vtb::gemm_kernel(args->arithmetic), pool, *args);
 }
 
 }  // extern "C"

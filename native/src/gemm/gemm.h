@@ -1,7 +1,10 @@
-// The kernel of vtb_gemm, and the form in which it wants the weights.
+// The kernels of vtb_gemm, and the form in which they want the weights.
 //
-// Packed weights: panels of `nr` output channels, one after the other; inside a panel k-major, so that packed[p][i][j]
-// is weight[p * nr + j][i]. The last panel is filled up with zero channels.
+// Operands are rows of 32-bit words along k: a word is one fp32, or two bf16, the first in the lower half. Rows of bf16
+// are filled up with zeros to whole words.
+//
+// Packed weights: panels of `nr` output channels, one after the other; inside a panel word-major, so that word i of
+// channel p * nr + j is packed[p][i][j]. The last panel is filled up with zero channels.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +16,14 @@ namespace vtb {
 
 // One tile of the output: up to mr rows, up to nr columns, over all of k.
 struct GemmTile {
-  const float* a;          // the tile's first row
-  int64_t a_stride;        // floats from row to row
-  const float* panel;      // packed weights, [k, nr]
-  int32_t k;
+  const float* a;          // the tile's first row, in words
+  int64_t a_stride;        // words from row to row
+  const float* panel;      // packed weights, [words, nr]
+  int32_t words;           // of k
+  int32_t rows;            // 1 .. mr that exist
   int32_t columns;         // 1 .. nr that exist
   const char* next;        // weights needed soon, to be brought into L2 on the way:
-  int32_t next_lines;      // so many cache lines every `unroll` steps of k
+  int32_t next_lines;      // so many cache lines every `unroll` words of k
   const float* bias;       // [columns], or null
   // Only bias and residual follow the product, and then max(floor, .): 0 for ReLU, minus infinity for none.
   bool plain;
@@ -41,13 +45,39 @@ struct GemmKernel {
   const char* name;
   int32_t mr, nr;
   int32_t unroll;
-  void (*const* tile)(const GemmTile& tile);  // tile[rows - 1], rows up to mr
-  // Writes rows [begin, end) of the operand to out, `stride` floats apart.
-  void (*read_rows)(const RowOperand& operand, int64_t begin, int64_t end, float* out, int64_t stride);
+  int32_t k_per_word;     // 1: fp32, 2: bf16
+  // Rows of the left operand are read so many at a time, and words of both so many, which the words are filled up to.
+  int32_t row_multiple, word_multiple;
+  void (*tile)(const GemmTile& tile);
+  // Writes rows [begin, end) of the operand to out, filled up to `words`, `stride` words apart. `gathered` is scratch,
+  // [k] floats, if words hold bf16.
+  void (*stage_rows)(const RowOperand& operand, int64_t begin, int64_t end, float* out, int32_t words, int64_t stride,
+                     float* gathered);
+  // Around each thread's run of tiles; or null.
+  void (*enter)();
+  void (*leave)();
 };
 
-namespace generic { extern const GemmKernel gemm_f32; }
-namespace avx2 { extern const GemmKernel gemm_f32; }
-namespace avx512 { extern const GemmKernel gemm_f32; }
+namespace generic { extern const GemmKernel gemm_f32, gemm_bf16; }
+namespace avx2 { extern const GemmKernel gemm_f32, gemm_bf16; }
+namespace avx512 { extern const GemmKernel gemm_f32, gemm_bf16; }
+namespace avx512_bf16 { extern const GemmKernel gemm_bf16; }
+namespace amx { extern const GemmKernel gemm_bf16; }
+
+// The kernel in use for VTB_F32 or VTB_BF16.
+const GemmKernel& gemm_kernel(int32_t arithmetic);
+
+// What the functions of vertebra.h do, with a kernel of one's own.
+int64_t gemm_packed_bytes(const GemmKernel& kernel, int32_t n, int32_t k);
+vtb_status gemm_pack(const GemmKernel& kernel, vtb_pool* pool, const void* weight, vtb_dtype dtype, int32_t n,
+                     int32_t k, void* packed);
+int64_t gemm_scratch(const GemmKernel& kernel, const vtb_gemm_args& args);
+vtb_status gemm(const GemmKernel& kernel, vtb_pool* pool, const vtb_gemm_args& args);
+
+// Words of a row of k elements.
+inline int32_t words_of(const GemmKernel& kernel, int32_t k) {
+  const int32_t k_multiple = kernel.k_per_word * kernel.word_multiple;
+  return (k + k_multiple - 1) / k_multiple * kernel.word_multiple;
+}
 
 }  // namespace vtb

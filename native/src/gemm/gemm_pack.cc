@@ -9,16 +9,24 @@
 namespace vtb {
 namespace {
 
+uint32_t to_bits(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
 float from_bits(uint32_t bits) {
   float value;
   std::memcpy(&value, &bits, sizeof value);
   return value;
 }
 
+// Element types: of weights, and, two of them, of the product.
 struct F32 {
   using Bits = uint32_t;
   static constexpr Bits exponent = 0x7f800000;
   static float to_float(Bits bits) { return from_bits(bits); }
+  static Bits from_float(float value) { return to_bits(value); }
 };
 
 struct F16 {
@@ -35,63 +43,95 @@ struct BF16 {
   using Bits = uint16_t;
   static constexpr Bits exponent = 0x7f80;
   static float to_float(Bits bits) { return from_bits(static_cast<uint32_t>(bits) << 16); }
+  // Halves to even, of finite numbers.
+  static Bits from_float(float value) {
+    const uint32_t bits = to_bits(value);
+    return static_cast<Bits>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
 };
 
-// Fills a panel of nr channels from `channels` <= nr rows of the weight; false when one is not finite.
+// Whether neither infinite nor NaN.
 template <typename Type>
-bool pack_panel(const char* weight, int32_t channels, int32_t k, int32_t nr, float* panel) {
-  using Bits = typename Type::Bits;
+bool is_finite(typename Type::Bits bits) { return (bits & Type::exponent) != Type::exponent; }
+
+// Fills a panel of nr channels from `channels` <= nr rows of the weight; false when one is not finite.
+template <typename Source, typename Arithmetic>
+bool pack_panel(const char* weight, int32_t channels, int32_t k, int32_t words, int32_t nr, char* packed) {
+  using Bits = typename Source::Bits;
+  using Packed = typename Arithmetic::Bits;
+  constexpr int32_t per_word = sizeof(uint32_t) / sizeof(Packed);
   constexpr int32_t block = 64;  // of k: what is written of a panel at a time stays in L1
+  Packed* panel = reinterpret_cast<Packed*>(packed);
+  const auto at = [=](int32_t i, int32_t j) { return (int64_t{i / per_word} * nr + j) * per_word + i % per_word; };
   bool finite = true;
-  for (int32_t begin = 0; begin < k; begin += block) {
-    const int32_t end = std::min(begin + block, k);
+  const int32_t filled = words * per_word;
+  for (int32_t begin = 0; begin < filled; begin += block) {
+    const int32_t end = std::min(begin + block, filled);
     for (int32_t j = 0; j < nr; ++j) {
-      if (j >= channels) {
-        for (int32_t i = begin; i < end; ++i) panel[int64_t{i} * nr + j] = 0;
-        continue;
-      }
+      const int32_t existing = j < channels ? std::min(end, k) : begin;
       const char* row = weight + int64_t{j} * k * static_cast<int64_t>(sizeof(Bits));
-      for (int32_t i = begin; i < end; ++i) {
+      int32_t i = begin;
+      for (; i < existing; ++i) {
         Bits bits;
         std::memcpy(&bits, row + int64_t{i} * static_cast<int64_t>(sizeof bits), sizeof bits);
-        finite &= (bits & Type::exponent) != Type::exponent;
-        panel[int64_t{i} * nr + j] = Type::to_float(bits);
+        const Packed value = Arithmetic::from_float(Source::to_float(bits));
+        finite &= is_finite<Source>(bits) && is_finite<Arithmetic>(value);
+        panel[at(i, j)] = value;
       }
+      for (; i < end; ++i) panel[at(i, j)] = 0;
     }
   }
   return finite;
 }
 
-template <typename Type>
-vtb_status pack(vtb_pool* pool, const void* weight, int32_t n, int32_t k, float* packed) {
-  const int32_t nr = kernels().gemm.nr;
+template <typename Source, typename Arithmetic>
+vtb_status pack(const GemmKernel& kernel, vtb_pool* pool, const void* weight, int32_t n, int32_t k, char* packed) {
+  const int32_t nr = kernel.nr, words = words_of(kernel, k);
   std::atomic<bool> finite{true};
   parallel_for(pool, (n + nr - 1) / nr, [&](int64_t index, int32_t) {
-    const int64_t row_bytes = k * static_cast<int64_t>(sizeof(typename Type::Bits));
+    const int64_t row_bytes = k * static_cast<int64_t>(sizeof(typename Source::Bits));
+    const int64_t panel_bytes = int64_t{nr} * words * static_cast<int64_t>(sizeof(uint32_t));
     const char* rows = static_cast<const char*>(weight) + index * nr * row_bytes;
     const int32_t channels = std::min(nr, n - static_cast<int32_t>(index) * nr);
-    if (!pack_panel<Type>(rows, channels, k, nr, packed + index * nr * k)) finite = false;
+    char* panel = packed + index * panel_bytes;
+    if (!pack_panel<Source, Arithmetic>(rows, channels, k, words, nr, panel)) finite = false;
   });
   return finite ? VTB_OK : VTB_NOT_FINITE;
 }
 
+template <typename Source>
+vtb_status pack(const GemmKernel& kernel, vtb_pool* pool, const void* weight, int32_t n, int32_t k, void* packed) {
+  char* panels = static_cast<char*>(packed);
+  return kernel.k_per_word == 1 ? pack<Source, F32>(kernel, pool, weight, n, k, panels)
+                                : pack<Source, BF16>(kernel, pool, weight, n, k, panels);
+}
+
 }  // namespace
+
+int64_t gemm_packed_bytes(const GemmKernel& kernel, int32_t n, int32_t k) {
+  return int64_t{(n + kernel.nr - 1) / kernel.nr} * kernel.nr * words_of(kernel, k) * static_cast<int64_t>(sizeof(uint32_t));
+}
+
+vtb_status gemm_pack(const GemmKernel& kernel, vtb_pool* pool, const void* weight, vtb_dtype dtype, int32_t n,
+                     int32_t k, void* packed) {
+  switch (dtype) {
+    case VTB_F16: return pack<F16>(kernel, pool, weight, n, k, packed);
+    case VTB_BF16: return pack<BF16>(kernel, pool, weight, n, k, packed);
+    default: return pack<F32>(kernel, pool, weight, n, k, packed);
+  }
+}
+
 }  // namespace vtb
 
 extern "C" {
 
-int64_t vtb_gemm_packed_bytes(int32_t n, int32_t k) {
-  const int64_t nr = vtb::kernels().gemm.nr;
-  return (n + nr - 1) / nr * nr * k * static_cast<int64_t>(sizeof(float));
+int64_t vtb_gemm_packed_bytes(vtb_dtype arithmetic, int32_t n, int32_t k) {
+  return vtb::gemm_packed_bytes(vtb::gemm_kernel(arithmetic), n, k);
 }
 
-vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, int32_t n, int32_t k, void* packed) {
-  float* panels = static_cast<float*>(packed);
-  switch (dtype) {
-    case VTB_F16: return vtb::pack<vtb::F16>(pool, weight, n, k, panels);
-    case VTB_BF16: return vtb::pack<vtb::BF16>(pool, weight, n, k, panels);
-    default: return vtb::pack<vtb::F32>(pool, weight, n, k, panels);
-  }
+vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, vtb_dtype arithmetic, int32_t n,
+                         int32_t k, void* packed) {
+  return vtb::gemm_pack(vtb::gemm_kernel(arithmetic), pool, weight, dtype, n, k, packed);
 }
 
 }  // extern "C"

@@ -31,7 +31,8 @@ double best_rate(double seconds, const Round& round) {
 
 extern "C" {
 
-double vtb_measure_fma(vtb_pool* pool, double seconds) {
+double vtb_measure_fma(vtb_pool* pool, vtb_dtype arithmetic, double seconds) {
+  const vtb::FmaKernel& kernel = arithmetic == VTB_BF16 ? vtb::kernels().fma_bf16 : vtb::kernels().fma_f32;
   const int32_t threads = vtb_pool_threads(pool);
   struct alignas(64) Result {
     double flops;
@@ -40,7 +41,7 @@ double vtb_measure_fma(vtb_pool* pool, double seconds) {
   std::vector<Result> results(threads);
   return best_rate(seconds, [&] {
     vtb::parallel_for(pool, threads, [&](int64_t index, int32_t) {
-      results[index].flops = vtb::kernels().fma.run(20000, &results[index].sink);
+      results[index].flops = kernel.run(20000, &results[index].sink);
     });
     double flops = 0;
     for (const Result& result : results) flops += result.flops;

@@ -1,4 +1,4 @@
-// The kernel of vtb_measure_fma.
+// The kernels of vtb_measure_fma.
 #pragma once
 
 #include <cstdint>
@@ -14,5 +14,7 @@ struct FmaKernel {
 namespace generic { extern const FmaKernel fma_f32; }
 namespace avx2 { extern const FmaKernel fma_f32; }
 namespace avx512 { extern const FmaKernel fma_f32; }
+namespace avx512_bf16 { extern const FmaKernel fma_bf16; }
+namespace amx { extern const FmaKernel fma_bf16; }
 
 }  // namespace vtb

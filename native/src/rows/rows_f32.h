@@ -1,4 +1,4 @@
-// Reading rows of an operand; included after a simd header.
+// Reading rows of an operand; included after a simd header. Out is float, or uint16_t: bf16, rounded.
 #pragma once
 
 #include "rows/rows.h"
@@ -6,13 +6,15 @@
 
 namespace vtb::VTB_ISA {
 
-static inline void zero_floats(float* out, int32_t count) {
+template <typename Out>
+static inline void zero_row(Out* out, int32_t count) {
   int32_t i = 0;
   for (; i + Vec::width <= count; i += Vec::width) Vec::zero().store(out + i);
   Vec::zero().store_partial(out + i, count - i);
 }
 
-static inline void copy_floats(const float* in, int32_t count, float* out) {
+template <typename Out>
+static inline void copy_row(const float* in, int32_t count, Out* out) {
   constexpr int w = Vec::width;
   if (count < w) return Vec::load_partial(in, count).store_partial(out, count);
   for (int32_t i = 0; i < count - w; i += w) Vec::load(in + i).store(out + i);
@@ -34,8 +36,8 @@ static inline Vec reciprocal_deviation(const Norm& norm, Vec squares) {
 }
 
 // A row of so many vectors, the last perhaps partial, that stays in registers.
-template <int vectors>
-static void normalise_short_row(const Norm& norm, const float* in, float* out) {
+template <int vectors, typename Out>
+static void normalise_short_row(const Norm& norm, const float* in, Out* out) {
   constexpr int w = Vec::width, last = vectors - 1;
   const int tail = norm.columns - last * w;
   Vec x[vectors];
@@ -63,7 +65,8 @@ static void normalise_short_row(const Norm& norm, const float* in, float* out) {
 }
 
 // A row that is in L1 after the first pass.
-static void normalise_long_row(const Norm& norm, const float* in, float* out) {
+template <typename Out>
+static void normalise_long_row(const Norm& norm, const float* in, Out* out) {
   constexpr int w = Vec::width;
   const int32_t whole = norm.columns - norm.columns % w;
   const int tail = norm.columns - whole;
@@ -110,57 +113,70 @@ static void normalise_long_row(const Norm& norm, const float* in, float* out) {
   }
 }
 
-using NormaliseRow = decltype(&normalise_long_row);
+template <typename Out>
+using NormaliseRow = void (*)(const Norm& norm, const float* in, Out* out);
 
-static inline NormaliseRow find_normalise_row(int32_t columns) {
-  static constexpr NormaliseRow short_rows[] = {
-      normalise_short_row<1>, normalise_short_row<2>,  normalise_short_row<3>,  normalise_short_row<4>,
-      normalise_short_row<5>, normalise_short_row<6>,  normalise_short_row<7>,  normalise_short_row<8>,
-      normalise_short_row<9>, normalise_short_row<10>, normalise_short_row<11>, normalise_short_row<12>};
+template <typename Out>
+static inline NormaliseRow<Out> find_normalise_row(int32_t columns) {
+  static constexpr NormaliseRow<Out> short_rows[] = {
+      normalise_short_row<1, Out>, normalise_short_row<2, Out>,  normalise_short_row<3, Out>,  normalise_short_row<4, Out>,
+      normalise_short_row<5, Out>, normalise_short_row<6, Out>,  normalise_short_row<7, Out>,  normalise_short_row<8, Out>,
+      normalise_short_row<9, Out>, normalise_short_row<10, Out>, normalise_short_row<11, Out>, normalise_short_row<12, Out>};
   const int32_t vectors = (columns + Vec::width - 1) / Vec::width;
-  return vectors <= 12 ? short_rows[vectors - 1] : normalise_long_row;
+  return vectors <= 12 ? short_rows[vectors - 1] : normalise_long_row<Out>;
 }
 
 // Writes the segments that sources[0, groups) name, -1 for zeros, one after the other. Neighbours in the operand, such
 // as the taps of a row of a convolution's window, are copied as one.
+template <typename Out>
 static inline void gather_segments(const float* base, const int32_t* sources, int32_t groups, int32_t segment,
-                                   float* out) {
+                                   Out* out) {
   for (int32_t g = 0; g < groups;) {
     const int32_t first = g, source = sources[g], step = source < 0 ? 0 : 1;
     for (++g; g < groups && sources[g] == sources[g - 1] + step; ++g) {}
     const int32_t count = (g - first) * segment;
     if (source < 0) {
-      zero_floats(out, count);
+      zero_row(out, count);
     } else {
-      copy_floats(base + int64_t{source} * segment, count, out);
+      copy_row(base + int64_t{source} * segment, count, out);
     }
     out += count;
   }
 }
 
-// Writes rows [begin, end) of the operand to out, `stride` floats apart. `out` may be the rows' own memory where there
-// is no map.
-static void read_rows(const RowOperand& operand, int64_t begin, int64_t end, float* out, int64_t stride) {
+// Writes rows [begin, end) of the operand to out, `stride` elements apart. `out` may be the rows' own memory where there is
+// no map. What is both gathered and normalised waits in between in `gathered`, [columns], if rows become bf16.
+template <typename Out>
+static void read_rows(const RowOperand& operand, int64_t begin, int64_t end, Out* out, int64_t stride,
+                      float* gathered) {
   const int32_t columns = operand.columns, groups = operand.groups;
   const Norm norm = {columns, 1.0f / static_cast<float>(columns), operand.gamma, operand.beta, operand.eps};
-  const NormaliseRow normalise_row = find_normalise_row(columns);
+  const NormaliseRow<Out> normalise_row = find_normalise_row<Out>(columns);
   for (int64_t row = begin; row < end; ++row, out += stride) {
-    const float* in = out;
+    const float* in;
     if (groups == 1) {
       const int64_t source = operand.map ? operand.map[row] : row;
       if (source < 0) {
-        zero_floats(out, columns);
+        zero_row(out, columns);
         continue;
       }
       in = operand.base + source * columns;
+      if (!operand.gamma) {
+        if (static_cast<const void*>(in) != out) copy_row(in, columns, out);
+        continue;
+      }
     } else {
-      gather_segments(operand.base, operand.map + row * groups, groups, columns / groups, out);
+      const int32_t* sources = operand.map + row * groups;
+      if (!operand.gamma) {
+        gather_segments(operand.base, sources, groups, columns / groups, out);
+        continue;
+      }
+      float* whole = gathered;
+      if constexpr (sizeof(Out) == sizeof(float)) whole = out;
+      gather_segments(operand.base, sources, groups, columns / groups, whole);
+      in = whole;
     }
-    if (operand.gamma) {
-      normalise_row(norm, in, out);
-    } else if (in != out) {
-      copy_floats(in, columns, out);
-    }
+    normalise_row(norm, in, out);
   }
 }
 

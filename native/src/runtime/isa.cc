@@ -1,6 +1,8 @@
 #include "runtime/isa.h"
 
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstring>
@@ -17,6 +19,12 @@ uint64_t saved_state() {
   return static_cast<uint64_t>(high) << 32 | low;
 }
 
+// Linux saves the tiles of a process only if it asked for that; threads started later inherit the permission.
+bool ask_for_tiles() {
+  constexpr int request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
 }  // namespace
 
 vtb_isa detect_isa() {
@@ -24,19 +32,23 @@ vtb_isa detect_isa() {
   if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return VTB_ISA_GENERIC;
   const bool fma = bit(ecx, 12), os_xsave = bit(ecx, 27), avx = bit(ecx, 28), f16c = bit(ecx, 29);
   if (!fma || !os_xsave || !avx || !f16c) return VTB_ISA_GENERIC;
-  const uint64_t ymm_state = 0x06, zmm_state = 0xe6;  // SSE, AVX; and opmask, upper halves, ZMM 16-31
+  // SSE, AVX; with opmask, upper halves, ZMM 16-31; tile configuration, tiles.
+  const uint64_t ymm_state = 0x06, zmm_state = 0xe6, tile_state = 0x60000;
   const uint64_t state = saved_state();
   if ((state & ymm_state) != ymm_state) return VTB_ISA_GENERIC;
   if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return VTB_ISA_GENERIC;
   const bool avx2 = bit(ebx, 5), f = bit(ebx, 16), dq = bit(ebx, 17), bw = bit(ebx, 30), vl = bit(ebx, 31);
+  const bool amx = bit(edx, 22) && bit(edx, 24);  // BF16, TILE
   if (!avx2) return VTB_ISA_GENERIC;
-  return f && dq && bw && vl && (state & zmm_state) == zmm_state ? VTB_ISA_AVX512 : VTB_ISA_AVX2;
+  if (!f || !dq || !bw || !vl || (state & zmm_state) != zmm_state) return VTB_ISA_AVX2;
+  if (!__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) || !bit(eax, 5)) return VTB_ISA_AVX512;
+  return amx && (state & tile_state) == tile_state && ask_for_tiles() ? VTB_ISA_AMX : VTB_ISA_AVX512_BF16;
 }
 
 vtb_status choose_isa(const char* requested, vtb_isa detected, vtb_isa* level) {
   *level = detected;
   if (!requested || !*requested) return VTB_OK;
-  for (const vtb_isa isa : {VTB_ISA_GENERIC, VTB_ISA_AVX2, VTB_ISA_AVX512}) {
+  for (const vtb_isa isa : {VTB_ISA_GENERIC, VTB_ISA_AVX2, VTB_ISA_AVX512, VTB_ISA_AVX512_BF16, VTB_ISA_AMX}) {
     if (std::strcmp(requested, vtb_isa_name(isa)) != 0) continue;
     if (isa > detected) return VTB_UNSUPPORTED_ISA;
     *level = isa;
@@ -52,6 +64,8 @@ extern "C" const char* vtb_isa_name(vtb_isa isa) {
     case VTB_ISA_GENERIC: return "generic";
     case VTB_ISA_AVX2: return "avx2";
     case VTB_ISA_AVX512: return "avx512";
+    case VTB_ISA_AVX512_BF16: return "avx512_bf16";
+    case VTB_ISA_AMX: return "amx";
   }
   return "unknown";
 }

@@ -19,10 +19,10 @@
 namespace vtb {
 
 // Each member is a small struct of a kernel's name and functions, declared in <op>/<op>.h and defined for each level in
-// <op>/<op>_f32__<isa>.cc. vtb_init fills the table for the level in use; a level without a file of its own takes the
+// <op>/<op>_<dtype>__<isa>.cc. vtb_init fills the table for the level in use; a level without a file of its own takes the
 // kernel of the level below.
 struct Kernels {
-  GemmKernel gemm;
+  GemmKernel gemm_f32, gemm_bf16;
   LayerNormKernel layer_norm;
   WindowAttentionKernel window_attention;
   PoolingKernel pooling;
@@ -33,7 +33,7 @@ struct Kernels {
   ResizeKernel resize;
   DepthwiseConvKernel depthwise_conv;
   WindowPoolKernel window_pool;
-  FmaKernel fma;
+  FmaKernel fma_f32, fma_bf16;
   ResampleKernel resample;
 };
 

@@ -20,6 +20,17 @@ static inline Mask first_lanes(int n) {
   return {_mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane))};
 }
 
+// Rounded to bf16, halves to even. NaN stays NaN.
+static inline __m128i to_bf16(__m256 x) {
+  const __m256i bits = _mm256_castps_si256(x), high = _mm256_srli_epi32(bits, 16);
+  const __m256i odd = _mm256_and_si256(high, _mm256_set1_epi32(1));
+  __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+  rounded = _mm256_srli_epi32(rounded, 16);
+  const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+  rounded = _mm256_blendv_epi8(rounded, _mm256_or_si256(high, _mm256_set1_epi32(0x40)), is_nan);
+  return _mm_packus_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
+}
+
 struct Vec {
   static constexpr int width = 8;
   __m256 v;
@@ -42,6 +53,13 @@ struct Vec {
 
   void store(float* p) const { _mm256_storeu_ps(p, v); }
   void store_partial(float* p, int n) const { _mm256_maskstore_ps(p, _mm256_castps_si256(first_lanes(n).v), v); }
+
+  // As bf16.
+  void store(uint16_t* p) const { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), to_bf16(v)); }
+  void store_partial(uint16_t* p, int n) const {
+    const __m128i halves = to_bf16(v);
+    __builtin_memcpy(p, &halves, n * sizeof *p);
+  }
 
   static Vec broadcast(float x) { return {_mm256_set1_ps(x)}; }
   static Vec zero() { return {_mm256_setzero_ps()}; }
@@ -81,6 +99,12 @@ static inline Mask less(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_
 
 // Where the mask is set a, elsewhere b.
 static inline Vec blend(Mask mask, Vec a, Vec b) { return {_mm256_blendv_ps(b.v, a.v, mask.v)}; }
+
+// The bf16 in the lower and the upper half of each lane's bits.
+static inline Vec lower_bf16(Vec pairs) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs.v), 16))};
+}
+static inline Vec upper_bf16(Vec pairs) { return {_mm256_and_ps(pairs.v, _mm256_castsi256_ps(_mm256_set1_epi32(-65536)))}; }
 
 static inline float reduce_add(Vec a) {
   __m128 r = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));

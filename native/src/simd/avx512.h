@@ -1,13 +1,16 @@
-// Vec: sixteen floats, AVX-512 F + BW + DQ + VL. The vocabulary is the same at every level.
+// Vec: sixteen floats, AVX-512 F + BW + DQ + VL. The vocabulary is the same at every level. Files of higher levels define
+// VTB_ISA before they include it.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstdint>
 
+#ifndef VTB_ISA
 #define VTB_ISA avx512
+#endif
 
-namespace vtb::avx512 {
+namespace vtb::VTB_ISA {
 
 // Lanes chosen by a comparison.
 struct Mask {
@@ -16,6 +19,20 @@ struct Mask {
 
 // Lanes 0 .. n-1.
 static inline Mask first_lanes(int n) { return {static_cast<__mmask16>((1u << n) - 1)}; }
+
+// Rounded to bf16, halves to even. NaN stays NaN.
+static inline __m256i to_bf16(__m512 x) {
+#ifdef __AVX512BF16__
+  return (__m256i)_mm512_cvtneps_pbh(x);
+#else
+  const __m512i bits = _mm512_castps_si512(x), high = _mm512_srli_epi32(bits, 16);
+  const __m512i odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
+  __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+  rounded = _mm512_srli_epi32(rounded, 16);
+  const __mmask16 is_nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+  return _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(rounded, is_nan, high, _mm512_set1_epi32(0x40)));
+#endif
+}
 
 struct Vec {
   static constexpr int width = 16;
@@ -35,6 +52,10 @@ struct Vec {
 
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   void store_partial(float* p, int n) const { _mm512_mask_storeu_ps(p, first_lanes(n).v, v); }
+
+  // As bf16.
+  void store(uint16_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
+  void store_partial(uint16_t* p, int n) const { _mm256_mask_storeu_epi16(p, first_lanes(n).v, to_bf16(v)); }
 
   static Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
   static Vec zero() { return {_mm512_setzero_ps()}; }
@@ -71,7 +92,13 @@ static inline Mask less(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CM
 // Where the mask is set a, elsewhere b.
 static inline Vec blend(Mask mask, Vec a, Vec b) { return {_mm512_mask_blend_ps(mask.v, b.v, a.v)}; }
 
+// The bf16 in the lower and the upper half of each lane's bits.
+static inline Vec lower_bf16(Vec pairs) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs.v), 16))};
+}
+static inline Vec upper_bf16(Vec pairs) { return {_mm512_and_ps(pairs.v, _mm512_castsi512_ps(_mm512_set1_epi32(-65536)))}; }
+
 static inline float reduce_add(Vec a) { return _mm512_reduce_add_ps(a.v); }
 static inline float reduce_max(Vec a) { return _mm512_reduce_max_ps(a.v); }
 
-}  // namespace vtb::avx512
+}  // namespace vtb::VTB_ISA

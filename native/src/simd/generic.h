@@ -15,6 +15,15 @@ struct Mask {
   Int4 v;
 };
 
+typedef uint16_t Half4 __attribute__((vector_size(8)));
+
+// Rounded to bf16, halves to even. NaN stays NaN.
+static inline Half4 to_bf16(Float4 x) {
+  typedef uint32_t Bits4 __attribute__((vector_size(16)));
+  const Bits4 bits = (Bits4)x, high = bits >> 16, rounded = (bits + 0x7fff + (high & 1)) >> 16;
+  return __builtin_convertvector(x == x ? rounded : (high | 0x40), Half4);
+}
+
 struct Vec {
   static constexpr int width = 4;
   Float4 v;
@@ -41,6 +50,13 @@ struct Vec {
 
   void store_partial(float* p, int n) const {
     for (int i = 0; i < n; ++i) p[i] = v[i];
+  }
+
+  // As bf16.
+  void store(uint16_t* p) const { store_partial(p, width); }
+  void store_partial(uint16_t* p, int n) const {
+    const Half4 halves = to_bf16(v);
+    __builtin_memcpy(p, &halves, n * sizeof *p);
   }
 
   static Vec broadcast(float x) { return {Float4{x, x, x, x}}; }
@@ -90,6 +106,10 @@ static inline Mask first_lanes(int n) { return {Int4{0, 1, 2, 3} < Int4{n, n, n,
 
 // Where the mask is set a, elsewhere b.
 static inline Vec blend(Mask mask, Vec a, Vec b) { return {mask.v ? a.v : b.v}; }
+
+// The bf16 in the lower and the upper half of each lane's bits.
+static inline Vec lower_bf16(Vec pairs) { return {(Float4)((Int4)pairs.v << 16)}; }
+static inline Vec upper_bf16(Vec pairs) { return {(Float4)((Int4)pairs.v & -65536)}; }
 
 static inline float reduce_add(Vec a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
 

@@ -10,7 +10,8 @@ static inline Vec load_up_to(const T* from, int64_t n) {
 }
 
 // The same of stores: n >= 0.
-static inline void store_up_to(Vec x, float* to, int64_t n) {
+template <typename T>
+static inline void store_up_to(Vec x, T* to, int64_t n) {
   if (n >= Vec::width) {
     x.store(to);
   } else {

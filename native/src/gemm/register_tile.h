@@ -1,0 +1,97 @@
+// A GEMM tile in vector registers; included after a simd header. The output tile stays in registers over all of k: per word
+// of k one row of the weight panel is loaded, and each of its vectors is multiplied with every row's broadcast word
+// (K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, without packing of A).
+#pragma once
+
+#include "gemm/epilogue.h"
+
+namespace vtb::VTB_ISA {
+
+// One tile of `rows` x (vectors * Vec::width). Arithmetic::multiply_add multiplies words.
+template <typename Arithmetic, int rows, int vectors, int unroll>
+__attribute__((noinline)) static void multiply_tile(const GemmTile& tile) {
+  constexpr int w = Vec::width, nr = vectors * w;
+  Vec sums[rows][vectors];
+#pragma GCC unroll 4
+  for (int j = 0; j < vectors; ++j) {
+    const int left = tile.columns - j * w;
+    const Vec bias = tile.bias && left > 0 ? load_up_to(tile.bias + j * w, left) : Vec::zero();
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) sums[i][j] = bias;
+  }
+
+  // Three rows share a pointer (base, base + stride, base + 2 * stride): fourteen would not fit the registers.
+  constexpr int pointers = (rows + 2) / 3;
+  const int64_t stride = tile.a_stride;
+  const float* a[pointers];
+#pragma GCC unroll 8
+  for (int i = 0; i < pointers; ++i) a[i] = tile.a + 3 * i * stride;
+  const float* panel = tile.panel;
+  const auto step = [&](int u) __attribute__((always_inline)) {
+    Vec weights[vectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) weights[j] = Vec::load(panel + u * nr + j * w);
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) {
+      const Vec x = Vec::broadcast(a[i / 3][i % 3 * stride + u]);
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) {
+        sums[i][j] = Arithmetic::multiply_add(x, weights[j], sums[i][j]);
+      }
+    }
+  };
+  const auto advance = [&](int steps) __attribute__((always_inline)) {
+    panel += steps * nr;
+#pragma GCC unroll 8
+    for (int i = 0; i < pointers; ++i) a[i] += steps;
+  };
+
+  const char* next = tile.next;
+  const int32_t next_lines = tile.next_lines;
+  int32_t words = tile.words;
+  for (; words >= unroll; words -= unroll) {
+#pragma GCC unroll 4
+    for (int u = 0; u < unroll; ++u) step(u);
+    advance(unroll);
+    for (int32_t line = 0; line < next_lines; ++line, next += 64) __builtin_prefetch(next, 0, 2);
+  }
+  for (; words > 0; --words) {
+    step(0);
+    advance(1);
+  }
+
+  if (!tile.plain || tile.columns < nr) {
+    alignas(64) float spilled[rows * nr];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < vectors; ++j) sums[i][j].store(spilled + i * nr + j * w);
+    }
+    finish_tile<Arithmetic>(tile, spilled, nr);
+    return;
+  }
+  const Vec floor = Vec::broadcast(tile.floor);
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; ++i) {
+    const int64_t row = tile.out_map ? tile.out_map[i] : i;
+    if (row < 0) continue;
+    const float* residual = residual_row(tile, row);
+    float* out = tile.out + row * tile.out_stride;
+#pragma GCC unroll 4
+    for (int j = 0; j < vectors; ++j) {
+      const Vec x = residual ? sums[i][j] + Vec::load(residual + j * w) : sums[i][j];
+      max(floor, x).store(out + j * w);
+    }
+  }
+}
+
+// A tile of 1 to mr rows.
+template <typename Arithmetic, int mr, int vectors, int unroll>
+static void multiply_rows(const GemmTile& tile) {
+  if constexpr (mr > 1) {
+    if (tile.rows < mr) return multiply_rows<Arithmetic, mr - 1, vectors, unroll>(tile);
+  }
+  multiply_tile<Arithmetic, mr, vectors, unroll>(tile);
+}
+
+}  // namespace vtb::VTB_ISA
