@@ -115,8 +115,11 @@ typedef enum vtb_activation {
 
 /*
  * The arithmetic of a product is VTB_F32, or VTB_BF16: both operands rounded to bf16 (halves to even), products summed in
- * fp32. All else is fp32 with either. Subnormal operands may count as zero in bf16.
+ * fp32. All else is fp32 with either. Subnormal operands may count as zero in bf16. Rows of fewer than VTB_BF16_SHORTEST
+ * elements are multiplied in fp32 all the same: they would gain nothing (a tile row of AMX is as long), and where they
+ * are pixels, all that follows would carry their error.
  */
+#define VTB_BF16_SHORTEST 32
 
 /* Bytes of the packed form of a weight matrix [n, k] at the level in use. */
 int64_t vtb_gemm_packed_bytes(vtb_dtype arithmetic, int32_t n, int32_t k);

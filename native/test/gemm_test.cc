@@ -465,9 +465,16 @@ TEST(GemmPack, RefusesWhatIsNotFinite) {
       }
     }
   }
-  const float largest = 0x1.fep127f, beyond = 0x1.ffp127f;  // halfway to the next bf16, which would be infinite
-  EXPECT_EQ(vtb_gemm_pack(pool, &largest, VTB_F32, VTB_BF16, 1, 1, packed.data()), VTB_OK);
-  EXPECT_EQ(vtb_gemm_pack(pool, &beyond, VTB_F32, VTB_BF16, 1, 1, packed.data()), VTB_NOT_FINITE);
+  std::vector<float> large(VTB_BF16_SHORTEST, 0x1.fep127f);
+  EXPECT_EQ(vtb_gemm_pack(pool, large.data(), VTB_F32, VTB_BF16, 1, VTB_BF16_SHORTEST, packed.data()), VTB_OK);
+  large[7] = 0x1.ffp127f;  // halfway to the next bf16, which would be infinite
+  EXPECT_EQ(vtb_gemm_pack(pool, large.data(), VTB_F32, VTB_BF16, 1, VTB_BF16_SHORTEST, packed.data()), VTB_NOT_FINITE);
+}
+
+TEST(GemmKernels, ShortRowsAreMultipliedInFp32) {
+  EXPECT_EQ(&gemm_kernel(VTB_BF16, VTB_BF16_SHORTEST), &kernels().gemm_bf16);
+  EXPECT_EQ(&gemm_kernel(VTB_BF16, VTB_BF16_SHORTEST - 1), &kernels().gemm_f32);
+  EXPECT_EQ(&gemm_kernel(VTB_F32, VTB_BF16_SHORTEST), &kernels().gemm_f32);
 }
 
 }  // namespace

@@ -176,8 +176,8 @@ vtb_status gemm(const GemmKernel& kernel, vtb_pool* pool, const vtb_gemm_args& a
   return VTB_OK;
 }
 
-const GemmKernel& gemm_kernel(int32_t arithmetic) {
-  return arithmetic == VTB_BF16 ? kernels().gemm_bf16 : kernels().gemm_f32;
+const GemmKernel& gemm_kernel(int32_t arithmetic, int32_t k) {
+  return arithmetic == VTB_BF16 && k >= VTB_BF16_SHORTEST ? kernels().gemm_bf16 : kernels().gemm_f32;
 }
 
 }  // namespace vtb
@@ -185,11 +185,11 @@ const GemmKernel& gemm_kernel(int32_t arithmetic) {
 extern "C" {
 
 int64_t vtb_gemm_scratch(const vtb_gemm_args* args) {
-  return vtb::gemm_scratch(vtb::gemm_kernel(args->arithmetic), *args);
+  return vtb::gemm_scratch(vtb::gemm_kernel(args->arithmetic, args->k), *args);
 }
 
 vtb_status vtb_gemm(vtb_pool* pool, const vtb_gemm_args* args) {
-  return vtb::gemm(vtb::gemm_kernel(args->arithmetic), pool, *args);
+  return vtb::gemm(vtb::gemm_kernel(args->arithmetic, args->k), pool, *args);
 }
 
 }  // extern "C"

@@ -64,8 +64,8 @@ namespace avx512 { extern const GemmKernel gemm_f32, gemm_bf16; }
 namespace avx512_bf16 { extern const GemmKernel gemm_bf16; }
 namespace amx { extern const GemmKernel gemm_bf16; }
 
-// The kernel in use for VTB_F32 or VTB_BF16.
-const GemmKernel& gemm_kernel(int32_t arithmetic);
+// The kernel in use for VTB_F32 or VTB_BF16 and rows of k elements.
+const GemmKernel& gemm_kernel(int32_t arithmetic, int32_t k);
 
 // What the functions of vertebra.h do, with a kernel of one's own.
 int64_t gemm_packed_bytes(const GemmKernel& kernel, int32_t n, int32_t k);

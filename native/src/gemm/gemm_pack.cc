@@ -126,12 +126,12 @@ vtb_status gemm_pack(const GemmKernel& kernel, vtb_pool* pool, const void* weigh
 extern "C" {
 
 int64_t vtb_gemm_packed_bytes(vtb_dtype arithmetic, int32_t n, int32_t k) {
-  return vtb::gemm_packed_bytes(vtb::gemm_kernel(arithmetic), n, k);
+  return vtb::gemm_packed_bytes(vtb::gemm_kernel(arithmetic, k), n, k);
 }
 
 vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, vtb_dtype arithmetic, int32_t n,
                          int32_t k, void* packed) {
-  return vtb::gemm_pack(vtb::gemm_kernel(arithmetic), pool, weight, dtype, n, k, packed);
+  return vtb::gemm_pack(vtb::gemm_kernel(arithmetic, k), pool, weight, dtype, n, k, packed);
 }
 
 }  // extern "C"

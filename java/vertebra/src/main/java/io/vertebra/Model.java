@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * A vision backbone with its weights, ready to run. Immutable and thread-safe; threads that run it each take a {@link Session} of their own.
@@ -116,8 +117,9 @@ public final class Model implements AutoCloseable {
       return this;
     }
 
+    /** Arithmetic of matrix products; the default is {@link Precision#FP32}, the only one of {@link Device#REFERENCE}. */
     public Builder precision(Precision arithmetic) {
-      precision = arithmetic;
+      precision = Objects.requireNonNull(arithmetic, "precision");
       return this;
     }
 
@@ -150,7 +152,7 @@ public final class Model implements AutoCloseable {
       }
       Architecture adapted = architecture == null ? Families.recognise(weights) : architecture.adaptTo(weights);
       String title = name != null ? name : Families.variantOf(adapted).map(Variant::name).orElse(adapted.family());
-      Backend backend = device.open(threads);
+      Backend backend = device.open(threads, precision);
       try {
         Backbone bare = adapted.load(weights, backend);
         Backbone backbone = neck == null ? bare : neck.load(neckWeights, backend).over(bare);
@@ -191,7 +193,7 @@ public final class Model implements AutoCloseable {
     return architecture;
   }
 
-  /** Device, instruction set and threads, for people. */
+  /** Device, instruction set, precision and threads, for people. */
   public String describe() {
     return name + " on " + backend.describe();
   }

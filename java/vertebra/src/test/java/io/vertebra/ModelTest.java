@@ -158,6 +158,8 @@ class ModelTest {
     assertThatThrownBy(() -> Model.builder("swin_huge")).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("swin_huge").hasMessageContaining(TINY);
     assertThatThrownBy(() -> Model.builder(TINY).build()).isInstanceOf(IllegalStateException.class).hasMessageContaining("weights");
     assertThatThrownBy(() -> Model.builder(TINY).weights(new FormulaWeights()).threads(-1).build()).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Model.builder(TINY).weights(new FormulaWeights()).device(Device.REFERENCE).precision(Precision.BF16).build())
+        .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("reference").hasMessageContaining("bf16");
     Checkpoint other = new Checkpoint();
     other.put("conv1.weight", Shape.of(64, 3, 7, 7));
     assertThatThrownBy(() -> build(other)).isInstanceOf(WeightsException.class).hasMessageContaining("no known family");

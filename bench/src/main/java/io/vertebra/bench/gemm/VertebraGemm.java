@@ -21,8 +21,8 @@ public final class VertebraGemm implements Gemm {
     this.data = data;
     this.backend = new CpuBackend(threads);
     this.pool = backend.pool();
-    this.packed = new NativeFloats(Native.vtb_gemm_packed_bytes(shape.n(), shape.k()) / Float.BYTES);
-    Native.vtb_gemm_pack(pool, data.weights.address(), Native.VTB_F32, shape.n(), shape.k(), packed.address());
+    this.packed = new NativeFloats(Native.vtb_gemm_packed_bytes(Native.VTB_F32, shape.n(), shape.k()) / Float.BYTES);
+    Native.vtb_gemm_pack(pool, data.weights.address(), Native.VTB_F32, Native.VTB_F32, shape.n(), shape.k(), packed.address());
     this.out = new NativeFloats(data.residual);
     this.args = new vtb_gemm_args().m(shape.m()).n(shape.n()).k(shape.k()).groups(1).a(data.a.address()).a_map(0)
         .gamma(0).beta(0).eps(0).activation(shape.gelu() ? Native.VTB_GELU : Native.VTB_IDENTITY)

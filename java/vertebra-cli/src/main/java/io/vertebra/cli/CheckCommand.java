@@ -1,5 +1,6 @@
 package io.vertebra.cli;
 
+import io.vertebra.Precision;
 import io.vertebra.VertebraException;
 import io.vertebra.cpu.CpuBackend;
 import java.util.ArrayList;
@@ -43,7 +44,7 @@ final class CheckCommand implements Callable<Integer> {
       output.object(facts.stream().flatMap(fact -> Stream.of(fact.key, fact.value)).toArray());
     } else {
       facts.forEach(fact -> output.out().println(
-          String.format(Locale.ROOT, "%-25s %s %s", fact.label, fact.value, fact.unit).stripTrailing()));
+          String.format(Locale.ROOT, "%-26s %s %s", fact.label, fact.value, fact.unit).stripTrailing()));
     }
     return exitCode;
   }
@@ -55,14 +56,20 @@ final class CheckCommand implements Callable<Integer> {
     add("threads", "threads", threads, "");
     add("kernels", "kernels", CpuBackend.kernels(), "");
     add("native_library", "native library in", CpuBackend.libraryFolder(), "");
-    try (CpuBackend one = new CpuBackend(1)) {
-      addRate("fma_1_thread", "FMA peak, 1 thread", one.measureFma(Roofline.SECONDS), "GFLOP/s");
-    }
+    addPeak("fma_1_thread", "FMA peak, 1 thread", 1, Precision.FP32);
+    addPeak("bf16_fma_1_thread", "bf16 FMA peak, 1 thread", 1, Precision.BF16);
+    addPeak("bf16_fma_all_threads", "bf16 FMA peak, all threads", threads, Precision.BF16);
     try (CpuBackend all = new CpuBackend(threads)) {
       Roofline machine = Roofline.measure(all, cpu);
       addRate("fma_all_threads", "FMA peak, all threads", machine.peakFlops(), "GFLOP/s");
       machine.levels().forEach(level -> addRate("copy_" + level.name().toLowerCase(Locale.ROOT),
           "copying in " + level.name(), level.bytesPerSecond(), "GB/s"));
+    }
+  }
+
+  private void addPeak(String key, String label, int threads, Precision precision) {
+    try (CpuBackend backend = new CpuBackend(threads, precision)) {
+      addRate(key, label, backend.measureFma(Roofline.SECONDS), "GFLOP/s");
     }
   }
 

@@ -1,5 +1,6 @@
 package io.vertebra.cpu;
 
+import io.vertebra.Precision;
 import io.vertebra.VertebraException;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessor;
@@ -16,11 +17,12 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.Locale;
 import java.util.Set;
 import java.util.function.LongFunction;
 import org.bytedeco.javacpp.BytePointer;
 
-/** fp32 on this machine's CPU: the native kernels, on a thread pool of their own that all programs share. */
+/** This machine's CPU: the native kernels, on a thread pool of their own that all programs share. */
 public final class CpuBackend implements Backend {
   /** Far beyond any machine; a slip of the hand would take all threads the system has. */
   private static final int MAX_THREADS = 4096;
@@ -35,6 +37,7 @@ public final class CpuBackend implements Backend {
   private long weightBytes;
   private long collectAt = MIN_COLLECTED;
   private final int threads;
+  private final Precision precision;
   private final long pool;
   private int users;
   private boolean closed;
@@ -48,16 +51,23 @@ public final class CpuBackend implements Backend {
    */
   private record CpuWeights(CpuBackend owner, boolean packed, Shape shape, NativeMemory memory) implements Weights {}
 
+  /** In single precision. */
+  public CpuBackend(int threads) {
+    this(threads, Precision.FP32);
+  }
+
   /**
    * @param threads threads of one operation, the caller's included, up to 4096; 0: as many as CPUs this process may use
+   * @param precision arithmetic of matrix products
    * @throws VertebraException if the native library does not load or VERTEBRA_ISA asks for what is not there
    */
-  public CpuBackend(int threads) {
+  public CpuBackend(int threads, Precision precision) {
     if (threads < 0 || threads > MAX_THREADS) {
       throw new IllegalArgumentException("threads must be 1 to " + MAX_THREADS + ", or 0 for all: " + threads);
     }
     NativeRuntime.require();
     this.threads = threads == 0 ? Native.vtb_cpu_limit() : threads;
+    this.precision = precision;
     this.pool = Native.vtb_pool_create(this.threads);
     if (pool == 0) {
       throw new VertebraException("the system refused to start " + this.threads + " threads; ask for fewer");
@@ -70,7 +80,7 @@ public final class CpuBackend implements Backend {
     return Native.vtb_cpu_limit();
   }
 
-  /** The instruction set level in use: {@code generic}, {@code avx2} or {@code avx512}. */
+  /** The instruction set level in use: {@code generic}, {@code avx2}, {@code avx512}, {@code avx512_bf16} or {@code amx}. */
   public static String isa() {
     NativeRuntime.require();
     return Native.vtb_isa_name(Native.vtb_isa_level());
@@ -103,9 +113,9 @@ public final class CpuBackend implements Backend {
     return threads;
   }
 
-  /** fp32 FLOP/s that fused multiply-adds in registers reach on all threads together. */
+  /** FLOP/s that multiply-adds in registers reach on all threads together, in this backend's precision; where bf16 is emulated, in fp32. */
   public double measureFma(double seconds) {
-    return using(handle -> Native.vtb_measure_fma(handle, seconds));
+    return using(handle -> Native.vtb_measure_fma(handle, arithmetic(), seconds));
   }
 
   /** Bytes per second, read and written, when every thread copies blocks of {@code bytes}. */
@@ -118,7 +128,12 @@ public final class CpuBackend implements Backend {
 
   @Override
   public String describe() {
-    return "cpu, " + isa() + ", " + threads + (threads == 1 ? " thread" : " threads");
+    return "cpu, " + isa() + ", " + precision.name().toLowerCase(Locale.ROOT) + ", " + threads + (threads == 1 ? " thread" : " threads");
+  }
+
+  /** The {@code vtb_dtype} of products. */
+  int arithmetic() {
+    return precision == Precision.BF16 ? Native.VTB_BF16 : Native.VTB_F32;
   }
 
   @Override
@@ -130,7 +145,7 @@ public final class CpuBackend implements Backend {
   private NativeMemory packed(long handle, Parameter matrix) {
     int out = matrix.shape().dim(0);
     int in = matrix.shape().dim(1);
-    // fp32 and the 16-bit types are packed as they lie in the file; anything else goes through fp32 first.
+    // fp32 and the 16-bit types are packed from what lies in the file; anything else goes through fp32 first.
     int dtype = switch (matrix.dtype()) {
       case F16 -> Native.VTB_F16;
       case BF16 -> Native.VTB_BF16;
@@ -139,10 +154,10 @@ public final class CpuBackend implements Backend {
     Parameter source = matrix.dtype() == DType.F32 || dtype != Native.VTB_F32
         ? matrix : Parameter.of(matrix.name(), matrix.shape(), matrix.toFloats());
     ByteBuffer data = source.data();
-    NativeMemory packed = new NativeMemory(Native.vtb_gemm_packed_bytes(out, in));
+    NativeMemory packed = new NativeMemory(Native.vtb_gemm_packed_bytes(arithmetic(), out, in));
     try (BytePointer bytes = new BytePointer(data)) {
-      if (Native.vtb_gemm_pack(handle, bytes.address(), dtype, out, in, packed.address()) != Native.VTB_OK) {
-        throw new WeightsException(matrix.name() + " holds NaN or infinite values; the checkpoint is damaged");
+      if (Native.vtb_gemm_pack(handle, bytes.address(), dtype, arithmetic(), out, in, packed.address()) != Native.VTB_OK) {
+        throw new WeightsException(matrix.name() + " holds values that are NaN, infinite or too large; the checkpoint is damaged");
       }
       return packed;
     } catch (RuntimeException | Error e) {

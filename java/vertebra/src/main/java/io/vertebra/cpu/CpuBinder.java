@@ -98,7 +98,7 @@ final class CpuBinder implements AutoCloseable {
     Shape weights = op.weights().shape();
     RowSource rows = op.rows();
     Epilogue epilogue = op.epilogue();
-    vtb_gemm_args args = struct(vtb_gemm_args::new, vtb_gemm_args.class)
+    vtb_gemm_args args = struct(vtb_gemm_args::new, vtb_gemm_args.class).arithmetic(backend.arithmetic())
         .m(rows.map() == null ? call.in().shape().rows() : rows.map().size()).n(weights.dim(0)).k(weights.dim(1))
         .groups(groups(rows)).a(address(call.in())).a_map(upload(rows.map())).gamma(gamma(rows)).beta(beta(rows)).eps(eps(rows))
         .activation(activation(epilogue.activation())).activation_last(epilogue.activationLast() ? 1 : 0)

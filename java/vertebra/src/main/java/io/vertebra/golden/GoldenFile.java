@@ -1,5 +1,6 @@
 package io.vertebra.golden;
 
+import io.vertebra.Precision;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.golden.GoldenModel.Metadata;
@@ -40,6 +41,7 @@ public final class GoldenFile {
   private static final long MAX_PARAMETERS = 1 << 30;
   private static final double WHOLE_TOLERANCE = 1e-5;
   private static final double DIGEST_TOLERANCE = 1e-4;
+  private static final double BF16_TOLERANCE = 5e-2;
 
   private final Safetensors file;
   private final Metadata metadata;
@@ -67,8 +69,14 @@ public final class GoldenFile {
     return new GoldenFile(Safetensors.open(path));
   }
 
-  /** 1e-5 for a file of whole tensors (a small model), 1e-4 for one with digests (a full-size model). */
-  public double defaultTolerance() {
+  /**
+   * 1e-5 for a file of whole tensors (a small model), 1e-4 for one with digests (a full-size model); in bf16 5e-2, as some inner tensor of the deepest
+   * models reaches 4e-2, and logits half of that.
+   */
+  public double defaultTolerance(Precision precision) {
+    if (precision == Precision.BF16) {
+      return BF16_TOLERANCE;
+    }
     return file.names().stream().anyMatch(name -> name.endsWith(".index")) ? DIGEST_TOLERANCE : WHOLE_TOLERANCE;
   }
 

@@ -3,6 +3,7 @@ package io.vertebra.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.IsaTest;
+import io.vertebra.Precision;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.golden.Compare;
 import io.vertebra.program.Activation;
@@ -320,6 +321,16 @@ class ConformanceTest {
       // Rounding of sums of up to a few hundred fp32 terms, and the 5e-7 of GELU and exp.
       assertThat(Compare.relativeError(actual, expected)).isLessThan(2e-6);
     }
+  }
+
+  @IsaTest
+  @ParameterizedTest
+  @MethodSource("cases")
+  void cpuInBf16AgreesWithReference(Case testCase) {
+    double[] expected = run(new ReferenceBackend(), testCase);
+    double[] actual = run(new CpuBackend(2, Precision.BF16), testCase);
+    // Operands of products rounded to a relative 2^-9, at most three products in a row.
+    assertThat(Compare.relativeError(actual, expected)).isLessThan(1e-2);
   }
 
   private static double[] run(Backend backend, Case testCase) {

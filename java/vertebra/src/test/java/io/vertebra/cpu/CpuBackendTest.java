@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.IsaTest;
+import io.vertebra.Precision;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessor;
@@ -37,7 +38,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class CpuBackendTest {
-  private static final List<String> LEVELS = List.of("generic", "avx2", "avx512");
+  private static final List<String> LEVELS = List.of("generic", "avx2", "avx512", "avx512_bf16", "amx");
 
   @IsaTest
   @Test
@@ -45,14 +46,14 @@ class CpuBackendTest {
     String forced = System.getenv("VERTEBRA_ISA");
     assertThat(CpuBackend.isa()).isEqualTo(forced == null ? CpuBackend.detectedIsa() : forced);
     assertThat(LEVELS.indexOf(CpuBackend.isa())).isLessThanOrEqualTo(LEVELS.indexOf(CpuBackend.detectedIsa()));
-    assertThat(Stream.of(CpuBackend.kernels().split(" ")).filter(kernel -> kernel.startsWith("gemm"))).allMatch(name -> name.endsWith("__" + CpuBackend.isa()));
+    assertThat(Stream.of(CpuBackend.kernels().split(" ")).filter(kernel -> kernel.startsWith("gemm_bf16"))).allMatch(name -> name.endsWith("__" + CpuBackend.isa()));
   }
 
   @Test
   void threadsDefaultToWhatTheProcessMayUse() {
     try (CpuBackend backend = new CpuBackend(0)) {
       assertThat(backend.threads()).isEqualTo(CpuBackend.cpuLimit()).isBetween(1, Runtime.getRuntime().availableProcessors());
-      assertThat(backend.describe()).contains(CpuBackend.isa());
+      assertThat(backend.describe()).contains(CpuBackend.isa(), "fp32");
     }
     assertThatThrownBy(() -> new CpuBackend(-2)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("-2");
     assertThatThrownBy(() -> new CpuBackend(Integer.MAX_VALUE)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("4096");
@@ -86,8 +87,10 @@ class CpuBackendTest {
 
   @Test
   void measurementsAreFinite() {
-    try (CpuBackend backend = new CpuBackend(1)) {
+    try (CpuBackend backend = new CpuBackend(1); CpuBackend bf16 = new CpuBackend(1, Precision.BF16)) {
       assertThat(backend.measureFma(0.01)).isBetween(1e8, 1e13);
+      assertThat(bf16.describe()).contains("bf16");
+      assertThat(bf16.measureFma(0.01)).isBetween(1e8, 1e14);
       assertThat(backend.measureCopy(1 << 16, 0.01)).isBetween(1e8, 1e13);
       for (long bytes : new long[] {0, -5, Long.MAX_VALUE / 2}) {
         assertThatThrownBy(() -> backend.measureCopy(bytes, 0.01)).isInstanceOf(IllegalArgumentException.class);

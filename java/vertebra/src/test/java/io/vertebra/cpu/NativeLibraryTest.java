@@ -64,7 +64,7 @@ class NativeLibraryTest {
     for (Process process : processes) {
       assertThat(output(process)).contains("generic");
     }
-    assertThat(output(start(Map.of("VERTEBRA_ISA", "sse9"), "-Dvertebra.cache=" + cache))).contains("sse9").contains("generic, avx2 or avx512");
+    assertThat(output(start(Map.of("VERTEBRA_ISA", "sse9"), "-Dvertebra.cache=" + cache))).contains("sse9").contains("generic, avx2, avx512, avx512_bf16 or amx");
     assertThat(output(start(Map.of("VERTEBRA_ISA", "generic"), "-Dvertebra.native=" + cache.resolve("nowhere"))))
         .contains("cannot be loaded").contains("-Dvertebra.native");
     Path file = Files.writeString(cache.resolve("file"), "no folder");

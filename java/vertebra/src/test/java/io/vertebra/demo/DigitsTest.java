@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.vertebra.IsaTest;
 import io.vertebra.Device;
 import io.vertebra.Model;
+import io.vertebra.Precision;
 import io.vertebra.Session;
 import io.vertebra.golden.Compare;
 import io.vertebra.image.Image;
@@ -43,12 +44,23 @@ class DigitsTest {
   @ParameterizedTest
   @MethodSource("demos")
   void allTestImagesGetTheRecordedLogits(Demo demo) throws IOException {
+    check(demo, Precision.FP32, 1e-4);
+  }
+
+  @IsaTest
+  @ParameterizedTest
+  @MethodSource("demos")
+  void allTestImagesGetTheRecordedPredictionsInBf16(Demo demo) throws IOException {
+    check(demo, Precision.BF16, 2e-2);
+  }
+
+  private static void check(Demo demo, Precision precision, double tolerance) throws IOException {
     byte[] pixels = new byte[IMAGES * SIDE * SIDE];
     resource("/digits/test.safetensors").find("images", null).data().get(pixels);
     long[] labels = resource("/digits/test.safetensors").find("labels", null).toLongs();
     double[] expected = resource("/digits/" + demo.family + ".logits.safetensors").find("logits", null).toDoubles();
     double[] actual = new double[expected.length];
-    try (Model model = demo.builder.get().threads(2).build(); Session session = model.newSession()) {
+    try (Model model = demo.builder.get().threads(2).precision(precision).build(); Session session = model.newSession()) {
       for (int first = 0; first < IMAGES; first += BATCH) {
         List<Image> batch = new ArrayList<>();
         for (int i = first; i < first + BATCH; i++) {
@@ -60,7 +72,7 @@ class DigitsTest {
         }
       }
     }
-    assertThat(Compare.relativeError(actual, expected)).isLessThan(1e-4);
+    assertThat(Compare.relativeError(actual, expected)).isLessThan(tolerance);
     int right = 0;
     for (int i = 0; i < IMAGES; i++) {
       assertThat(best(actual, i)).isEqualTo(best(expected, i));

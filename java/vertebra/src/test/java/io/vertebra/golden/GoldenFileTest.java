@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.IsaTest;
+import io.vertebra.Precision;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.program.Backend;
 import io.vertebra.reference.ReferenceBackend;
@@ -24,6 +25,9 @@ class GoldenFileTest {
   /** Single precision sums of a few thousand terms round to about 1e-6; the references ran in single precision themselves. */
   private static final double MINI = 1e-5;
   private static final double FULL = 1e-4;
+  /** Dozens of products one after the other, each of operands rounded to a relative 2^-9. */
+  private static final double BF16 = 5e-2;
+  private static final double BF16_LOGITS = 2e-2;
 
   static Stream<String> mini() throws IOException {
     return files("mini");
@@ -50,29 +54,44 @@ class GoldenFileTest {
   @ParameterizedTest
   @MethodSource("mini")
   void referenceAgreesWithSmallModels(String file) {
-    check(new ReferenceBackend(), file, MINI);
+    check(new ReferenceBackend(), Precision.FP32, file, MINI);
   }
 
   @IsaTest
   @ParameterizedTest
   @MethodSource("mini")
   void cpuAgreesWithSmallModels(String file) {
-    check(new CpuBackend(2), file, MINI);
+    check(new CpuBackend(2), Precision.FP32, file, MINI);
   }
 
   @IsaTest
   @ParameterizedTest
   @MethodSource("full")
   void cpuAgreesWithFullModels(String file) {
-    check(new CpuBackend(2), file, FULL);
+    check(new CpuBackend(2), Precision.FP32, file, FULL);
   }
 
-  private static void check(Backend backend, String file, double tolerance) {
+  @IsaTest
+  @ParameterizedTest
+  @MethodSource("mini")
+  void cpuInBf16AgreesWithSmallModels(String file) {
+    check(new CpuBackend(2, Precision.BF16), Precision.BF16, file, BF16);
+  }
+
+  @ParameterizedTest
+  @MethodSource("full")
+  void cpuInBf16AgreesWithFullModels(String file) {
+    List<GoldenFile.Row> rows = check(new CpuBackend(2, Precision.BF16), Precision.BF16, file, BF16);
+    assertThat(rows).filteredOn(row -> row.tensor().equals("logits")).allMatch(row -> row.error() < BF16_LOGITS);
+  }
+
+  private static List<GoldenFile.Row> check(Backend backend, Precision precision, String file, double tolerance) {
     try (backend) {
       GoldenFile golden = GoldenFile.open(folder().resolve(file));
-      assertThat(golden.defaultTolerance()).isEqualTo(tolerance);
+      assertThat(golden.defaultTolerance(precision)).isEqualTo(tolerance);
       List<GoldenFile.Row> rows = golden.verify(backend, tolerance);
       assertThat(rows).isNotEmpty().allMatch(GoldenFile.Row::passed);
+      return rows;
     }
   }
 
