@@ -1,5 +1,6 @@
 package io.vertebra.bench.peer;
 
+import io.vertebra.Precision;
 import io.vertebra.VertebraException;
 import io.vertebra.backbone.Families;
 import java.io.IOException;
@@ -23,11 +24,11 @@ final class PeakMemory {
   private PeakMemory() {}
 
   /** Bytes, of a fresh JVM. */
-  static long measure(Library library, Path file, String variant, int batch, int threads) throws IOException {
+  static long measure(Library library, Path file, String variant, int batch, int threads, Precision precision) throws IOException {
     List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
     command.addAll(FLAGS);
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), PeakMemory.class.getName(), library.name(), file.toString(), variant,
-        Integer.toString(batch), Integer.toString(threads)));
+        Integer.toString(batch), Integer.toString(threads), precision.name()));
     Process child = new ProcessBuilder(command).redirectError(Redirect.INHERIT).start();
     String printed = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
     try {
@@ -43,7 +44,7 @@ final class PeakMemory {
 
   /** In the child: prints kB. */
   public static void main(String[] args) throws IOException {
-    Workload workload = Workload.of(Families.named(args[2]), Integer.parseInt(args[3]));
+    Workload workload = Workload.of(Families.named(args[2]), Integer.parseInt(args[3]), Precision.valueOf(args[5]));
     try (Engine engine = Library.valueOf(args[0]).open(workload, Path.of(args[1]), Integer.parseInt(args[4]))) {
       for (int i = 0; i < RUNS; i++) {
         engine.run();

@@ -14,7 +14,7 @@ final class VertebraEngine implements Engine {
   private final FloatBuffer images;
 
   VertebraEngine(Workload workload, Path file, int threads) {
-    this.backend = new CpuBackend(threads);
+    this.backend = new CpuBackend(threads, workload.precision());
     this.program = backend.compile(workload.record(Safetensors.open(file), backend));
     this.images = workload.channelsLast();
   }

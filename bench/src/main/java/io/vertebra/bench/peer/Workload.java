@@ -1,5 +1,6 @@
 package io.vertebra.bench.peer;
 
+import io.vertebra.Precision;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Variant;
@@ -19,8 +20,9 @@ import java.util.function.Consumer;
  * What all engines do: one model on one batch of images. Immutable.
  *
  * @param images {@code [batch, channels, height, width]}, of {@code shape}
+ * @param precision of our products; peers run in fp32
  */
-record Workload(Loader model, ParameterSource weights, float[] images, Shape shape) {
+record Workload(Loader model, ParameterSource weights, float[] images, Shape shape, Precision precision) {
 
   /** A model without weights. */
   interface Loader {
@@ -29,11 +31,11 @@ record Workload(Loader model, ParameterSource weights, float[] images, Shape sha
   }
 
   /** A published model, with weights and images by formula. */
-  static Workload of(Variant variant, int batch) {
+  static Workload of(Variant variant, int batch, Precision precision) {
     Architecture architecture = variant.architecture();
     Shape shape = Shape.of(batch, 3, architecture.inputHeight(), architecture.inputWidth());
     return new Workload((weights, backend) -> architecture.load(weights, backend)::forward, new FormulaWeights(),
-        FormulaWeights.input(variant.name(), shape), shape);
+        FormulaWeights.input(variant.name(), shape), shape, precision);
   }
 
   /** The model's way to the logits, with weights packed for a backend. */

@@ -2,6 +2,7 @@ package io.vertebra.bench.peer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.vertebra.Precision;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Families;
 import io.vertebra.golden.Compare;
@@ -42,7 +43,7 @@ class PeersTest {
   private void check(String name, double tolerance) throws IOException {
     GoldenFile golden = GoldenFile.open(GOLDEN.resolve(name + ".safetensors"));
     double[] expected = golden.expected(Backbone.LOGITS);
-    Workload workload = new Workload(golden::load, golden.weights(), golden.input(0), golden.inputShapes().get(0));
+    Workload workload = new Workload(golden::load, golden.weights(), golden.input(0), golden.inputShapes().get(0), Precision.FP32);
     for (Library library : Library.values()) {
       library.write(workload, library.file(folder));
       try (Engine engine = library.open(workload, library.file(folder), THREADS)) {
@@ -56,7 +57,7 @@ class PeersTest {
 
   @Test
   void enginesAgreeOnABatch() throws IOException {
-    try (Comparison comparison = new Comparison(Families.named("hornet_tiny_gf"), 2, THREADS)) {
+    try (Comparison comparison = new Comparison(Families.named("hornet_tiny_gf"), 2, THREADS, Precision.FP32)) {
       assertThat(comparison.agree()).containsOnlyKeys("onnxruntime", "libtorch")
           .allSatisfy((engine, error) -> assertThat(error).isLessThan(1e-4));
       assertThat(comparison.measure(0.1)).allSatisfy(row -> {
