@@ -8,6 +8,7 @@ import io.vertebra.backbone.Families;
 import io.vertebra.golden.Compare;
 import io.vertebra.golden.GoldenFile;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -60,11 +61,14 @@ class PeersTest {
     try (Comparison comparison = new Comparison(Families.named("hornet_tiny_gf"), 2, THREADS, Precision.FP32)) {
       assertThat(comparison.agree()).containsOnlyKeys("onnxruntime", "libtorch")
           .allSatisfy((engine, error) -> assertThat(error).isLessThan(1e-4));
-      assertThat(comparison.measure(0.1)).allSatisfy(row -> {
-        assertThat(row.median()).isPositive();
-        // The weights alone take as much.
-        assertThat(row.peakMemory()).isGreaterThan(88_000_000);
-      });
     }
+  }
+
+  @Test
+  void peakMemoryHoldsAtLeastTheWeights() throws IOException {
+    String variant = "coatnet_pico_rw_224";
+    Path file = Library.VERTEBRA.file(folder);
+    Library.VERTEBRA.write(Workload.of(Variant.named(variant), 1), file);
+    assertThat(PeakMemory.measure(Library.VERTEBRA, file, variant, 1, THREADS)).isBetween(Files.size(file), 10 * Files.size(file));
   }
 }
