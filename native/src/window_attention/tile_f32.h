@@ -200,9 +200,9 @@ inline void for_parts(int64_t all, int64_t part, const Body& body) {
   for (int64_t begin = 0; begin < all; begin += part) body(begin, all - begin < part ? all - begin : part);
 }
 
-// exp(x) for x <= 0 within a relative error of 3e-7 + 6e-8 |x|: 2^(n + f) with n an integer, where the polynomial is off
-// by 9.3e-8. Zero below -87.7: masked keys would give subnormal numbers, which are slow on many machines. NaN gives NaN.
-// The N vectors go in step, since each is one long chain.
+// exp(x) for x <= 0 within a relative error of 3e-7 + 6e-8 |x|: 2^(n + f) with n an integer, where the polynomial is
+// off by 9.3e-8. Zero below -87.7: masked keys would give subnormal numbers, which are slow on many machines. NaN gives
+// NaN. The N vectors go in step, since each is one long chain.
 template <int N>
 [[gnu::always_inline]] inline void exponentiate(Vec (&x)[N]) {
   constexpr float coefficients[] = {0x1.3ce8acp-7f, 0x1.c6b6d8p-5f, 0x1.ebf9c2p-3f, 0x1.62e42ap-1f, 1};

@@ -35,8 +35,8 @@ vtb_status vtb_window_attention(vtb_pool* pool, const vtb_window_attention_args*
   const WindowAttentionKernel& kernel = kernels().window_attention;
   const int64_t threads = vtb_pool_threads(pool), tokens = args.tokens;
   const int64_t pairs = int64_t{args.windows} * args.heads;
-  // Queries are divided where there are too few pairs, or more of them than a kernel takes. Otherwise a task takes several
-  // pairs: those of a window share rows.
+  // Queries are divided where there are too few pairs, or more of them than a kernel takes. Otherwise a task takes
+  // several pairs: those of a window share rows.
   const int64_t wanted = threads == 1 ? 1 : divide_up(tasks_per_thread * threads, pairs);
   const int64_t parts =
       std::clamp(wanted, divide_up(tokens, most_queries), divide_up(tokens, queries_worth_packing));

@@ -2,10 +2,10 @@
 // the register tile (tile_rows, tile_vectors), interleave_low / interleave_high and power_of_two.
 //
 // The keys of a (window, head) pair are done in blocks whose panels stay in the second-level cache; most windows are
-// one block. Within a block, queries are done in tiles: all logits of up to `width` queries, their softmax, the weighted
-// sum of v. The weights of a tile stay in the first-level cache and are written nowhere else. Over several blocks a
-// query's greatest logit, sum of weights and weighted sum of v are carried along (M. Milakov, N. Gimelshein, arXiv
-// 1805.02867; T. Dao et al., "FlashAttention", arXiv 2205.14135).
+// one block. Within a block, queries are done in tiles: all logits of up to `width` queries, their softmax, the
+// weighted sum of v. The weights of a tile stay in the first-level cache and are written nowhere else. Over several
+// blocks a query's greatest logit, sum of weights and weighted sum of v are carried along (M. Milakov, N. Gimelshein,
+// arXiv 1805.02867; T. Dao et al., "FlashAttention", arXiv 2205.14135).
 #pragma once
 
 #include "window_attention/tile_f32.h"
