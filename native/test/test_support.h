@@ -93,6 +93,17 @@ inline Guarded<float> random_floats(int64_t count, uint64_t seed, Edge edge = Ed
   return floats;
 }
 
+// The nearest bf16, of two the even one. Finite numbers.
+inline double rounded_to_bf16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const uint32_t remainder = bits & 0xffff;
+  bits -= remainder;
+  if (remainder > 0x8000 || (remainder == 0x8000 && (bits >> 16) % 2 == 1)) bits += 0x10000;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
 struct Difference {
   double relative_l2;  // |actual - expected| / |expected|
   double max_abs;

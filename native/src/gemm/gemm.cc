@@ -64,8 +64,9 @@ bool is_plain(const vtb_gemm_args& args) {
   return !args.gate && (args.activation == VTB_IDENTITY || (args.activation == VTB_RELU && last));
 }
 
-// The most words that are summed up in one go: longer rows, and the panel they meet, would not stay in L2. What is summed
-// up so far waits in the output, residual included, so what is not plain, which wants the product alone, forbids it.
+// The most words that are summed up in one go: longer rows, and the panel they meet, would not stay in L2. What is
+// summed up so far waits in the output, residual included, so what is not plain, which wants the product alone, forbids
+// it.
 int32_t depth(const GemmKernel& kernel, const vtb_gemm_args& args) {
   constexpr int32_t longest = 1024;
   const int32_t words = words_of(kernel, args.k);

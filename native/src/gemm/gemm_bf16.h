@@ -7,8 +7,8 @@
 namespace vtb::VTB_ISA {
 
 struct Bf16 {
-  // The sum takes the upper product first, as VDPBF16PS does. Products of bf16 are exact in fp32, so all levels give the
-  // same bits, subnormal numbers aside.
+  // The sum takes the upper product first, as VDPBF16PS does. Products of bf16 are exact in fp32, so all levels give
+  // the same bits, subnormal numbers aside.
   static Vec multiply_add(Vec x, Vec weight, Vec sum) {
 #ifdef __AVX512BF16__
     return {_mm512_dpbf16_ps(sum.v, (__m512bh)x.v, (__m512bh)weight.v)};

@@ -109,7 +109,8 @@ vtb_status pack(const GemmKernel& kernel, vtb_pool* pool, const void* weight, in
 }  // namespace
 
 int64_t gemm_packed_bytes(const GemmKernel& kernel, int32_t n, int32_t k) {
-  return int64_t{(n + kernel.nr - 1) / kernel.nr} * kernel.nr * words_of(kernel, k) * static_cast<int64_t>(sizeof(uint32_t));
+  const int64_t channels = int64_t{(n + kernel.nr - 1) / kernel.nr} * kernel.nr;
+  return channels * words_of(kernel, k) * static_cast<int64_t>(sizeof(uint32_t));
 }
 
 vtb_status gemm_pack(const GemmKernel& kernel, vtb_pool* pool, const void* weight, vtb_dtype dtype, int32_t n,

@@ -1,5 +1,5 @@
-// A GEMM tile in vector registers; included after a simd header. The output tile stays in registers over all of k: per word
-// of k one row of the weight panel is loaded, and each of its vectors is multiplied with every row's broadcast word
+// A GEMM tile in vector registers; included after a simd header. The output tile stays in registers over all of k: per
+// word of k one row of the weight panel is loaded, and each of its vectors is multiplied with every row's broadcast word
 // (K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, without packing of A).
 #pragma once
 

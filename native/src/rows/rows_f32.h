@@ -119,9 +119,10 @@ using NormaliseRow = void (*)(const Norm& norm, const float* in, Out* out);
 template <typename Out>
 static inline NormaliseRow<Out> find_normalise_row(int32_t columns) {
   static constexpr NormaliseRow<Out> short_rows[] = {
-      normalise_short_row<1, Out>, normalise_short_row<2, Out>,  normalise_short_row<3, Out>,  normalise_short_row<4, Out>,
-      normalise_short_row<5, Out>, normalise_short_row<6, Out>,  normalise_short_row<7, Out>,  normalise_short_row<8, Out>,
-      normalise_short_row<9, Out>, normalise_short_row<10, Out>, normalise_short_row<11, Out>, normalise_short_row<12, Out>};
+      normalise_short_row<1, Out>, normalise_short_row<2, Out>, normalise_short_row<3, Out>,
+      normalise_short_row<4, Out>, normalise_short_row<5, Out>, normalise_short_row<6, Out>,
+      normalise_short_row<7, Out>, normalise_short_row<8, Out>, normalise_short_row<9, Out>,
+      normalise_short_row<10, Out>, normalise_short_row<11, Out>, normalise_short_row<12, Out>};
   const int32_t vectors = (columns + Vec::width - 1) / Vec::width;
   return vectors <= 12 ? short_rows[vectors - 1] : normalise_long_row<Out>;
 }
@@ -144,8 +145,8 @@ static inline void gather_segments(const float* base, const int32_t* sources, in
   }
 }
 
-// Writes rows [begin, end) of the operand to out, `stride` elements apart. `out` may be the rows' own memory where there is
-// no map. What is both gathered and normalised waits in between in `gathered`, [columns], if rows become bf16.
+// Writes rows [begin, end) of the operand to out, `stride` elements apart. `out` may be the rows' own memory where there
+// is no map. What is both gathered and normalised waits in between in `gathered`, [columns], if rows become bf16.
 template <typename Out>
 static void read_rows(const RowOperand& operand, int64_t begin, int64_t end, Out* out, int64_t stride,
                       float* gathered) {

@@ -5,7 +5,8 @@
 
 namespace vtb {
 
-// The highest level that CPUID, the operating system's saved state (XCR0) and, for AMX, its permission grant. Asks for that.
+// The highest level that CPUID, the operating system's saved state (XCR0) and, for AMX, its permission grant. Asks
+// for that.
 vtb_isa detect_isa();
 
 // The level to use: the detected one, or what `requested` (null or empty: nothing) lowers it to.

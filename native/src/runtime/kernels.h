@@ -19,8 +19,8 @@
 namespace vtb {
 
 // Each member is a small struct of a kernel's name and functions, declared in <op>/<op>.h and defined for each level in
-// <op>/<op>_<dtype>__<isa>.cc. vtb_init fills the table for the level in use; a level without a file of its own takes the
-// kernel of the level below.
+// <op>/<op>_<dtype>__<isa>.cc. vtb_init fills the table for the level in use; a level without a file of its own takes
+// the kernel of the level below.
 struct Kernels {
   GemmKernel gemm_f32, gemm_bf16;
   LayerNormKernel layer_norm;

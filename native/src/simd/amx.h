@@ -1,5 +1,5 @@
-// Tiles: the registers of AMX, eight of 16 rows of 64 bytes (Intel 64 and IA-32 Architectures Software Developer's Manual,
-// volume 1, chapter 18). A thread configures them before the first use and releases them after the last.
+// Tiles: the registers of AMX, eight of 16 rows of 64 bytes (Intel 64 and IA-32 Architectures Software Developer's
+// Manual, volume 1, chapter 18). A thread configures them before the first use and releases them after the last.
 #pragma once
 
 #include <cstdint>

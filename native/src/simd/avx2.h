@@ -104,7 +104,9 @@ static inline Vec blend(Mask mask, Vec a, Vec b) { return {_mm256_blendv_ps(b.v,
 static inline Vec lower_bf16(Vec pairs) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs.v), 16))};
 }
-static inline Vec upper_bf16(Vec pairs) { return {_mm256_and_ps(pairs.v, _mm256_castsi256_ps(_mm256_set1_epi32(-65536)))}; }
+static inline Vec upper_bf16(Vec pairs) {
+  return {_mm256_and_ps(pairs.v, _mm256_castsi256_ps(_mm256_set1_epi32(-65536)))};
+}
 
 static inline float reduce_add(Vec a) {
   __m128 r = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));

@@ -1,5 +1,5 @@
-// Vec: sixteen floats, AVX-512 F + BW + DQ + VL. The vocabulary is the same at every level. Files of higher levels define
-// VTB_ISA before they include it.
+// Vec: sixteen floats, AVX-512 F + BW + DQ + VL. The vocabulary is the same at every level. Files of higher levels
+// define VTB_ISA before they include it.
 #pragma once
 
 #include <immintrin.h>
@@ -96,7 +96,9 @@ static inline Vec blend(Mask mask, Vec a, Vec b) { return {_mm512_mask_blend_ps(
 static inline Vec lower_bf16(Vec pairs) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs.v), 16))};
 }
-static inline Vec upper_bf16(Vec pairs) { return {_mm512_and_ps(pairs.v, _mm512_castsi512_ps(_mm512_set1_epi32(-65536)))}; }
+static inline Vec upper_bf16(Vec pairs) {
+  return {_mm512_and_ps(pairs.v, _mm512_castsi512_ps(_mm512_set1_epi32(-65536)))};
+}
 
 static inline float reduce_add(Vec a) { return _mm512_reduce_add_ps(a.v); }
 static inline float reduce_max(Vec a) { return _mm512_reduce_max_ps(a.v); }

@@ -63,8 +63,9 @@ static inline Vec gelu(Vec x) {
   return fma(Vec::zero() - a * e, p / q, max(Vec::zero(), x));
 }
 
-// GELU for results that are rounded to bf16: the error is below 2^-12 |x|, a quarter of that rounding where x > 0. Phi(-a)
-// is 1/2 minus an odd minimax polynomial that ends at zero; beyond its end the result is max(x, 0). NaN gives NaN.
+// GELU for results that are rounded to bf16: the error is below 2^-12 |x|, a quarter of that rounding where x > 0.
+// Phi(-a) is 1/2 minus an odd minimax polynomial that ends at zero; beyond its end the result is max(x, 0). NaN gives
+// NaN.
 static inline Vec gelu_for_bf16(Vec x) {
   const Vec a = min(Vec::broadcast(0x1.c66666p1f), abs(x)), t = a * a;
   Vec p = Vec::broadcast(-0x1.7c07d6p-21f);
