@@ -68,7 +68,7 @@ class PeersTest {
   void peakMemoryHoldsAtLeastTheWeights() throws IOException {
     String variant = "coatnet_pico_rw_224";
     Path file = Library.VERTEBRA.file(folder);
-    Library.VERTEBRA.write(Workload.of(Variant.named(variant), 1), file);
-    assertThat(PeakMemory.measure(Library.VERTEBRA, file, variant, 1, THREADS)).isBetween(Files.size(file), 10 * Files.size(file));
+    Library.VERTEBRA.write(Workload.of(Families.named(variant), 1, Precision.FP32), file);
+    assertThat(PeakMemory.measure(Library.VERTEBRA, file, variant, 1, THREADS, Precision.FP32)).isBetween(Files.size(file), 10 * Files.size(file));
   }
 }
