@@ -286,6 +286,28 @@ typedef struct vtb_depthwise_conv_args {
 int64_t vtb_depthwise_conv_scratch(const vtb_depthwise_conv_args* args);
 vtb_status vtb_depthwise_conv(vtb_pool* pool, const vtb_depthwise_conv_args* args);
 
+/* ---- 3x3 convolution ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * Dense 3x3 convolution of [batch, height, width, in_channels] to [batch, height, width, channels], stride 1, zero padding 1, by
+ * Winograd's minimal filtering F(2x2, 3x3) (A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv
+ * 1509.09308, section 4.1), which takes 4 / 9 of the multiplications:
+ *      out[b, y, x, o] = activation(bias[o] + sum over i, r, c of g[o, i, r, c] * in[b, y + r - 1, x + c - 1, i])
+ * weight: packed by vtb_gemm_pack for VTB_F32 from [channels, 16 * in_channels], element (o, p * in_channels + i) being position p of the
+ * transformed taps G g G^T of o and i, [4, 4] row-major, with G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1].
+ */
+typedef struct vtb_winograd_conv_args {
+  int32_t batch, height, width, in_channels, channels, activation;
+  const float* in;
+  const void* weight;      /* packed [channels, 16 * in_channels] */
+  const float* bias;       /* [channels], or null */
+  float* out;
+  void* scratch;
+} vtb_winograd_conv_args;
+
+int64_t vtb_winograd_conv_scratch(const vtb_winograd_conv_args* args);
+vtb_status vtb_winograd_conv(vtb_pool* pool, const vtb_winograd_conv_args* args);
+
 /* ---- global filter ------------------------------------------------------------------------------------------------------ */
 
 /*

@@ -25,7 +25,8 @@ Dispatch dispatch;
   {                                                                                                         \
     isa::gemm_f32, isa::gemm_bf16, isa::layer_norm_f32, isa::window_attention_f32, isa::pooling_f32,        \
         isa::softmax_f32, isa::sum_f32, isa::affine_f32, isa::global_filter_f32, isa::resize_f32,           \
-        isa::depthwise_conv_f32, isa::window_pool_f32, isa::fma_f32, isa::fma_f32, isa::resample_u8         \
+        isa::depthwise_conv_f32, isa::window_pool_f32, isa::winograd_conv_f32, isa::fma_f32, isa::fma_f32,  \
+        isa::resample_u8                                                                                    \
   }
 
 void fill() {
@@ -48,7 +49,7 @@ void fill() {
   for (const char* name :
        {k.gemm_f32.name, k.gemm_bf16.name, k.layer_norm.name, k.window_attention.name, k.pooling.name, k.softmax.name,
         k.sum.name, k.affine.name, k.global_filter.name, k.resize.name, k.depthwise_conv.name, k.window_pool.name,
-        k.fma_f32.name, k.fma_bf16.name, k.resample.name}) {
+        k.winograd_conv.name, k.fma_f32.name, k.fma_bf16.name, k.resample.name}) {
     const char* separator = end == dispatch.names ? "" : " ";
     end += std::snprintf(end, dispatch.names + sizeof dispatch.names - end, "%s%s", separator, name);
   }

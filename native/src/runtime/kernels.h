@@ -15,6 +15,7 @@
 #include "vertebra.h"
 #include "window_attention/window_attention.h"
 #include "window_pool/window_pool.h"
+#include "winograd_conv/winograd_conv.h"
 
 namespace vtb {
 
@@ -33,6 +34,7 @@ struct Kernels {
   ResizeKernel resize;
   DepthwiseConvKernel depthwise_conv;
   WindowPoolKernel window_pool;
+  WinogradConvKernel winograd_conv;
   FmaKernel fma_f32, fma_bf16;
   ResampleKernel resample;
 };

@@ -72,6 +72,12 @@ final class RecordingExporter {
       return GraphValue.rows(graph, out, attention(call, attention));
     } else if (op instanceof Op.DepthwiseConv conv) {
       return GraphValue.maps(graph, out, depthwise(in, shape, conv));
+    } else if (op instanceof Op.Convolution conv) {
+      Window taps = Op.Convolution.WINDOW;
+      String bias = conv.bias() == null ? null : rows.vector(conv.bias());
+      float[] weights = channelsFirst(RowExporter.floats(conv.weights()), shape.channels(), taps.taps());
+      return GraphValue.maps(graph, out,
+          activated(graph.conv(in.maps(), weights, kernel(out.channels(), shape.channels(), taps, 2), bias, taps, 1), conv.activation()));
     } else if (op instanceof Op.GlobalFilter filter) {
       int channels = out.channels();
       return GraphValue.maps(graph, out, graph.globalFilter(channels(in, shape, filter.firstChannel(), channels, true),
@@ -182,7 +188,7 @@ final class RecordingExporter {
   /** Whether an operation on maps reads a tensor. */
   private boolean wantsMaps(Tensor tensor) {
     return recording.calls().stream().anyMatch(call -> call.in() == tensor && (windows.containsKey(call)
-        || call.op() instanceof Op.DepthwiseConv || call.op() instanceof Op.GlobalFilter || call.op() instanceof Op.Pool
+        || call.op() instanceof Op.Convolution || call.op() instanceof Op.DepthwiseConv || call.op() instanceof Op.GlobalFilter || call.op() instanceof Op.Pool
         || call.op() instanceof Op.Bilinear));
   }
 

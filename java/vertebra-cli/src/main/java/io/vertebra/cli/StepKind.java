@@ -17,7 +17,7 @@ enum StepKind {
   }
 
   static StepKind of(Op op) {
-    if (op instanceof Op.Linear) {
+    if (op instanceof Op.Linear || op instanceof Op.Convolution) {
       return GEMM;
     } else if (op instanceof Op.WindowAttention) {
       return ATTENTION;

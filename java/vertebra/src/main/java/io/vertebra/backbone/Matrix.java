@@ -3,6 +3,7 @@ package io.vertebra.backbone;
 import io.vertebra.program.Backend;
 import io.vertebra.program.DType;
 import io.vertebra.program.Shape;
+import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.Parameters;
 import java.util.function.Supplier;
@@ -183,8 +184,20 @@ public final class Matrix {
   }
 
   public Layer pack(Backend backend) {
+    return layer(backend, backend.packMatrix(parameter()));
+  }
+
+  /** Packs a 3 x 3 convolution of stride 1. */
+  public Layer packConvolution(Backend backend) {
+    return layer(backend, backend.packConvolution(parameter()));
+  }
+
+  private Layer layer(Backend backend, Weights weights) {
+    return new Layer(weights, biased ? backend.packValues(Shape.of(out), () -> values().bias()) : null);
+  }
+
+  private Parameter parameter() {
     Shape shape = Shape.of(out, in);
-    Parameter matrix = new Parameter(name, shape, DType.F32, () -> Parameter.of(name, shape, values().weights()).data());
-    return new Layer(backend.packMatrix(matrix), biased ? backend.packValues(Shape.of(out), () -> values().bias()) : null);
+    return new Parameter(name, shape, DType.F32, () -> Parameter.of(name, shape, values().weights()).data());
   }
 }

@@ -85,6 +85,11 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
     }
 
     @Override
+    public Weights packConvolution(Parameter matrix) {
+      return packMatrix(matrix);
+    }
+
+    @Override
     public Weights packValues(Shape shape, Supplier<float[]> values) {
       return new ShapeOnly(shape);
     }

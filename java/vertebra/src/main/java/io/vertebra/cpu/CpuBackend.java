@@ -47,9 +47,19 @@ public final class CpuBackend implements Backend {
    * Weights as the kernels read them. Their memory is freed when the backend closes, or before that once nothing refers
    * to this object; what holds the address holds the recording, and so this.
    *
-   * @param packed whether they are in the GEMM's form, or as they were given
+   * @param shape what they were given as
    */
-  private record CpuWeights(CpuBackend owner, boolean packed, Shape shape, NativeMemory memory) implements Weights {}
+  private record CpuWeights(CpuBackend owner, Form form, Shape shape, NativeMemory memory) implements Weights {}
+
+  private enum Form {
+    VALUES("values"), MATRIX("a packed matrix"), CONVOLUTION("a packed convolution");
+
+    private final String label;
+
+    Form(String label) {
+      this.label = label;
+    }
+  }
 
   /** In single precision. */
   public CpuBackend(int threads) {
@@ -139,7 +149,20 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packMatrix(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return using(handle -> keep(true, matrix.shape(), packed(handle, matrix)));
+    return using(handle -> keep(Form.MATRIX, matrix.shape(), packed(handle, matrix)));
+  }
+
+  /** In fp32 the taps are transformed; in bf16 the convolution stays a product over gathered rows, which is as fast and more exact. */
+  @Override
+  public Weights packConvolution(Parameter matrix) {
+    Backend.requireMatrix(matrix);
+    return using(handle -> keep(Form.CONVOLUTION, matrix.shape(),
+        packed(handle, transformsConvolutions() ? Winograd.transformed(matrix) : matrix)));
+  }
+
+  /** Whether convolutions are packed for {@code vtb_winograd_conv} and not for {@code vtb_gemm}. */
+  boolean transformsConvolutions() {
+    return precision == Precision.FP32;
   }
 
   private NativeMemory packed(long handle, Parameter matrix) {
@@ -169,7 +192,7 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packValues(Shape shape, float[] values) {
     Backend.requireSize(shape, values);
-    return using(handle -> keep(false, shape, NativeMemory.of(values)));
+    return using(handle -> keep(Form.VALUES, shape, NativeMemory.of(values)));
   }
 
   @Override
@@ -184,21 +207,25 @@ public final class CpuBackend implements Backend {
 
   /** Address of a packed matrix. */
   long matrix(Weights weights) {
-    return address(weights, true);
+    return address(weights, Form.MATRIX);
+  }
+
+  /** Address of a packed convolution. */
+  long convolution(Weights weights) {
+    return address(weights, Form.CONVOLUTION);
   }
 
   /** Address of values as they are; 0 for null. */
   long values(Weights weights) {
-    return weights == null ? 0 : address(weights, false);
+    return weights == null ? 0 : address(weights, Form.VALUES);
   }
 
-  private long address(Weights weights, boolean packed) {
+  private long address(Weights weights, Form form) {
     if (!(weights instanceof CpuWeights own) || own.owner != this) {
       throw new IllegalArgumentException("weights " + weights.shape() + " were packed by another backend");
     }
-    if (own.packed != packed) {
-      throw new IllegalArgumentException("weights " + weights.shape() + (packed ? " are values, not a packed matrix"
-          : " are a packed matrix, not values"));
+    if (own.form != form) {
+      throw new IllegalArgumentException("weights " + weights.shape() + " are " + own.form.label + ", not " + form.label);
     }
     return own.memory.address();
   }
@@ -236,8 +263,8 @@ public final class CpuBackend implements Backend {
     freeUnused();
   }
 
-  private synchronized CpuWeights keep(boolean packed, Shape shape, NativeMemory memory) {
-    CpuWeights made = new CpuWeights(this, packed, shape, memory);
+  private synchronized CpuWeights keep(Form form, Shape shape, NativeMemory memory) {
+    CpuWeights made = new CpuWeights(this, form, shape, memory);
     CLEANER.register(made, () -> discard(memory));
     weights.add(memory);
     weightBytes += memory.bytes();

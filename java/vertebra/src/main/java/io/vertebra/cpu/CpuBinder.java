@@ -70,6 +70,8 @@ final class CpuBinder implements AutoCloseable {
       return softmax(call);
     } else if (call.op() instanceof Op.DepthwiseConv op) {
       return depthwiseConv(call, op);
+    } else if (call.op() instanceof Op.Convolution op) {
+      return convolution(call, op);
     } else if (call.op() instanceof Op.GlobalFilter op) {
       return globalFilter(call, op);
     } else if (call.op() instanceof Op.Pool op) {
@@ -95,6 +97,10 @@ final class CpuBinder implements AutoCloseable {
   }
 
   private Step gemm(Call call, Op.Linear op) {
+    return gemm(call, op, backend.matrix(op.weights()));
+  }
+
+  private Step gemm(Call call, Op.Linear op, long packed) {
     Shape weights = op.weights().shape();
     RowSource rows = op.rows();
     Epilogue epilogue = op.epilogue();
@@ -102,7 +108,7 @@ final class CpuBinder implements AutoCloseable {
         .m(rows.map() == null ? call.in().shape().rows() : rows.map().size()).n(weights.dim(0)).k(weights.dim(1))
         .groups(groups(rows)).a(address(call.in())).a_map(upload(rows.map())).gamma(gamma(rows)).beta(beta(rows)).eps(eps(rows))
         .activation(activation(epilogue.activation())).activation_last(epilogue.activationLast() ? 1 : 0)
-        .weight(backend.matrix(op.weights())).bias(backend.values(epilogue.bias()))
+        .weight(packed).bias(backend.values(epilogue.bias()))
         .residual(address(epilogue.residual())).residual_map(upload(epilogue.residualRows()))
         .out_map(upload(epilogue.map())).out(address(call.out()));
     Epilogue.Gate gate = epilogue.gate();
@@ -156,6 +162,21 @@ final class CpuBinder implements AutoCloseable {
         .bias(backend.values(op.bias())).out(address(call.out()));
     needScratch(Native.vtb_depthwise_conv_scratch(args), args::scratch);
     return new Step(Native::vtb_depthwise_conv, args.address());
+  }
+
+  private Step convolution(Call call, Op.Convolution op) {
+    Shape in = call.in().shape();
+    if (!backend.transformsConvolutions()) {
+      RowSource taps = new RowSource(Op.Convolution.WINDOW.rows(in), null);
+      return gemm(call, new Op.Linear(taps, op.weights(), Epilogue.bias(op.bias()).activation(op.activation())),
+          backend.convolution(op.weights()));
+    }
+    vtb_winograd_conv_args args = struct(vtb_winograd_conv_args::new, vtb_winograd_conv_args.class)
+        .batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).channels(call.out().shape().channels())
+        .activation(activation(op.activation())).in(address(call.in())).weight(backend.convolution(op.weights()))
+        .bias(backend.values(op.bias())).out(address(call.out()));
+    needScratch(Native.vtb_winograd_conv_scratch(args), args::scratch);
+    return new Step(Native::vtb_winograd_conv, args.address());
   }
 
   private Step globalFilter(Call call, Op.GlobalFilter op) {

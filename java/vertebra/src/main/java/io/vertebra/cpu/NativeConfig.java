@@ -20,7 +20,7 @@ public class NativeConfig implements InfoMapper, LoadEnabled {
   /** Operations whose argument structs bear their names. */
   private static final String[] OPERATIONS = {"gemm", "layer_norm", "window_attention", "mean_pool", "softmax", "sum", "affine",
     "depthwise_conv", "global_filter", "window_pool", "shrink_tokens", "recover_tokens", "score_tokens",
-    "pool_scores", "preprocess"};
+    "pool_scores", "preprocess", "winograd_conv"};
 
   @Override
   public void map(InfoMap map) {

@@ -22,6 +22,13 @@ public interface Backend extends AutoCloseable {
   Weights packMatrix(Parameter matrix);
 
   /**
+   * Packs {@code [out, 9 * in]} over (tap, channel) for an {@link Op.Convolution}, as {@link #packMatrix} does for a product.
+   *
+   * @throws io.vertebra.weights.WeightsException if an element is NaN or infinite
+   */
+  Weights packConvolution(Parameter matrix);
+
+  /**
    * Keeps values that kernels read as they are: biases, norm scales, attention biases.
    *
    * @throws IllegalArgumentException if there are not as many as the shape says

@@ -73,6 +73,8 @@ public record Cost(long flops, long activationBytes, Set<Weights> weights) {
       return Stream.ofNullable(attention.bias());
     } else if (op instanceof Op.DepthwiseConv conv) {
       return Stream.of(conv.weights(), conv.bias());
+    } else if (op instanceof Op.Convolution conv) {
+      return Stream.of(conv.weights(), conv.bias());
     } else if (op instanceof Op.GlobalFilter filter) {
       return Stream.of(filter.filter());
     } else if (op instanceof Op.Affine affine) {

@@ -80,6 +80,22 @@ public sealed interface Op {
   }
 
   /**
+   * A dense convolution of 3 x 3 taps, stride 1, zero padding 1: {@code [batch, height, width, in]} to {@code [batch, height, width, out]}.
+   *
+   * @param weights {@code [out, 9 * in]} over (tap, channel), packed by {@link Backend#packConvolution}
+   * @param bias {@code [out]}, or null
+   */
+  record Convolution(Weights weights, Weights bias, Activation activation) implements Op {
+    /** What each output reads. */
+    public static final Window WINDOW = Window.square(3, 1, 1);
+
+    @Override
+    public long macs(Shape in, Shape out) {
+      return in.rows() * weights.shape().elements();
+    }
+  }
+
+  /**
    * The global filter of HorNet (arXiv 2207.14284; Rao et al., "Global Filter Networks", arXiv 2107.00645): each channel of a map
    * {@code [batch, height, width, channels]} is multiplied by a complex filter in the frequency domain, {@code irfft2(rfft2(x) * filter)}, which is a circular
    * convolution with a kernel as large as the map.

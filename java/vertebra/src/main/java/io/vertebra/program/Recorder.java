@@ -156,6 +156,15 @@ public final class Recorder {
     return record(name, op, in, slide(name, op.window(), shape, channels));
   }
 
+  public Tensor convolution(String name, Tensor in, Op.Convolution op) {
+    Shape shape = in.shape();
+    Shape weights = op.weights().shape();
+    check(shape.rank() == 4 && weights.rank() == 2 && weights.dim(1) == Op.Convolution.WINDOW.taps() * shape.channels(), name, "weights " + weights,
+        shape);
+    check(op.bias() == null || op.bias().shape().elements() == weights.dim(0), name, "bias", shape);
+    return record(name, op, in, shape.withChannels(weights.dim(0)));
+  }
+
   public Tensor globalFilter(String name, Tensor in, Op.GlobalFilter op) {
     Shape shape = in.shape();
     check(shape.rank() == 4, name, "map", shape);

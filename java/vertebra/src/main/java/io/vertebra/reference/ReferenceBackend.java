@@ -38,6 +38,11 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public Weights packConvolution(Parameter matrix) {
+    return packMatrix(matrix);
+  }
+
+  @Override
   public Weights packValues(Shape shape, float[] values) {
     Backend.requireSize(shape, values);
     return new ReferenceWeights(shape, values.clone());

@@ -70,6 +70,9 @@ final class ReferenceProgram extends Program {
       }
     } else if (call.op() instanceof Op.DepthwiseConv op) {
       ReferenceMaps.depthwiseConv(op, shape, in, call.out().shape(), out);
+    } else if (call.op() instanceof Op.Convolution op) {
+      RowSource taps = new RowSource(Op.Convolution.WINDOW.rows(shape), null);
+      linear(new Op.Linear(taps, op.weights(), Epilogue.bias(op.bias()).activation(op.activation())), shape, in, out);
     } else if (call.op() instanceof Op.GlobalFilter op) {
       ReferenceMaps.globalFilter(op, shape, in, out);
     } else if (call.op() instanceof Op.Pool op) {

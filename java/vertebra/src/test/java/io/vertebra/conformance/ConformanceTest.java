@@ -68,6 +68,11 @@ class ConformanceTest {
       return backend.packMatrix(Parameter.of("matrix", Shape.of(out, in), values(out * in, 1 / Math.sqrt(in))));
     }
 
+    Weights convolution(int out, int in) {
+      int columns = Op.Convolution.WINDOW.taps() * in;
+      return backend.packConvolution(Parameter.of("convolution", Shape.of(out, columns), values(out * columns, 1 / Math.sqrt(columns))));
+    }
+
     Norm norm(int channels) {
       return new Norm(vector(channels), vector(channels), 1e-5f);
     }
@@ -154,6 +159,13 @@ class ConformanceTest {
       cases.add(new Case("convolution " + name, map, (r, f) -> r.linear("x", r.input(), new RowSource(square.rows(map), null),
           f.matrix(17, square.taps() * 12), Epilogue.bias(f.vector(17)).activation(Activation.RELU))));
       addDepthwise(cases, name, map, square);
+    }
+    for (Shape plane : List.of(Shape.of(1, 1, 1, 1), Shape.of(2, 5, 7, 6), Shape.of(3, 8, 6, 33), Shape.of(1, 14, 14, 48))) {
+      int in = plane.channels();
+      cases.add(new Case("3x3 convolution", plane, (r, f) -> r.convolution("x", r.input(),
+          new Op.Convolution(f.convolution(2 * in + 1, in), f.vector(2 * in + 1), Activation.RELU))));
+      cases.add(new Case("3x3 convolution gelu", plane, (r, f) -> r.convolution("x", r.input(),
+          new Op.Convolution(f.convolution(in, in), null, Activation.GELU))));
     }
     for (int side : new int[] {3, 5}) {
       Window cube = new Window(Window.Extent.cube(side), new Window.Extent(1, 1, 1), Window.Extent.cube(side / 2));

@@ -8,9 +8,11 @@ import io.vertebra.Precision;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessor;
+import io.vertebra.program.Activation;
 import io.vertebra.program.Backend;
 import io.vertebra.program.Epilogue;
 import io.vertebra.program.Norm;
+import io.vertebra.program.Op;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
@@ -229,6 +231,10 @@ class CpuBackendTest {
         assertThatThrownBy(() -> backend.compile(linear(weights, Epilogue.bias(null)))).isInstanceOf(IllegalArgumentException.class)
             .hasMessageContaining("[5, 40]");
       }
+      Weights product = backend.packMatrix(Parameter.of("3x3", Shape.of(1, 9), new float[9]));
+      assertThatThrownBy(() -> backend.compile(Recording.of(Shape.of(1, 4, 4, 1), Set.of("y"),
+          r -> r.output("y", r.convolution("y", r.input(), new Op.Convolution(product, null, Activation.IDENTITY))))))
+          .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("not a packed convolution");
       Weights packed = matrix(backend, 1, 40);
       assertThatThrownBy(() -> backend.compile(record(r -> r.layerNorm("y", r.input(), RowSource.norm(new Norm(packed, packed, 1))))))
           .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("packed matrix");

@@ -100,14 +100,18 @@ public final class Conformer implements Backbone {
 
     /** A convolution without bias and the batch norm behind it. */
     Layer conv(String name, String norm, float eps, int out, int in, int size) {
-      return Matrix.of(parameters, name, false, out, in, size, size)
-          .then(Matrix.Affine.batchNorm(parameters, norm, out, eps)).pack(backend);
+      return folded(name, norm, eps, out, in, size).pack(backend);
+    }
+
+    private Matrix folded(String name, String norm, float eps, int out, int in, int size) {
+      return Matrix.of(parameters, name, false, out, in, size, size).then(Matrix.Affine.batchNorm(parameters, norm, out, eps));
     }
 
     Bottleneck bottleneck(String name, int in, int out, int stride, boolean shortcut) {
       int inner = out / 4;
+      Matrix conv2 = folded(name + ".conv2", name + ".bn2", EPS, inner, inner, 3);
       return new Bottleneck(conv(name + ".conv1", name + ".bn1", EPS, inner, in, 1),
-          conv(name + ".conv2", name + ".bn2", EPS, inner, inner, 3),
+          stride == 1 ? conv2.packConvolution(backend) : conv2.pack(backend),
           conv(name + ".conv3", name + ".bn3", EPS, out, inner, 1),
           shortcut ? conv(name + ".residual_conv", name + ".residual_bn", EPS, out, in, 1) : null, stride);
     }
@@ -277,8 +281,7 @@ public final class Conformer implements Backbone {
       epilogue = step.pooling == 1 ? epilogue.residual(expanded) : epilogue.residual(expanded, upsampling(step));
       Tensor a = r.linear("conv1", x, RowSource.PLAIN, conv1.weights(), epilogue,
           x.shape().withChannels(expanded.shape().channels()));
-      return last(step.fusion, x,
-          conv("conv2", a, step.fusion.conv2, Window.square(3, step.fusion.stride, 1), Activation.RELU));
+      return last(step.fusion, x, conv2(step.fusion, a));
     }
 
     private RowMap upsampling(Step step) {
@@ -288,7 +291,13 @@ public final class Conformer implements Backbone {
     /** A bottleneck up to its 3x3 convolution. */
     private Tensor inner(Bottleneck block, Tensor x) {
       Tensor a = linear("conv1", x, block.conv1, block.conv1.epilogue().activation(Activation.RELU));
-      return conv("conv2", a, block.conv2, Window.square(3, block.stride, 1), Activation.RELU);
+      return conv2(block, a);
+    }
+
+    private Tensor conv2(Bottleneck block, Tensor a) {
+      return block.stride == 1
+          ? r.convolution("conv2", a, new Op.Convolution(block.conv2.weights(), block.conv2.bias(), Activation.RELU))
+          : conv("conv2", a, block.conv2, Window.square(3, block.stride, 1), Activation.RELU);
     }
 
     /** The end of a bottleneck whose input was {@code x}. */

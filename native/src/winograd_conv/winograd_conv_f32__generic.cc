@@ -1,0 +1,9 @@
+#include "simd/generic.h"
+
+#include "winograd_conv/winograd_conv_f32.h"
+
+namespace vtb::generic {
+
+const WinogradConvKernel winograd_conv_f32 = {"winograd_conv_f32__generic", transform_in, transform_out};
+
+}  // namespace vtb::generic
