@@ -5,6 +5,7 @@ import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Families;
 import io.vertebra.backbone.NeckArchitecture;
 import io.vertebra.backbone.Variant;
+import io.vertebra.cpu.CpuBackend;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.program.Backend;
 import io.vertebra.weights.Checkpoint;
@@ -46,12 +47,13 @@ public final class Model implements AutoCloseable {
    * @throws IllegalArgumentException if there is none of that name
    */
   public static Builder builder(String variant) {
-    return new Builder(variant, Families.named(variant).architecture());
+    Builder builder = new Builder();
+    return builder.name(variant).architecture(Families.named(variant).architecture());
   }
 
   /** Starts a model whose configuration its checkpoint tells (see {@link Families#recognise}). */
   public static Builder builder() {
-    return new Builder(null, null);
+    return new Builder();
   }
 
   /**
@@ -75,9 +77,8 @@ public final class Model implements AutoCloseable {
     private NeckArchitecture neck;
     private ParameterSource neckWeights;
 
-    private Builder(String name, Architecture architecture) {
-      this.name = name;
-      this.architecture = architecture;
+    private Builder() {
+      CpuBackend.preload();
     }
 
     /** What the model calls itself; the default is its variant's name. */

@@ -19,6 +19,7 @@ import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.Locale;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.LongFunction;
 import org.bytedeco.javacpp.BytePointer;
 
@@ -82,6 +83,11 @@ public final class CpuBackend implements Backend {
     if (pool == 0) {
       throw new VertebraException("the system refused to start " + this.threads + " threads; ask for fewer");
     }
+  }
+
+  /** Starts loading the native library in the background, for a caller with other things to do before it needs a backend. */
+  public static void preload() {
+    CompletableFuture.runAsync(NativeRuntime::require);
   }
 
   /** CPUs this process may use: the affinity mask and the container's quota, rounded up. */
