@@ -1,10 +1,11 @@
 package io.vertebra.bench;
 
-import io.vertebra.bench.gemm.Gemm;
+import io.vertebra.Precision;
 import io.vertebra.bench.gemm.GemmData;
 import io.vertebra.bench.gemm.GemmShape;
 import io.vertebra.bench.gemm.OneDnnGemm;
 import io.vertebra.bench.gemm.VertebraGemm;
+import io.vertebra.bench.kernel.Kernel;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -51,8 +52,10 @@ public class GemmBench {
   @Param({"1", "2"})
   public int threads;
 
-  private GemmData data;
-  private Gemm gemm;
+  @Param("FP32")
+  public Precision precision;
+
+  private Kernel gemm;
   private double gflopEachRun;
 
   /** GFLOP by second. */
@@ -65,8 +68,8 @@ public class GemmBench {
   @Setup(Level.Trial)
   public void load() {
     GemmShape parsed = GemmShape.parse(shape);
-    data = new GemmData(parsed);
-    gemm = engine.equals("vertebra") ? new VertebraGemm(data, threads) : new OneDnnGemm(data, threads);
+    GemmData data = GemmData.of(parsed);
+    gemm = engine.equals("vertebra") ? VertebraGemm.of(data, threads, precision) : new OneDnnGemm(data, threads, precision);
     gflopEachRun = parsed.flops() / 1e9;
   }
 
@@ -85,6 +88,5 @@ public class GemmBench {
   @TearDown(Level.Trial)
   public void close() {
     gemm.close();
-    data.close();
   }
 }

@@ -1,5 +1,6 @@
 package io.vertebra.bench;
 
+import io.vertebra.Precision;
 import io.vertebra.cpu.CpuBackend;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -9,15 +10,15 @@ import java.util.Locale;
 import java.util.stream.DoubleStream;
 
 /** What bounds a time on this machine. */
-public record MachineFacts(String cpu, String isa, int threads, double peakFlops) {
+public record MachineFacts(String cpu, String isa, int threads, Precision precision, double peakFlops) {
   private static final int MEASUREMENTS = 5;
   private static final double SECONDS = 0.1;
 
-  /** Reads and measures them; the peak is the best of a few measurements. */
-  public static MachineFacts measure(int threads) {
-    try (CpuBackend backend = new CpuBackend(threads)) {
+  /** Reads and measures them; the peak, of multiply-adds in a precision, is the best of a few measurements. */
+  public static MachineFacts measure(int threads, Precision precision) {
+    try (CpuBackend backend = new CpuBackend(threads, precision)) {
       double peak = DoubleStream.generate(() -> backend.measureFma(SECONDS)).limit(MEASUREMENTS).max().orElseThrow();
-      return new MachineFacts(cpuModel(), CpuBackend.isa(), threads, peak);
+      return new MachineFacts(cpuModel(), CpuBackend.isa(), threads, precision, peak);
     }
   }
 
@@ -38,7 +39,7 @@ public record MachineFacts(String cpu, String isa, int threads, double peakFlops
 
   @Override
   public String toString() {
-    return String.format(Locale.ROOT, "%s, %s, %d %s, fp32 FMA peak %.0f GFLOP/s", cpu, isa, threads,
-        threads == 1 ? "thread" : "threads", peakFlops / 1e9);
+    return String.format(Locale.ROOT, "%s, %s, %d %s, %s FMA peak %.0f GFLOP/s", cpu, isa, threads,
+        threads == 1 ? "thread" : "threads", precision.name().toLowerCase(Locale.ROOT), peakFlops / 1e9);
   }
 }

@@ -76,7 +76,7 @@ public final class PeerTable implements Callable<Integer> {
     }
     List<Variant> variants = models.stream().map(Families::named).toList();
     PrintStream notes = json ? System.err : System.out;
-    MachineFacts machine = MachineFacts.measure(threads);
+    MachineFacts machine = MachineFacts.measure(threads, Precision.FP32);
     notes.println(machine);
     for (Variant variant : variants) {
       compare(variant, machine, notes);

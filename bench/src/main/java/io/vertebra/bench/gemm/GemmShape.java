@@ -1,7 +1,12 @@
 package io.vertebra.bench.gemm;
 
-import java.util.ArrayList;
-import java.util.List;
+import io.vertebra.program.Activation;
+import io.vertebra.program.Call;
+import io.vertebra.program.Epilogue;
+import io.vertebra.program.Op;
+import io.vertebra.program.Shape;
+import java.util.Locale;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -9,11 +14,11 @@ import java.util.regex.Pattern;
  * One matrix product, {@code out[m, n] = epilogue(a[m, k] . w[n, k]^T)}.
  *
  * @param bias adds a bias by column
- * @param gelu then applies the exact GELU
+ * @param activation is applied then
  * @param residual then adds what {@code out} held before
  */
-public record GemmShape(int m, int k, int n, boolean bias, boolean gelu, boolean residual) {
-  private static final Pattern FORM = Pattern.compile("m(\\d+)k(\\d+)n(\\d+)( bias)?( gelu)?( residual)?");
+public record GemmShape(int m, int k, int n, boolean bias, Activation activation, boolean residual) {
+  private static final Pattern FORM = Pattern.compile("m(\\d+)k(\\d+)n(\\d+)( bias)?(?: (gelu|relu|silu|sigmoid|tanh))?( residual)?");
 
   /**
    * Reads the form that {@link #toString} writes: {@code m3136k96n384 bias gelu}.
@@ -29,25 +34,20 @@ public record GemmShape(int m, int k, int n, boolean bias, boolean gelu, boolean
     int m = Integer.parseInt(matcher.group(1));
     int k = Integer.parseInt(matcher.group(2));
     int n = Integer.parseInt(matcher.group(3));
-    return new GemmShape(m, k, n, matcher.group(4) != null, matcher.group(5) != null, matcher.group(6) != null);
+    Activation activation = matcher.group(5) == null ? Activation.IDENTITY : Activation.valueOf(matcher.group(5).toUpperCase(Locale.ROOT));
+    return new GemmShape(m, k, n, matcher.group(4) != null, activation, matcher.group(6) != null);
   }
 
-  /** The distinct products of Swin-T for one 224x224 image, in the order they run. */
-  public static List<GemmShape> swinTiny() {
-    List<GemmShape> shapes = new ArrayList<>(List.of(new GemmShape(3136, 48, 96, true, false, false)));
-    int rows = 3136;
-    for (int width = 96; width <= 768; width *= 2) {
-      shapes.add(new GemmShape(rows, width, 3 * width, true, false, false));
-      shapes.add(new GemmShape(rows, width, width, true, false, true));
-      shapes.add(new GemmShape(rows, width, 4 * width, true, true, false));
-      shapes.add(new GemmShape(rows, 4 * width, width, true, false, true));
-      if (width < 768) {
-        rows /= 4;
-        shapes.add(new GemmShape(rows, 4 * width, 2 * width, false, false, false));
-      }
+  /** The product in a model's step; empty for other steps. */
+  public static Optional<GemmShape> of(Call call) {
+    if (!(call.op() instanceof Op.Linear linear)) {
+      return Optional.empty();
     }
-    shapes.add(new GemmShape(1, 768, 1000, true, false, false));
-    return shapes;
+    Shape weights = linear.weights().shape();
+    Epilogue epilogue = linear.epilogue();
+    int rows = linear.rows().map() == null ? call.in().shape().rows() : linear.rows().map().size();
+    return Optional.of(new GemmShape(rows, weights.dim(1), weights.dim(0), epilogue.bias() != null, epilogue.activation(),
+        epilogue.residual() != null));
   }
 
   /** A multiply-add counts 2; the epilogue is not counted. */
@@ -57,6 +57,7 @@ public record GemmShape(int m, int k, int n, boolean bias, boolean gelu, boolean
 
   @Override
   public String toString() {
-    return "m" + m + "k" + k + "n" + n + (bias ? " bias" : "") + (gelu ? " gelu" : "") + (residual ? " residual" : "");
+    return "m" + m + "k" + k + "n" + n + (bias ? " bias" : "")
+        + (activation == Activation.IDENTITY ? "" : " " + activation.name().toLowerCase(Locale.ROOT)) + (residual ? " residual" : "");
   }
 }

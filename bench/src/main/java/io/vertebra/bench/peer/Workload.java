@@ -4,6 +4,7 @@ import io.vertebra.Precision;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Variant;
+import io.vertebra.bench.ChannelOrder;
 import io.vertebra.program.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
@@ -51,14 +52,7 @@ record Workload(Loader model, ParameterSource weights, float[] images, Shape sha
 
   /** The images, {@code [batch, height, width, channels]}, in direct memory. */
   FloatBuffer channelsLast() {
-    int channels = shape.dim(1);
-    int area = shape.dim(2) * shape.dim(3);
-    float[] values = new float[images.length];
-    for (int i = 0; i < values.length; i++) {
-      int pixel = i / channels;
-      values[i] = images[(pixel / area * channels + i % channels) * area + pixel % area];
-    }
-    return direct(values).asFloatBuffer();
+    return direct(ChannelOrder.channelsLast(images, shape)).asFloatBuffer();
   }
 
   private static ByteBuffer direct(float[] values) {

@@ -3,8 +3,11 @@ package io.vertebra.bench.gemm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.vertebra.Precision;
 import io.vertebra.bench.Agreement;
 import io.vertebra.bench.GemmBench;
+import io.vertebra.bench.kernel.Kernel;
+import io.vertebra.bench.kernel.RatioTable;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -20,29 +23,32 @@ class GemmTest {
   private static final double TOLERANCE = 1e-5;
 
   static Stream<String> shapes() {
-    return Stream.concat(GemmShape.swinTiny().stream().map(GemmShape::toString),
-        Stream.of("m13k37n21 bias gelu residual", "m1k1n1"));
+    return Stream.concat(Stream.of(benchmarked()), Stream.of("m13k37n21 bias gelu residual", "m13k37n21 silu", "m1k1n1"));
   }
 
   @ParameterizedTest
   @MethodSource("shapes")
   void librariesAgree(String text) {
-    GemmShape shape = GemmShape.parse(text);
-    try (GemmData data = new GemmData(shape);
-         Gemm ours = new VertebraGemm(data, 2);
-         Gemm theirs = new OneDnnGemm(data, 2)) {
-      assertThat(GemmTable.disagreement(ours, theirs)).isLessThan(TOLERANCE);
+    agree(text, Precision.FP32, TOLERANCE);
+    agree(text, Precision.BF16, GemmTable.BF16_TOLERANCE);
+  }
+
+  private static void agree(String text, Precision precision, double tolerance) {
+    GemmData data = GemmData.of(GemmShape.parse(text));
+    try (Kernel ours = VertebraGemm.of(data, 2, precision);
+         Kernel theirs = new OneDnnGemm(data, 2, precision)) {
+      assertThat(RatioTable.disagreement(ours, theirs)).isLessThan(tolerance);
     }
   }
 
   @Test
   void bothComputeTheProduct() {
     GemmShape shape = GemmShape.parse("m13k37n21 bias residual");
-    try (GemmData data = new GemmData(shape);
-         Gemm ours = new VertebraGemm(data, 1);
-         Gemm theirs = new OneDnnGemm(data, 1)) {
+    GemmData data = GemmData.of(shape);
+    try (Kernel ours = VertebraGemm.of(data, 1, Precision.FP32);
+         Kernel theirs = new OneDnnGemm(data, 1, Precision.FP32)) {
       float[] expected = product(data);
-      for (Gemm gemm : List.of(ours, theirs)) {
+      for (Kernel gemm : List.of(ours, theirs)) {
         gemm.reset();
         gemm.run();
         assertThat(Agreement.relativeError(gemm.output(), expected)).isLessThan(TOLERANCE);
@@ -51,14 +57,14 @@ class GemmTest {
   }
 
   private static float[] product(GemmData data) {
-    GemmShape shape = data.shape;
+    GemmShape shape = data.shape();
     float[] out = new float[shape.m() * shape.n()];
     for (int i = 0; i < out.length; i++) {
-      long row = i / shape.n();
-      long column = i % shape.n();
-      double sum = data.bias.get(column) + data.residual[i];
+      int row = i / shape.n();
+      int column = i % shape.n();
+      double sum = data.bias()[column] + data.residual()[i];
       for (int j = 0; j < shape.k(); j++) {
-        sum += (double) data.a.get(row * shape.k() + j) * data.weights.get(column * shape.k() + j);
+        sum += (double) data.a()[row * shape.k() + j] * data.weights()[column * shape.k() + j];
       }
       out[i] = (float) sum;
     }
@@ -66,9 +72,17 @@ class GemmTest {
   }
 
   @Test
-  void benchmarkHasAllShapesOfSwinTiny() throws NoSuchFieldException {
-    String[] parameters = GemmBench.class.getField("shape").getAnnotation(Param.class).value();
-    assertThat(parameters).containsExactlyElementsOf(GemmShape.swinTiny().stream().map(GemmShape::toString).toList());
+  void benchmarkHasAllShapesOfSwinTiny() {
+    assertThat(benchmarked())
+        .containsExactlyElementsOf(GemmTable.shapes(List.of("swin_tiny_patch4_window7_224")).stream().map(GemmShape::toString).toList());
+  }
+
+  private static String[] benchmarked() {
+    try {
+      return GemmBench.class.getField("shape").getAnnotation(Param.class).value();
+    } catch (NoSuchFieldException e) {
+      throw new AssertionError(e);
+    }
   }
 
   @Test
