@@ -37,6 +37,8 @@ final class Pickle {
   private static final Set<String> TENSORS = Set.of("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor");
   private static final Set<String> PARAMETERS = Set.of("torch._utils._rebuild_parameter",
       "torch._utils._rebuild_parameter_with_state");
+  /** Says of what type a container is; how libtorch writes dictionaries and lists. */
+  private static final String TYPE_TAG = "torch.jit._pickle.restore_type_tag";
   /** What else may stand beside weights: its value is not looked at. */
   private static final Set<String> OPAQUE = Set.of("argparse.Namespace", "torch.Size", "torch.device", "_codecs.encode",
       "numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "torch.float64", "torch.float32",
@@ -173,7 +175,7 @@ final class Pickle {
 
   private Global global(String name) {
     boolean known = name.equals(ORDERED_DICT) || TENSORS.contains(name) || PARAMETERS.contains(name)
-        || OPAQUE.contains(name)
+        || OPAQUE.contains(name) || name.equals(TYPE_TAG)
         || name.startsWith("torch.") && STORAGES.containsKey(name.substring("torch.".length()));
     if (!known) {
       throw bad("asks for " + name + ", which weights do not need; nothing of it was run");
@@ -198,6 +200,9 @@ final class Pickle {
     }
     if (PARAMETERS.contains(global.name) && !args.isEmpty() && args.get(0) instanceof Tensor tensor) {
       return tensor;
+    }
+    if (global.name.equals(TYPE_TAG) && args.size() == 2 && args.get(1) instanceof String) {
+      return args.get(0);
     }
     throw bad("calls " + global.name + " with arguments it does not take");
   }

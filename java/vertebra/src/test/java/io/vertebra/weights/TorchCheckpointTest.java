@@ -169,6 +169,8 @@ class TorchCheckpointTest {
         p -> p.global("torch._utils", "_rebuild_tensor_v2").integers(1, 2).raw('R')),
         pickle("calls torch._utils._rebuild_parameter with arguments",
         p -> p.global("torch._utils", "_rebuild_parameter").raw(")R")),
+        pickle("calls torch.jit._pickle.restore_type_tag with arguments",
+        p -> p.global("torch.jit._pickle", "restore_type_tag").raw("}").raw(0x85, 'R')),
         pickle("no tensor's storage", p -> p.integers(1, 2, 3, 4, 5).raw('Q')),
         pickle("shape or strides are no integers",
         p -> p.global("torch._utils", "_rebuild_tensor_v2").raw('(').storage("FloatStorage", "0", 24)
