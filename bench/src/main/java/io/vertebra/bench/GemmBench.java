@@ -69,7 +69,8 @@ public class GemmBench {
   public void load() {
     GemmShape parsed = GemmShape.parse(shape);
     GemmData data = GemmData.of(parsed);
-    gemm = engine.equals("vertebra") ? VertebraGemm.of(data, threads, precision) : new OneDnnGemm(data, threads, precision);
+    gemm = engine.equals("vertebra")
+        ? VertebraGemm.of(data, threads, precision) : new OneDnnGemm(data, threads, precision);
     gflopEachRun = parsed.flops() / 1e9;
   }
 

@@ -61,12 +61,7 @@ public final class PeerTable implements Callable<Integer> {
   }
 
   static CommandLine command() {
-    CommandLine command = new CommandLine(new PeerTable()).setCaseInsensitiveEnumValuesAllowed(true);
-    command.setExecutionExceptionHandler((e, line, parsed) -> {
-      line.getErr().println(e.getMessage());
-      return 1;
-    });
-    return command;
+    return Commands.of(new PeerTable());
   }
 
   @Override

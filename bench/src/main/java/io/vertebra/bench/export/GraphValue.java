@@ -52,7 +52,10 @@ final class GraphValue {
   }
 
   String rows() throws IOException {
-    if (rows == null) {
+    if (rows == null && shape.rows() == shape.dim(0)) {
+      // Of a single position both orders are the same.
+      rows = graph.reshape(maps, flat(shape));
+    } else if (rows == null) {
       int[] axes = new int[shape.rank()];
       for (int i = 1; i < axes.length; i++) {
         axes[i] = i + 1 < axes.length ? i + 1 : 1;

@@ -18,7 +18,8 @@ import java.util.regex.Pattern;
  * @param residual then adds what {@code out} held before
  */
 public record GemmShape(int m, int k, int n, boolean bias, Activation activation, boolean residual) {
-  private static final Pattern FORM = Pattern.compile("m(\\d+)k(\\d+)n(\\d+)( bias)?(?: (gelu|relu|silu|sigmoid|tanh))?( residual)?");
+  private static final Pattern FORM = Pattern
+      .compile("m(\\d+)k(\\d+)n(\\d+)( bias)?(?: (gelu|relu|silu|sigmoid|tanh))?( residual)?");
 
   /**
    * Reads the form that {@link #toString} writes: {@code m3136k96n384 bias gelu}.
@@ -34,7 +35,8 @@ public record GemmShape(int m, int k, int n, boolean bias, Activation activation
     int m = Integer.parseInt(matcher.group(1));
     int k = Integer.parseInt(matcher.group(2));
     int n = Integer.parseInt(matcher.group(3));
-    Activation activation = matcher.group(5) == null ? Activation.IDENTITY : Activation.valueOf(matcher.group(5).toUpperCase(Locale.ROOT));
+    Activation activation = matcher.group(5) == null ? Activation.IDENTITY
+        : Activation.valueOf(matcher.group(5).toUpperCase(Locale.ROOT));
     return new GemmShape(m, k, n, matcher.group(4) != null, activation, matcher.group(6) != null);
   }
 
@@ -46,8 +48,8 @@ public record GemmShape(int m, int k, int n, boolean bias, Activation activation
     Shape weights = linear.weights().shape();
     Epilogue epilogue = linear.epilogue();
     int rows = linear.rows().map() == null ? call.in().shape().rows() : linear.rows().map().size();
-    return Optional.of(new GemmShape(rows, weights.dim(1), weights.dim(0), epilogue.bias() != null, epilogue.activation(),
-        epilogue.residual() != null));
+    return Optional.of(new GemmShape(rows, weights.dim(1), weights.dim(0), epilogue.bias() != null,
+        epilogue.activation(), epilogue.residual() != null));
   }
 
   /** A multiply-add counts 2; the epilogue is not counted. */
@@ -58,6 +60,7 @@ public record GemmShape(int m, int k, int n, boolean bias, Activation activation
   @Override
   public String toString() {
     return "m" + m + "k" + k + "n" + n + (bias ? " bias" : "")
-        + (activation == Activation.IDENTITY ? "" : " " + activation.name().toLowerCase(Locale.ROOT)) + (residual ? " residual" : "");
+        + (activation == Activation.IDENTITY ? "" : " " + activation.name().toLowerCase(Locale.ROOT))
+        + (residual ? " residual" : "");
   }
 }

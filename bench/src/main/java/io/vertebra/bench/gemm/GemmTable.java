@@ -1,11 +1,11 @@
 package io.vertebra.bench.gemm;
 
 import io.vertebra.Precision;
+import io.vertebra.bench.Commands;
 import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.ModelCalls;
 import io.vertebra.bench.kernel.RatioTable;
 import java.util.List;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -13,7 +13,8 @@ import picocli.CommandLine.Option;
  * Our GEMM beside oneDNN's on every matrix product of models, in one process: same operands, same threads, fused
  * epilogues, weights packed beforehand, interleaved in rounds. What else we fuse, such as gathered rows, is left out.
  *
- * <p>In bf16 our operand is fp32, as it is in a model, and converted inside; oneDNN's is bf16 already. Results are fp32.
+ * <p>In bf16 our operand is fp32, as it is in a model, and converted inside; oneDNN's is bf16 already. Results are
+ * fp32.
  */
 @Command(name = "GemmTable", mixinStandardHelpOptions = true,
     description = "Compares GEMM with oneDNN on the shapes of models.")
@@ -26,7 +27,8 @@ public final class GemmTable implements Runnable {
       description = "Models, separated by commas (default ${DEFAULT-VALUE}).")
   private List<String> models;
 
-  @Option(names = "--precision", defaultValue = "fp32", description = "Of both libraries: fp32 or bf16 (default ${DEFAULT-VALUE}).")
+  @Option(names = "--precision", defaultValue = "fp32",
+      description = "Of both libraries: fp32 or bf16 (default ${DEFAULT-VALUE}).")
   private Precision precision;
 
   @Option(names = "--threads", defaultValue = "2",
@@ -38,12 +40,13 @@ public final class GemmTable implements Runnable {
   private double seconds;
 
   public static void main(String[] args) {
-    System.exit(new CommandLine(new GemmTable()).setCaseInsensitiveEnumValuesAllowed(true).execute(args));
+    System.exit(Commands.of(new GemmTable()).execute(args));
   }
 
   @Override
   public void run() {
-    RatioTable table = new RatioTable(threads, precision, seconds, precision == Precision.BF16 ? BF16_TOLERANCE : TOLERANCE);
+    RatioTable table = new RatioTable(threads, precision, seconds,
+        precision == Precision.BF16 ? BF16_TOLERANCE : TOLERANCE);
     for (GemmShape shape : shapes(models)) {
       GemmData data = GemmData.of(shape);
       try (Kernel ours = VertebraGemm.of(data, threads, precision);

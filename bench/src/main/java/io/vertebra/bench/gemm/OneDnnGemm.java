@@ -28,7 +28,8 @@ public final class OneDnnGemm extends OneDnnKernel {
         : new matmul.primitive_desc(cpu, a, packed, result, attributes, false);
     prepare(new matmul(chosen), memory(data.a(), new memory.desc(left, f32, memory.format_tag.ab), a),
         memory(data.weights(), new memory.desc(right, f32, memory.format_tag.ba), chosen.weights_desc()),
-        shape.bias() ? memory(data.bias(), bias, bias) : null, result, result, shape.residual() ? data.residual() : null);
+        shape.bias() ? memory(data.bias(), bias, bias) : null, result, result,
+        shape.residual() ? data.residual() : null);
   }
 
   @Override

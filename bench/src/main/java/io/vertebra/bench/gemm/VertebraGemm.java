@@ -19,8 +19,8 @@ public final class VertebraGemm {
   private VertebraGemm() {}
 
   public static Kernel of(GemmData data, int threads, Precision precision) {
-    return data.shape().residual() ? new VertebraKernel(threads, precision, backend -> record(data, backend), data.a(), data.residual())
-        : new VertebraKernel(threads, precision, backend -> record(data, backend), data.a());
+    float[][] operands = data.shape().residual() ? new float[][] {data.a(), data.residual()} : new float[][] {data.a()};
+    return new VertebraKernel(threads, precision, backend -> record(data, backend), operands);
   }
 
   private static Recording record(GemmData data, Backend backend) {
@@ -30,7 +30,9 @@ public final class VertebraGemm {
     Weights bias = shape.bias() ? backend.packValues(Shape.of(shape.n()), data.bias()) : null;
     Epilogue epilogue = Epilogue.bias(bias).activation(shape.activation());
     List<Shape> inputs = shape.residual() ? List.of(a, Shape.of(shape.m(), shape.n())) : List.of(a);
-    return Recording.of(inputs, Set.of(VertebraKernel.OUT), r -> r.output(VertebraKernel.OUT, r.linear("gemm", r.input(), RowSource.PLAIN, weights,
-        shape.residual() ? epilogue.residual(r.inputs().get(1)) : epilogue)));
+    return Recording.of(inputs, Set.of(VertebraKernel.OUT), r -> {
+      Epilogue whole = shape.residual() ? epilogue.residual(r.inputs().get(1)) : epilogue;
+      r.output(VertebraKernel.OUT, r.linear("gemm", r.input(), RowSource.PLAIN, weights, whole));
+    });
   }
 }

@@ -1,9 +1,9 @@
 package io.vertebra.bench.kernel;
 
 import io.vertebra.Precision;
+import io.vertebra.bench.Commands;
 import io.vertebra.program.Op;
 import java.util.List;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -17,8 +17,10 @@ import picocli.CommandLine.Option;
 public final class DepthwiseTable implements Runnable {
   private static final double TOLERANCE = 1e-5;
 
-  @Option(names = "--models", split = ",", paramLabel = "NAME", description = "Models, separated by commas (default ${DEFAULT-VALUE}).",
-      defaultValue = "coatnet_0_rw_224,uniformer_small,hornet_tiny_7x7,hornet_small_7x7,hornet_tiny_gf")
+  @Option(names = "--models", split = ",", paramLabel = "NAME",
+      description = "Models, separated by commas (default ${DEFAULT-VALUE}).",
+      defaultValue = "coatnet_0_224,coatnet_0_rw_224,uniformer_small,hornet_tiny_7x7,hornet_small_7x7,"
+          + "hornet_tiny_gf")
   private List<String> models;
 
   @Option(names = "--threads", defaultValue = "2",
@@ -30,7 +32,7 @@ public final class DepthwiseTable implements Runnable {
   private double seconds;
 
   public static void main(String[] args) {
-    System.exit(new CommandLine(new DepthwiseTable()).execute(args));
+    System.exit(Commands.of(new DepthwiseTable()).execute(args));
   }
 
   @Override

@@ -26,7 +26,8 @@ public final class ModelCalls {
       int height = size > 0 ? size : architecture.inputHeight();
       int width = size > 0 ? size : architecture.inputWidth();
       Backbone backbone = architecture.load(new FormulaWeights(), new ReferenceBackend());
-      return Recording.of(Shape.of(1, height, width, backbone.inputChannels()), Set.of(Backbone.LOGITS), backbone::forward).calls().stream();
+      Shape image = Shape.of(1, height, width, backbone.inputChannels());
+      return Recording.of(image, Set.of(Backbone.LOGITS), backbone::forward).calls().stream();
     });
   }
 }

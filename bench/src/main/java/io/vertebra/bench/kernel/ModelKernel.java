@@ -49,17 +49,20 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
 
   private static ModelKernel of(String name, List<Call> calls) {
     Call first = calls.get(0);
-    List<Op> ops = calls.subList(0, first.op() instanceof Op.GlobalFilter ? Math.min(FILTERS, calls.size()) : 1).stream().map(Call::op).toList();
+    int count = first.op() instanceof Op.GlobalFilter ? FILTERS : 1;
+    List<Op> ops = calls.stream().limit(count).map(Call::op).toList();
     String full = ops.size() == 1 ? name : ops.size() + " x " + name;
     Shape in = first.in().shape();
     Shape shape = first.op() instanceof Op.WindowAttention ? Shape.of(in.rows(), in.channels(), 1, 1)
         : Shape.of(in.dim(0), channels(first), in.dim(1), in.dim(2));
-    return new ModelKernel(full, ops, shape, FormulaWeights.input(full, shape), ops.size() * (double) Cost.of(first).flops());
+    double flops = ops.size() * (double) Cost.of(first).flops();
+    return new ModelKernel(full, ops, shape, FormulaWeights.input(full, shape), flops);
   }
 
   /** Channels of the operand that are read. */
   private static int channels(Call call) {
-    return call.op() instanceof Op.DepthwiseConv conv ? call.out().shape().channels() / conv.multiplier() : call.out().shape().channels();
+    int channels = call.out().shape().channels();
+    return call.op() instanceof Op.DepthwiseConv conv ? channels / conv.multiplier() : channels;
   }
 
   /** Null for any other step. */
@@ -72,9 +75,11 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
       return "global filter " + in.dim(1) + "x" + in.dim(2) + "x" + channels(call);
     } else if (call.op() instanceof Op.DepthwiseConv op && in.rank() == 4) {
       Window.Extent size = op.window().size();
-      return "depthwise " + size.height() + "x" + size.width() + " stride " + op.window().stride().height() + ", " + in.dim(1) + "x" + in.dim(2)
-          + "x" + channels(call) + (op.multiplier() == 1 ? "" : " times " + op.multiplier())
-          + (op.bias() == null ? "" : ", bias") + (op.activation() == Activation.IDENTITY ? "" : ", " + op.activation().name().toLowerCase(Locale.ROOT));
+      return "depthwise " + size.height() + "x" + size.width() + " stride " + op.window().stride().height() + ", "
+          + in.dim(1) + "x" + in.dim(2) + "x" + channels(call)
+          + (op.multiplier() == 1 ? "" : " times " + op.multiplier())
+          + (op.bias() == null ? "" : ", bias")
+          + (op.activation() == Activation.IDENTITY ? "" : ", " + op.activation().name().toLowerCase(Locale.ROOT));
     }
     return null;
   }
@@ -87,11 +92,12 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
   /** Our kernel. */
   public Kernel vertebra(int threads) {
     Shape channelsLast = Shape.of(shape.dim(0), shape.dim(2), shape.dim(3), shape.dim(1));
-    return new VertebraKernel(threads, Precision.FP32, backend -> Recording.of(channelsLast, Set.of(VertebraKernel.OUT, IN), r -> {
-      // As an output the operand keeps its memory, and every run finds it.
-      r.output(IN, r.input());
-      r.output(VertebraKernel.OUT, record(r, backend));
-    }), operand());
+    // As an output the operand keeps its memory, and every run finds it.
+    return new VertebraKernel(threads, Precision.FP32,
+        backend -> Recording.of(channelsLast, Set.of(VertebraKernel.OUT, IN), r -> {
+          r.output(IN, r.input());
+          r.output(VertebraKernel.OUT, record(r, backend));
+        }), operand());
   }
 
   /** Records the operations on the recorder's input. */
@@ -105,13 +111,13 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
 
   private static Tensor record(Recorder r, Backend backend, String name, Tensor x, Op op) {
     if (op instanceof Op.WindowAttention attention) {
-      return r.windowAttention(name, x, new Op.WindowAttention(attention.tokens(), attention.heads(), attention.headDim(), attention.scale(),
-          packed(attention.bias(), backend), attention.mask()));
+      return r.windowAttention(name, x, new Op.WindowAttention(attention.tokens(), attention.heads(),
+          attention.headDim(), attention.scale(), packed(attention.bias(), backend), attention.mask()));
     } else if (op instanceof Op.GlobalFilter filter) {
       return r.globalFilter(name, x, new Op.GlobalFilter(packed(filter.filter(), backend), 0));
     } else if (op instanceof Op.DepthwiseConv conv) {
-      return r.depthwiseConv(name, x, new Op.DepthwiseConv(packed(conv.weights(), backend), packed(conv.bias(), backend), conv.window(), 0,
-          conv.multiplier(), conv.activation()));
+      return r.depthwiseConv(name, x, new Op.DepthwiseConv(packed(conv.weights(), backend),
+          packed(conv.bias(), backend), conv.window(), 0, conv.multiplier(), conv.activation()));
     }
     throw new IllegalArgumentException("no kernel to compare: " + op);
   }

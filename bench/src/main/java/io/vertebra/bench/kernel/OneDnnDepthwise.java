@@ -7,6 +7,7 @@ import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
 import org.bytedeco.dnnl.convolution_forward;
 import org.bytedeco.dnnl.global.dnnl;
 import org.bytedeco.dnnl.memory;
+import org.bytedeco.dnnl.primitive_attr;
 
 /** oneDNN's grouped convolution in fp32, weights in the layout it prefers, bias and activation fused. */
 final class OneDnnDepthwise extends OneDnnKernel {
@@ -37,11 +38,14 @@ final class OneDnnDepthwise extends OneDnnKernel {
     memory.desc source = new memory.desc(inDims, f32, layout);
     memory.desc weights = new memory.desc(kernelDims, f32, memory.format_tag.any);
     memory.desc result = new memory.desc(outDims, f32, layout);
+    dnnl.prop_kind kind = dnnl.prop_kind.forward_inference;
+    dnnl.algorithm direct = dnnl.algorithm.convolution_direct;
+    primitive_attr attributes = attributes(op.activation(), false);
     convolution_forward.primitive_desc chosen = op.bias() == null
-        ? new convolution_forward.primitive_desc(cpu, dnnl.prop_kind.forward_inference, dnnl.algorithm.convolution_direct, source, weights,
-            result, strides, padding, padding, attributes(op.activation(), false), false)
-        : new convolution_forward.primitive_desc(cpu, dnnl.prop_kind.forward_inference, dnnl.algorithm.convolution_direct, source, weights,
-            bias, result, strides, padding, padding, attributes(op.activation(), false), false);
+        ? new convolution_forward.primitive_desc(cpu, kind, direct, source, weights, result, strides, padding, padding,
+            attributes, false)
+        : new convolution_forward.primitive_desc(cpu, kind, direct, source, weights, bias, result, strides, padding,
+            padding, attributes, false);
     prepare(new convolution_forward(chosen),
         memory(kernel.operand(), new memory.desc(inDims, f32, memory.format_tag.nhwc), chosen.src_desc()),
         memory(((ReferenceWeights) op.weights()).values(), taps, chosen.weights_desc()),

@@ -86,8 +86,8 @@ public abstract class OneDnnKernel implements Kernel {
    * @param plain how {@link #output} and the residual are laid out, fp32
    * @param start what the output holds at first; null if that does not matter
    */
-  protected final void prepare(primitive made, memory source, memory weights, memory bias, memory.desc result, memory.desc plain,
-      float[] start) {
+  protected final void prepare(primitive made, memory source, memory weights, memory bias, memory.desc result,
+      memory.desc plain, float[] start) {
     primitive = made;
     residual = start;
     out = new memory(result, cpu);

@@ -42,15 +42,16 @@ public final class RatioTable {
     double[] best = times.stream().mapToDouble(sorted -> sorted[0]).toArray();
     double[] medians = times.stream().mapToDouble(sorted -> Interleaved.quantile(sorted, 0.5)).toArray();
     if (rows++ == 0) {
-      System.out.printf("%-52s %s%n%-52s", "", "GFLOP/s of fastest run, our share of peak; ratios of fastest run, median", "");
+      System.out.printf("%-50s%47s%22s%n%-50s", "", "GFLOP/s, fastest run", "ratio", "");
       kernels.forEach(kernel -> System.out.printf(" %14s", kernel.name()));
-      System.out.printf(" %6s %8s %7s%n", "peak", "fastest", "median");
+      System.out.printf(" %8s %8s %7s%n", "of peak", "fastest", "median");
     }
-    System.out.printf("%-52s", operation);
+    System.out.printf("%-50s", operation);
     for (double time : best) {
       System.out.printf(Locale.ROOT, " %14.1f", flops / time / 1e9);
     }
-    System.out.printf(Locale.ROOT, " %5.0f%% %8.2f %7.2f%n", 100 * flops / best[0] / machine.peakFlops(), ratio(best), ratio(medians));
+    System.out.printf(Locale.ROOT, " %7.0f%% %8.2f %7.2f%n", 100 * flops / best[0] / machine.peakFlops(), ratio(best),
+        ratio(medians));
     fastest += Math.log(ratio(best));
     median += Math.log(ratio(medians));
   }
@@ -61,15 +62,16 @@ public final class RatioTable {
 
   /** Prints the geometric means of the ratios. */
   public void finish() {
-    System.out.printf(Locale.ROOT, "geometric mean of %d: ratio %.2f of fastest runs, %.2f of medians%n", rows, Math.exp(fastest / rows),
-        Math.exp(median / rows));
+    System.out.printf(Locale.ROOT, "geometric mean of %d: ratio %.2f of fastest runs, %.2f of medians%n", rows,
+        Math.exp(fastest / rows), Math.exp(median / rows));
   }
 
   private void requireAgreement(String operation, List<Kernel> kernels) {
     for (Kernel other : kernels.subList(1, kernels.size())) {
       double error = disagreement(kernels.get(0), other);
       if (!(error <= tolerance)) {
-        throw new IllegalStateException(operation + ": " + other.name() + " and vertebra differ by " + error + ", relative");
+        throw new IllegalStateException(operation + ": " + other.name() + " and vertebra differ by " + error
+            + ", relative");
       }
     }
   }

@@ -21,7 +21,7 @@ import java.util.Arrays;
  * libtorch through DJL, running TorchScript. DJL copies the native libraries of its jars to {@code ~/.djl.ai} once; it
  * is told to stay off the network.
  */
-final class LibtorchEngine implements Engine {
+final class LibtorchEngine implements PeerEngine {
   private final Model model;
   private final Predictor<NDList, NDList> predictor;
   private final ByteBuffer images;
@@ -57,6 +57,15 @@ final class LibtorchEngine implements Engine {
       NDArray input = manager.create(images, shape, DataType.FLOAT32);
       NDList outputs = predictor.predict(new NDList(input));
       return outputs.singletonOrThrow().toFloatArray();
+    } catch (TranslateException e) {
+      throw new VertebraException("libtorch: " + e.getMessage(), e);
+    }
+  }
+
+  @Override
+  public void compute() {
+    try (NDManager manager = model.getNDManager().newSubManager()) {
+      predictor.predict(new NDList(manager.create(images, shape, DataType.FLOAT32))).close();
     } catch (TranslateException e) {
       throw new VertebraException("libtorch: " + e.getMessage(), e);
     }

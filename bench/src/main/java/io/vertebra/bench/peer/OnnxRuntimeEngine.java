@@ -14,7 +14,7 @@ import java.util.Arrays;
 import java.util.Map;
 
 /** ONNX Runtime's CPU provider with all graph optimisations; threads spin as they do by default. */
-final class OnnxRuntimeEngine implements Engine {
+final class OnnxRuntimeEngine implements PeerEngine {
   private final OrtEnvironment environment = OrtEnvironment.getEnvironment();
   private final OrtSession session;
   private final FloatBuffer images;
@@ -46,6 +46,15 @@ final class OnnxRuntimeEngine implements Engine {
       float[] values = new float[logits.remaining()];
       logits.get(values);
       return values;
+    } catch (OrtException e) {
+      throw failure(e);
+    }
+  }
+
+  @Override
+  public void compute() {
+    try (OnnxTensor input = OnnxTensor.createTensor(environment, images, shape)) {
+      session.run(Map.of(OnnxExporter.INPUT, input)).close();
     } catch (OrtException e) {
       throw failure(e);
     }

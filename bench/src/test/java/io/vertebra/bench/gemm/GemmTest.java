@@ -23,7 +23,8 @@ class GemmTest {
   private static final double TOLERANCE = 1e-5;
 
   static Stream<String> shapes() {
-    return Stream.concat(Stream.of(benchmarked()), Stream.of("m13k37n21 bias gelu residual", "m13k37n21 silu", "m1k1n1"));
+    return Stream.concat(Stream.of(benchmarked()),
+        Stream.of("m13k37n21 bias gelu residual", "m13k37n21 silu", "m1k1n1"));
   }
 
   @ParameterizedTest
@@ -74,7 +75,8 @@ class GemmTest {
   @Test
   void benchmarkHasAllShapesOfSwinTiny() {
     assertThat(benchmarked())
-        .containsExactlyElementsOf(GemmTable.shapes(List.of("swin_tiny_patch4_window7_224")).stream().map(GemmShape::toString).toList());
+        .containsExactlyElementsOf(GemmTable.shapes(List.of("swin_tiny_patch4_window7_224")).stream()
+            .map(GemmShape::toString).toList());
   }
 
   private static String[] benchmarked() {

@@ -27,8 +27,8 @@ class OneDnnDepthwiseTest {
   void librariesComputeTheReference(int taps, int stride, int multiplier, Activation activation, boolean bias) {
     int channels = 19 * multiplier;
     Weights weights = values("weight", Shape.of(taps * taps, channels));
-    Op.DepthwiseConv op = new Op.DepthwiseConv(weights, bias ? values("bias", Shape.of(channels)) : null, Window.square(taps, stride, taps / 2), 0,
-        multiplier, activation);
+    Op.DepthwiseConv op = new Op.DepthwiseConv(weights, bias ? values("bias", Shape.of(channels)) : null,
+        Window.square(taps, stride, taps / 2), 0, multiplier, activation);
     Shape shape = Shape.of(2, 19, 13, 9);
     ModelKernel kernel = new ModelKernel("odd", List.of(op), shape, FormulaWeights.input("odd", shape), 1);
     float[] expected = reference(kernel);
@@ -62,7 +62,8 @@ class OneDnnDepthwiseTest {
   @Test
   void modelsHaveTheirKernels() {
     List<String> names = ModelKernel.of(List.of("hornet_tiny_gf"), 0).stream().map(ModelKernel::name).toList();
-    assertThat(names).contains("8 x global filter 14x14x240").anyMatch(name -> name.startsWith("depthwise 7x7 stride 1, 56x56x"));
+    assertThat(names).contains("8 x global filter 14x14x240")
+        .anyMatch(name -> name.startsWith("depthwise 7x7 stride 1, 56x56x"));
     assertThat(ModelKernel.of(List.of("swin_tiny_patch4_window7_224"), 0).stream().map(ModelKernel::name))
         .contains("attention 64x49 tokens, 3x32, bias", "attention 64x49 tokens, 3x32, bias, mask");
   }
