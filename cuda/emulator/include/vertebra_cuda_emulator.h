@@ -1,0 +1,150 @@
+/*
+ * Vertebra's CUDA emulator: runs the kernels of cuda/kernels on the host, for tests on machines without a GPU. The
+ * functions mean what those of the CUDA driver API and cuBLAS mean that Vertebra uses; on top of that, mistakes
+ * which a GPU lets pass are errors here. It is slow.
+ *
+ * Conventions
+ *   - Device memory is an address in a uint64_t. It is the process's own memory, but the host reads and writes it only
+ *     through the functions below.
+ *   - A function that can fail returns a status or null, and vtbe_last_error() then says why, naming the kernel, block
+ *     and thread, or the allocation. A launch that fails leaves memory as it is at that point; the emulator stays usable.
+ *   - Work on a stream is done when the call returns, unless the stream captures: then it is only noted, and checked and done
+ *     whenever the graph is launched.
+ *   - Thread safety: all functions may be called from any thread; calls run one at a time. A stream serves one thread
+ *     at a time.
+ *   - Nothing throws, prints or aborts. (A build with AddressSanitizer ends the process at the first wrong access.)
+ */
+#ifndef VERTEBRA_CUDA_EMULATOR_H
+#define VERTEBRA_CUDA_EMULATOR_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum vtbe_status {
+  VTBE_OK = 0,
+  VTBE_OUT_OF_MEMORY = 1,
+  VTBE_INVALID_VALUE = 2,  /* an argument; an address outside of every live allocation; a grid or block no GPU takes */
+  VTBE_CAPTURE = 3,        /* what a capture does not allow, such as a read by the host */
+  VTBE_DIVERGENCE = 4,     /* threads of a block or warp do not meet at one barrier or warp operation */
+  VTBE_OUT_OF_BOUNDS = 5   /* a kernel wrote outside of global allocations or of its shared memory */
+} vtbe_status;
+
+typedef enum vtbe_dtype { VTBE_F32 = 0, VTBE_F16 = 1, VTBE_BF16 = 2 } vtbe_dtype;
+
+/* Why the last call of this thread that failed did so; until its next failure. */
+const char* vtbe_last_error(void);
+
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Device memory, aligned to 256 bytes, every byte 0xff: a float is NaN, an integer -1. 0 when `bytes` is not positive or the device's
+ * memory is spent. Not during a capture.
+ */
+uint64_t vtbe_alloc(int64_t bytes);
+
+/* Its bytes become NaN, and using it is an error from here on. Not during a capture of the calling thread. 0 is allowed. */
+vtbe_status vtbe_free(uint64_t memory);
+
+/* The device's memory, all of it and what is allocated; the former can be set (initially 8 GiB). */
+int64_t vtbe_memory_total(void);
+int64_t vtbe_memory_used(void);
+void vtbe_set_memory_total(int64_t bytes);
+
+/* Synchronous copies: an error while the calling thread captures. */
+vtbe_status vtbe_copy_in(uint64_t to, const void* from, int64_t bytes);
+vtbe_status vtbe_copy_out(void* to, uint64_t from, int64_t bytes);
+
+/* ---- streams and graphs ------------------------------------------------------------------------------------------ */
+
+typedef struct vtbe_stream vtbe_stream;
+typedef struct vtbe_graph vtbe_graph;
+
+/* Null when memory is out. */
+vtbe_stream* vtbe_stream_create(void);
+void vtbe_stream_destroy(vtbe_stream* stream);
+
+/* An error while the calling thread captures. */
+vtbe_status vtbe_stream_synchronize(vtbe_stream* stream);
+
+/* Host memory is read or written when the copy is done: in a captured stream, at every launch of the graph. */
+vtbe_status vtbe_copy_in_async(vtbe_stream* stream, uint64_t to, const void* from, int64_t bytes);
+vtbe_status vtbe_copy_out_async(vtbe_stream* stream, void* to, uint64_t from, int64_t bytes);
+vtbe_status vtbe_copy_async(vtbe_stream* stream, uint64_t to, uint64_t from, int64_t bytes);
+vtbe_status vtbe_set_async(vtbe_stream* stream, uint64_t memory, uint8_t value, int64_t bytes);
+
+/* As cuStreamBeginCapture with CU_STREAM_CAPTURE_MODE_THREAD_LOCAL. */
+vtbe_status vtbe_capture_begin(vtbe_stream* stream);
+
+/* The graph of what the stream was given since, ready to be launched; null when the stream does not capture. */
+vtbe_graph* vtbe_capture_end(vtbe_stream* stream);
+
+vtbe_status vtbe_graph_launch(vtbe_graph* graph, vtbe_stream* stream);
+
+/* Number of operations: kernels, copies, sets and products. */
+int32_t vtbe_graph_size(const vtbe_graph* graph);
+void vtbe_graph_destroy(vtbe_graph* graph);
+
+/* ---- kernels ----------------------------------------------------------------------------------------------------- */
+
+typedef struct vtbe_kernel vtbe_kernel;
+
+/* The kernel of this name, such as vtb_softmax_f32; null when there is none. Never freed. */
+const vtbe_kernel* vtbe_kernel_find(const char* name);
+
+/* Number of kernels, and the names of them, sorted; null beyond. */
+int32_t vtbe_kernel_count(void);
+const char* vtbe_kernel_name(int32_t i);
+
+/* Its parameters in order, a letter each: p pointer (8 bytes), i int32, l int64, f float. */
+const char* vtbe_kernel_signature(const vtbe_kernel* kernel);
+
+/* Most threads a block may have: the kernel's launch bound. */
+int32_t vtbe_kernel_max_threads(const vtbe_kernel* kernel);
+
+/*
+ * Lets launches of the kernel ask for so many bytes of dynamic shared memory (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES).
+ * Up to 48 KiB are allowed without, and 163 KiB, the most of sm_80, at all.
+ */
+vtbe_status vtbe_kernel_allow_shared(const vtbe_kernel* kernel, int32_t bytes);
+
+/*
+ * Runs the kernel as cuLaunchKernel does: params[i] points to the value of parameter i. Pointer parameters must be null or lie in live
+ * allocations.
+ */
+vtbe_status vtbe_launch(vtbe_stream* stream, const vtbe_kernel* kernel, int32_t grid_x, int32_t grid_y, int32_t grid_z,
+    int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, void* const* params);
+
+/* ---- products ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * cublasGemmStridedBatchedEx with CUBLAS_COMPUTE_32F, for i < batch:
+ *      C_i = alpha op(A_i) op(B_i) + beta C_i,     op(A) [m, k], op(B) [k, n], C [m, n], all column-major
+ * X_i starts stride_x elements after X_(i - 1). op is the transpose where the flag is 1, else nothing. C is not read if beta is 0.
+ * a and b have the dtype `dtype`; c may have c_dtype = `dtype` or VTBE_F32.
+ */
+vtbe_status vtbe_gemm_strided_batched(vtbe_stream* stream, int32_t transpose_a, int32_t transpose_b, int32_t m, int32_t n, int32_t k,
+    float alpha, uint64_t a, vtbe_dtype dtype, int32_t lda, int64_t stride_a, uint64_t b, int32_t ldb, int64_t stride_b, float beta,
+    uint64_t c, vtbe_dtype c_dtype, int32_t ldc, int64_t stride_c, int32_t batch);
+
+/* ---- events -------------------------------------------------------------------------------------------------------- */
+
+typedef struct vtbe_event vtbe_event;
+
+/* Null when memory is out. */
+vtbe_event* vtbe_event_create(void);
+void vtbe_event_destroy(vtbe_event* event);
+
+/* Notes the time; an error while the stream captures. */
+vtbe_status vtbe_event_record(vtbe_event* event, vtbe_stream* stream);
+
+/* Milliseconds between two recorded events; NaN if one has not been recorded. */
+double vtbe_event_elapsed(const vtbe_event* start, const vtbe_event* end);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

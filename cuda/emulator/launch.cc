@@ -1,0 +1,103 @@
+// Launches: what cuLaunchKernel checks, and what it lets pass.
+#include <cstring>
+
+#include "block.h"
+#include "kernel.h"
+#include "stream.h"
+
+namespace vtb::emulator {
+namespace {
+
+constexpr int32_t default_shared = 48 << 10, most_shared = 163 << 10;
+
+struct Arguments {
+  const vtbe_kernel* kernel;
+  std::vector<uint64_t> values;  // parameter i in the first bytes of values[i]
+  std::vector<void*> pointers;
+
+  static void call(const void* context) {
+    const auto& arguments = *static_cast<const Arguments*>(context);
+    arguments.kernel->call(arguments.kernel->function, arguments.pointers.data());
+  }
+};
+
+vtbe_status check_pointers(const vtbe_kernel& kernel, const std::vector<uint64_t>& values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (kernel.signature[i] != 'p' || values[i] == 0) continue;
+    const vtbe_status status = check_range(kernel.name + ": parameter " + std::to_string(i), values[i], 1);
+    if (status != VTBE_OK) return status;
+  }
+  return VTBE_OK;
+}
+
+vtbe_status run_kernel(const vtbe_kernel& kernel, const Launch& shape, const std::vector<uint64_t>& values) {
+  const vtbe_status status = check_pointers(kernel, values);
+  if (status != VTBE_OK) return status;
+  Arguments arguments = {&kernel, values, {}};
+  for (uint64_t& value : arguments.values) arguments.pointers.push_back(&value);
+  Launch launch = shape;
+  launch.body = Arguments::call;
+  launch.context = &arguments;
+  std::string why;
+  const Outcome outcome = run(launch, why);
+  std::string where;
+  if (!device().memory.check_zones(where)) return failed(VTBE_OUT_OF_BOUNDS, kernel.name + " wrote " + where);
+  switch (outcome) {
+    case Outcome::done: return VTBE_OK;
+    case Outcome::divergence: return failed(VTBE_DIVERGENCE, kernel.name + ", " + why);
+    case Outcome::out_of_bounds: return failed(VTBE_OUT_OF_BOUNDS, kernel.name + ", " + why);
+    default: return failed(VTBE_INVALID_VALUE, kernel.name + ", " + why);
+  }
+}
+
+bool within(int64_t value, int64_t least, int64_t most) { return value >= least && value <= most; }
+
+}  // namespace
+}  // namespace vtb::emulator
+
+using namespace vtb::emulator;
+
+extern "C" {
+
+vtbe_status vtbe_kernel_allow_shared(const vtbe_kernel* kernel, int32_t bytes) {
+  if (!within(bytes, 0, most_shared)) {
+    return failed(VTBE_INVALID_VALUE, kernel->name + ": " + std::to_string(bytes) + " bytes of shared memory");
+  }
+  kernel->allowed_shared = bytes;
+  return VTBE_OK;
+}
+
+vtbe_status vtbe_launch(vtbe_stream* stream, const vtbe_kernel* kernel, int32_t grid_x, int32_t grid_y, int32_t grid_z,
+    int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, void* const* params) {
+  if (!within(grid_x, 1, INT32_MAX) || !within(grid_y, 1, 65535) || !within(grid_z, 1, 65535)) {
+    return failed(VTBE_INVALID_VALUE, kernel->name + ": a grid of " + std::to_string(grid_x) + " x " + std::to_string(grid_y) + " x " +
+        std::to_string(grid_z) + " blocks");
+  }
+  if (!within(block_x, 1, 1024) || !within(block_y, 1, 1024) || !within(block_z, 1, 64) ||
+      !within(int64_t{block_x} * block_y * block_z, 1, kernel->max_threads)) {
+    return failed(VTBE_INVALID_VALUE, kernel->name + ": a block of " + std::to_string(block_x) + " x " + std::to_string(block_y) + " x " +
+        std::to_string(block_z) + " threads; the kernel takes up to " + std::to_string(kernel->max_threads));
+  }
+  const int32_t allowed = std::max(default_shared, kernel->allowed_shared);
+  if (!within(shared_bytes, 0, allowed)) {
+    return failed(VTBE_INVALID_VALUE, kernel->name + ": " + std::to_string(shared_bytes) + " bytes of shared memory, " +
+        std::to_string(allowed) + " are allowed");
+  }
+  const size_t most = kernel->allowed_shared > 0 ? most_shared : default_shared;
+  const Launch launch = {{static_cast<uint32_t>(grid_x), static_cast<uint32_t>(grid_y), static_cast<uint32_t>(grid_z)},
+      {static_cast<uint32_t>(block_x), static_cast<uint32_t>(block_y), static_cast<uint32_t>(block_z)},
+      static_cast<size_t>(shared_bytes), most, nullptr, nullptr};
+  try {
+    std::vector<uint64_t> values;
+    for (size_t i = 0; i < kernel->signature.size(); ++i) {
+      uint64_t value = 0;
+      std::memcpy(&value, params[i], parameter_bytes(kernel->signature[i]));
+      values.push_back(value);
+    }
+    return submit(stream, [=] { return run_kernel(*kernel, launch, values); });
+  } catch (const std::bad_alloc&) {
+    return failed(VTBE_OUT_OF_MEMORY, "the host is out of memory");
+  }
+}
+
+}  // extern "C"

@@ -1,0 +1,112 @@
+#include "memory.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "block.h"
+#include "sanitizer.h"
+
+namespace vtb::emulator {
+namespace {
+
+constexpr int64_t zone = 256;
+constexpr int64_t most_freed_bytes = 64 << 20;
+
+int64_t mapped(int64_t bytes) { return zone + (bytes + zone - 1) / zone * zone + zone; }
+
+// Bytes behind the data, up to the end of the mapping.
+int64_t tail(int64_t bytes) { return mapped(bytes) - zone - bytes; }
+
+char* data(uint64_t address) { return reinterpret_cast<char*>(address); }
+
+}  // namespace
+
+std::string Memory::describe(const Allocation& allocation) {
+  return "allocation " + std::to_string(allocation.number) + " of " + std::to_string(allocation.bytes) + " bytes";
+}
+
+void Memory::fill_zones(uint64_t address, const Allocation& allocation) {
+  fill_canary(data(address) - zone, zone);
+  fill_canary(data(address) + allocation.bytes, tail(allocation.bytes));
+}
+
+uint64_t Memory::allocate(int64_t bytes) {
+  if (bytes <= 0 || bytes > total - used_) return 0;
+  void* mapping = std::aligned_alloc(zone, mapped(bytes));
+  if (!mapping) return 0;
+  const uint64_t address = reinterpret_cast<uint64_t>(mapping) + zone;
+  const Allocation allocation = {static_cast<char*>(mapping), bytes, ++count_, false};
+  std::memset(data(address), 0xff, bytes);
+  fill_zones(address, allocation);
+  poison(mapping, zone);
+  poison(data(address) + bytes, tail(bytes));
+  allocations_[address] = allocation;
+  used_ += bytes;
+  return address;
+}
+
+bool Memory::release(uint64_t address) {
+  const auto found = allocations_.find(address);
+  if (found == allocations_.end() || found->second.freed) return false;
+  Allocation& allocation = found->second;
+  allocation.freed = true;
+  used_ -= allocation.bytes;
+  fill_canary(data(address), allocation.bytes);
+  poison(data(address), allocation.bytes);
+  freed_[++releases_] = address;
+  freed_bytes_ += allocation.bytes;
+  while (freed_bytes_ > most_freed_bytes) forget_oldest_freed();
+  return true;
+}
+
+void Memory::forget_oldest_freed() {
+  const auto oldest = allocations_.find(freed_.begin()->second);
+  unpoison(oldest->second.mapping, mapped(oldest->second.bytes));
+  std::free(oldest->second.mapping);
+  freed_bytes_ -= oldest->second.bytes;
+  freed_.erase(freed_.begin());
+  allocations_.erase(oldest);
+}
+
+bool Memory::holds(uint64_t address, int64_t bytes, std::string& why) const {
+  auto next = allocations_.upper_bound(address);
+  if (next != allocations_.begin()) {
+    const auto& [start, allocation] = *--next;
+    const auto offset = static_cast<int64_t>(address - start);
+    if (offset < allocation.bytes && bytes <= allocation.bytes - offset && !allocation.freed) return true;
+    if (offset < allocation.bytes + zone) {
+      why = std::to_string(bytes) + " bytes at byte " + std::to_string(offset) + " of " + describe(allocation) +
+          (allocation.freed ? ", which has been freed" : "");
+      return false;
+    }
+  }
+  why = "an address outside of every allocation";
+  return false;
+}
+
+bool Memory::check_zones(std::string& why) {
+  for (const auto& [address, allocation] : allocations_) {
+    const int64_t length = allocation.bytes;
+    char* start = data(address);
+    unpoison(allocation.mapping, mapped(length));
+    if (!canary_alive(start - zone, zone)) {
+      why = "before " + describe(allocation);
+    } else if (!canary_alive(start + length, tail(length))) {
+      why = "behind " + describe(allocation);
+    } else if (allocation.freed && !canary_alive(start, length)) {
+      why = "into " + describe(allocation) + ", which has been freed";
+    }
+    if (!why.empty()) {
+      // Reported once.
+      fill_zones(address, allocation);
+      if (allocation.freed) fill_canary(start, length);
+    }
+    poison(start - zone, zone);
+    poison(start + length, tail(length));
+    if (allocation.freed) poison(start, length);
+    if (!why.empty()) return false;
+  }
+  return true;
+}
+
+}  // namespace vtb::emulator
