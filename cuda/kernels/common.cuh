@@ -1,7 +1,9 @@
 // The vocabulary of all kernels. The same sources are compiled by nvcc and, for the emulator, by a host compiler.
 //
 // Activations are [rows, channels], channels last, of the storage type T: float, __half or __nv_bfloat16. Arithmetic is in float. Vectors
-// of channels (bias, gamma, ...) are float.
+// of channels (bias, gamma, ...) are float. A tensor has fewer than 2^31 elements, so that 32-bit indices do.
+//
+// A kernel is right for any grid, and moves 16 bytes an access where addresses and lengths allow it, else element by element.
 //
 // Shared memory is declared by VTB_SHARED and VTB_DYNAMIC_SHARED, and every entry point is listed by VTB_REGISTER_KERNEL;
 // everything else is CUDA C++.
@@ -102,10 +104,52 @@ __device__ __forceinline__ void fill(float (&to)[n], float value) {
   for (int i = 0; i < n; ++i) to[i] = value;
 }
 
-// Whether every address is aligned to 16 bytes; null is.
-template <typename... P>
-__device__ __forceinline__ bool aligned_16(const P*... p) {
-  return ((reinterpret_cast<uintptr_t>(p) | ...) & 15) == 0;
+template <int n>
+__device__ __forceinline__ void add(float (&to)[n], const float (&term)[n]) {
+#pragma unroll
+  for (int i = 0; i < n; ++i) to[i] += term[i];
+}
+
+template <int n>
+__device__ __forceinline__ void multiply(float (&to)[n], const float (&factor)[n]) {
+#pragma unroll
+  for (int i = 0; i < n; ++i) to[i] *= factor[i];
+}
+
+// Adds or multiplies by n elements at p.
+template <int n, typename T>
+__device__ __forceinline__ void add_from(float (&to)[n], const T* p) {
+  float term[n];
+  load(term, p);
+  add(to, term);
+}
+
+template <int n, typename T>
+__device__ __forceinline__ void multiply_from(float (&to)[n], const T* p) {
+  float factor[n];
+  load(factor, p);
+  multiply(to, factor);
+}
+
+// Whether runs of `length` elements at these addresses, null ones apart, can be read and written by vectors of vector_size<T>.
+template <typename T, typename... P>
+__device__ __forceinline__ bool fits_vectors(int64_t length, const P*... addresses) {
+  return length % vector_size<T> == 0 && ((reinterpret_cast<uintptr_t>(addresses) | ...) & 15) == 0;
+}
+
+template <int n>
+struct Width {
+  static constexpr int value = n;
+};
+
+// Calls body with a Width: of a vector if `vectors`, which is the same for all threads, else 1.
+template <typename T, typename Body>
+__device__ __forceinline__ void by_width(bool vectors, Body body) {
+  if (vectors) {
+    body(Width<vector_size<T>>());
+  } else {
+    body(Width<1>());
+  }
 }
 
 // ---- activation functions ----------------------------------------------------------------------------------------------
@@ -135,8 +179,8 @@ __device__ __forceinline__ void activate(float (&values)[n], int32_t activation)
 // ---- indices and reductions ----------------------------------------------------------------------------------------------
 
 // This thread's place in a one-dimensional grid of one-dimensional blocks, and the number of its threads.
-__device__ __forceinline__ int64_t global_thread() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
-__device__ __forceinline__ int64_t global_threads() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
+__device__ __forceinline__ uint32_t global_thread() { return blockIdx.x * blockDim.x + threadIdx.x; }
+__device__ __forceinline__ uint32_t global_threads() { return gridDim.x * blockDim.x; }
 
 struct Sum {
   __device__ __forceinline__ float operator()(float a, float b) const { return a + b; }
@@ -151,7 +195,7 @@ struct Maximum {
 // two up to 32 or a multiple of 32; at most 1024 / 32 warps. All threads of the block call it.
 template <typename Combine>
 __device__ __forceinline__ float reduce_row(float value, Combine combine) {
-  const int threads = blockDim.x;
+  const int threads = static_cast<int>(blockDim.x);
 #pragma unroll
   for (int distance = 16; distance > 0; distance /= 2) {
     if (distance < threads) value = combine(value, __shfl_xor_sync(0xffffffff, value, distance));

@@ -5,55 +5,49 @@ namespace vtb {
 namespace {
 
 // Three sweeps over a row, of which only the first finds it in memory; the others find it in the cache.
-template <typename T, int n>
-__device__ void softmax(const T* in, T* out, int32_t rows, int32_t channels) {
-  const int step = blockDim.x * n;
-  for (int32_t first = blockIdx.x * blockDim.y; first < rows; first += gridDim.x * blockDim.y) {
-    const int32_t row = first + threadIdx.y;
-    const int32_t end = row < rows ? channels : 0;
-    const T* from = in + static_cast<int64_t>(row) * channels;
-    T* to = out + static_cast<int64_t>(row) * channels;
-    float x[n];
-    float largest = -INFINITY;
-    for (int32_t c = threadIdx.x * n; c < end; c += step) {
-      load(x, from + c);
-#pragma unroll
-      for (int i = 0; i < n; ++i) largest = Maximum()(largest, x[i]);
-    }
-    largest = reduce_row(largest, Maximum());
-    float sum = 0;
-    for (int32_t c = threadIdx.x * n; c < end; c += step) {
-      load(x, from + c);
-#pragma unroll
-      for (int i = 0; i < n; ++i) sum += expf(x[i] - largest);
-    }
-    const float scale = 1 / reduce_row(sum, Sum());
-    for (int32_t c = threadIdx.x * n; c < end; c += step) {
-      load(x, from + c);
-#pragma unroll
-      for (int i = 0; i < n; ++i) x[i] = expf(x[i] - largest) * scale;
-      store(to + c, x);
-    }
-  }
-}
-
 template <typename T>
 __device__ void softmax(const T* in, T* out, int32_t rows, int32_t channels) {
-  if (channels % vector_size<T> == 0 && aligned_16(in, out)) {
-    softmax<T, vector_size<T>>(in, out, rows, channels);
-  } else {
-    softmax<T, 1>(in, out, rows, channels);
-  }
+  by_width<T>(fits_vectors<T>(channels, in, out), [&](auto width) {
+    constexpr int n = decltype(width)::value;
+    const int32_t begin = threadIdx.x * n, step = blockDim.x * n;
+    for (int32_t first = blockIdx.x * blockDim.y; first < rows; first += gridDim.x * blockDim.y) {
+      const int32_t row = first + threadIdx.y, end = row < rows ? channels : 0;
+      const T* from = in + row * channels;
+      T* to = out + row * channels;
+      float x[n];
+      float largest = -INFINITY;
+      for (int32_t c = begin; c < end; c += step) {
+        load(x, from + c);
+#pragma unroll
+        for (int i = 0; i < n; ++i) largest = Maximum()(largest, x[i]);
+      }
+      largest = reduce_row(largest, Maximum());
+      float sum = 0;
+      for (int32_t c = begin; c < end; c += step) {
+        load(x, from + c);
+#pragma unroll
+        for (int i = 0; i < n; ++i) sum += expf(x[i] - largest);
+      }
+      const float scale = 1 / reduce_row(sum, Sum());
+      for (int32_t c = begin; c < end; c += step) {
+        load(x, from + c);
+#pragma unroll
+        for (int i = 0; i < n; ++i) x[i] = expf(x[i] - largest) * scale;
+        store(to + c, x);
+      }
+    }
+  });
 }
 
 }  // namespace
 }  // namespace vtb
 
-// in, out: [rows, channels]; out may be in. Block: (threads a row, rows) as for vtb::reduce_row, up to 256 threads. Grid: any.
-#define VTB_SOFTMAX(suffix, T)                                                                                        \
-  extern "C" __global__ void __launch_bounds__(256)                                                                   \
-      vtb_softmax_##suffix(const T* in, T* out, int32_t rows, int32_t channels) {                                     \
-    vtb::softmax(in, out, rows, channels);                                                                            \
-  }                                                                                                                   \
+// in, out: [rows, channels]; out may be in.
+// Block: as reduce_row asks, (threads a row, rows) of up to 256 threads; one warp a row does up to a few thousand channels. Grid:
+// ceil(rows / block.y).
+#define VTB_SOFTMAX(suffix, T)                                                                                            \
+  extern "C" __global__ void __launch_bounds__(256) vtb_softmax_##suffix(const T* in, T* out, int32_t rows, int32_t channels) { \
+    vtb::softmax(in, out, rows, channels);                                                                                \
+  }                                                                                                                       \
   VTB_REGISTER_KERNEL(vtb_softmax_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_SOFTMAX)
