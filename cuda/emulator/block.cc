@@ -22,13 +22,13 @@ struct Warp {
   uint32_t waiting = 0;  // lanes at a warp operation
 };
 
-// What runs now. Only one launch runs at a time.
+// A launch. Only one runs at a time.
 struct Run {
   const Launch* launch;
   Fiber host;
   std::deque<Thread> threads;  // kept between launches, with their stacks
-  std::vector<Thread*> ready;  // a ring
-  size_t ready_begin, ready_count;
+  Thread* ready[1024];         // a ring
+  uint32_t ready_begin, ready_count;
   int count, alive, at_barrier;
   Site barrier;
   Warp warps[32];
@@ -39,10 +39,7 @@ struct Run {
   std::string why;
 };
 
-Run& state() {
-  static Run run;
-  return run;
-}
+Run run;
 
 std::string number(uint3 i) {
   return "(" + std::to_string(i.x) + "," + std::to_string(i.y) + "," + std::to_string(i.z) + ")";
@@ -68,8 +65,8 @@ std::string describe(const Thread& thread) {
 }
 
 void fail(Outcome outcome, const std::string& why) {
-  state().outcome = outcome;
-  state().why = "block " + number(block_index) + ": " + why;
+  run.outcome = outcome;
+  run.why = "block " + number(block_index) + ": " + why;
 }
 
 // To be followed by leave(), in a statement of its own: nothing is destroyed beyond it.
@@ -79,27 +76,24 @@ void fail_here(Outcome outcome, const std::string& why, const Site& site) {
 
 // Leaves the running thread for good: the launch has failed, or the block is done.
 [[noreturn]] void leave() {
-  Fiber::switch_to(current->fiber, state().host);
+  Fiber::switch_to(current->fiber, run.host);
   __builtin_unreachable();
 }
 
 void push_ready(Thread* thread) {
-  Run& run = state();
   thread->state = Thread::State::ready;
-  run.ready[(run.ready_begin + run.ready_count++) % run.ready.size()] = thread;
+  run.ready[(run.ready_begin + run.ready_count++) % 1024] = thread;
 }
 
 Thread* pop_ready() {
-  Run& run = state();
   Thread* thread = run.ready[run.ready_begin];
-  run.ready_begin = (run.ready_begin + 1) % run.ready.size();
+  run.ready_begin = (run.ready_begin + 1) % 1024;
   --run.ready_count;
   return thread;
 }
 
 // No thread can go on: names one that waits, and one that it waits for in vain.
 void report_divergence() {
-  Run& run = state();
   for (int i = 0; i < run.count; ++i) {
     const Thread& waiting = run.threads[i];
     if (waiting.state != Thread::State::at_warp_operation) continue;
@@ -121,7 +115,7 @@ void report_divergence() {
 
 // Goes on with another thread, the running one having to wait.
 void wait() {
-  if (state().ready_count == 0) {
+  if (run.ready_count == 0) {
     report_divergence();
     leave();
   }
@@ -132,7 +126,6 @@ void wait() {
 
 void thread_main() {
   Fiber::started();
-  Run& run = state();
   run.launch->body(run.launch->context);
   current->state = Thread::State::exited;
   --run.alive;
@@ -147,22 +140,20 @@ void thread_main() {
 // Whether no thread has written beside shared memory; the block is done with it.
 bool leave_shared() {
   bool intact = true;
-  for (SharedMemory* memory : state().shared) {
+  for (SharedMemory* memory : run.shared) {
     unsigned char* end = memory->data + memory->bytes;
     unpoison(memory->data - shared_zone, shared_zone);
     unpoison(end, shared_zone);
     intact = intact && canary_alive(memory->data - shared_zone, shared_zone) && canary_alive(end, shared_zone);
   }
-  state().shared.clear();
+  run.shared.clear();
   return intact;
 }
 
 void prepare_threads() {
-  Run& run = state();
   run.count = run.alive = static_cast<int>(block_size.x * block_size.y * block_size.z);
   run.at_barrier = 0;
   run.ready_begin = run.ready_count = 0;
-  run.ready.resize(run.count);
   if (static_cast<int>(run.threads.size()) < run.count) run.threads.resize(run.count);
   std::fill(std::begin(run.warps), std::end(run.warps), Warp{});
   for (int i = 0; i < run.count; ++i) {
@@ -180,7 +171,6 @@ void prepare_threads() {
 }
 
 void run_block() {
-  Run& run = state();
   ++run.block;
   prepare_threads();
   current = pop_ready();
@@ -200,14 +190,11 @@ void fill_canary(void* memory, size_t bytes) {
 
 bool canary_alive(const void* memory, size_t bytes) {
   const auto* from = static_cast<const unsigned char*>(memory);
-  for (size_t i = 0; i < bytes; ++i) {
-    if (from[i] != canary_bytes[i % 4]) return false;
-  }
-  return true;
+  // The first bytes are right, and each further one equals the one 4 before it.
+  return std::memcmp(from, canary_bytes, std::min<size_t>(bytes, 4)) == 0 && (bytes <= 4 || std::memcmp(from, from + 4, bytes - 4) == 0);
 }
 
 void sync_block(const Site& site) {
-  Run& run = state();
   if (run.at_barrier == 0) run.barrier = site;
   current->site = site;
   if (!same(site, run.barrier)) {
@@ -227,7 +214,6 @@ void sync_block(const Site& site) {
 }
 
 void sync_warp(uint32_t mask, WarpOperation operation, void* operand, const Site& site) {
-  Run& run = state();
   const int first = current->number / 32 * 32, lane = current->number % 32;
   Warp& warp = run.warps[current->number / 32];
   if (!(mask >> lane & 1)) {
@@ -284,7 +270,6 @@ void wait_copies(int groups_under_way) {
 }
 
 void* SharedMemory::enter() {
-  Run& run = state();
   if (block == run.block) return data;
   block = run.block;
   run.shared.push_back(this);
@@ -300,10 +285,9 @@ void* SharedMemory::enter() {
   return data;
 }
 
-void* dynamic_shared() { return state().dynamic.enter(); }
+void* dynamic_shared() { return run.dynamic.enter(); }
 
-Outcome run(const Launch& launch, std::string& why) {
-  Run& run = state();
+Outcome execute(const Launch& launch, std::string& why) {
   run.launch = &launch;
   run.outcome = Outcome::done;
   run.dynamic = {dynamic_memory + shared_zone, launch.dynamic_shared_bytes};

@@ -112,6 +112,6 @@ struct Launch {
 enum class Outcome { done, divergence, out_of_bounds, too_much_shared };
 
 // Runs all blocks, one after another, until one fails; `why` then tells block, thread and place. Throws std::bad_alloc.
-Outcome run(const Launch& launch, std::string& why);
+Outcome execute(const Launch& launch, std::string& why);
 
 }  // namespace vtb::emulator

@@ -39,7 +39,7 @@ vtbe_status run_kernel(const vtbe_kernel& kernel, const Launch& shape, const std
   launch.body = Arguments::call;
   launch.context = &arguments;
   std::string why;
-  const Outcome outcome = run(launch, why);
+  const Outcome outcome = execute(launch, why);
   std::string where;
   if (!device().memory.check_zones(where)) return failed(VTBE_OUT_OF_BOUNDS, kernel.name + " wrote " + where);
   switch (outcome) {

@@ -10,7 +10,8 @@ namespace vtb::emulator {
 namespace {
 
 constexpr int64_t zone = 256;
-constexpr int64_t most_freed_bytes = 64 << 20;
+// Of freed allocations that are kept, to tell of their use.
+constexpr int64_t most_freed = 1000, most_freed_bytes = 64 << 20;
 
 int64_t mapped(int64_t bytes) { return zone + (bytes + zone - 1) / zone * zone + zone; }
 
@@ -55,7 +56,7 @@ bool Memory::release(uint64_t address) {
   poison(data(address), allocation.bytes);
   freed_[++releases_] = address;
   freed_bytes_ += allocation.bytes;
-  while (freed_bytes_ > most_freed_bytes) forget_oldest_freed();
+  while (freed_bytes_ > most_freed_bytes || static_cast<int64_t>(freed_.size()) > most_freed) forget_oldest_freed();
   return true;
 }
 
@@ -86,24 +87,19 @@ bool Memory::holds(uint64_t address, int64_t bytes, std::string& why) const {
 
 bool Memory::check_zones(std::string& why) {
   for (const auto& [address, allocation] : allocations_) {
-    const int64_t length = allocation.bytes;
-    char* start = data(address);
-    unpoison(allocation.mapping, mapped(length));
-    if (!canary_alive(start - zone, zone)) {
+    if (allocation.freed) continue;
+    char* const before = data(address) - zone;
+    char* const behind = data(address) + allocation.bytes;
+    unpoison(before, zone);
+    unpoison(behind, tail(allocation.bytes));
+    if (!canary_alive(before, zone)) {
       why = "before " + describe(allocation);
-    } else if (!canary_alive(start + length, tail(length))) {
+    } else if (!canary_alive(behind, tail(allocation.bytes))) {
       why = "behind " + describe(allocation);
-    } else if (allocation.freed && !canary_alive(start, length)) {
-      why = "into " + describe(allocation) + ", which has been freed";
     }
-    if (!why.empty()) {
-      // Reported once.
-      fill_zones(address, allocation);
-      if (allocation.freed) fill_canary(start, length);
-    }
-    poison(start - zone, zone);
-    poison(start + length, tail(length));
-    if (allocation.freed) poison(start, length);
+    if (!why.empty()) fill_zones(address, allocation);  // reported once
+    poison(before, zone);
+    poison(behind, tail(allocation.bytes));
     if (!why.empty()) return false;
   }
   return true;

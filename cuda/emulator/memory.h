@@ -18,7 +18,7 @@ class Memory {
   // Whether `bytes` bytes from `address` lie in one live allocation; `why` else says what is there.
   bool holds(uint64_t address, int64_t bytes, std::string& why) const;
 
-  // Whether no one has written beside an allocation or into a freed one since the last call; `why` names the allocation.
+  // Whether no one has written beside a live allocation since the last call; `why` names it.
   bool check_zones(std::string& why);
 
   int64_t total = int64_t{8} << 30;
