@@ -46,7 +46,7 @@ struct Thread {
   uint3 index;
   int number;  // in the block: its warp's is number / 32, its lane number % 32
   State state;
-  Site site;   // of what it waits for
+  Site site;  // of what it waits for
   uint32_t mask;
   WarpOperation operation;
   void* operand;

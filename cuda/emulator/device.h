@@ -24,7 +24,7 @@
 #define gridDim (vtb::emulator::grid_size)
 constexpr int warpSize = 32;
 
-// ---- vectors ---------------------------------------------------------------------------------------------------------
+// ---- vectors --------------------------------------------------------------------------------------------------------
 
 struct alignas(8) float2 {
   float x, y;
@@ -52,7 +52,7 @@ constexpr int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
 constexpr uint2 make_uint2(uint32_t x, uint32_t y) { return {x, y}; }
 constexpr uint4 make_uint4(uint32_t x, uint32_t y, uint32_t z, uint32_t w) { return {x, y, z, w}; }
 
-// ---- arithmetic --------------------------------------------------------------------------------------------------------
+// ---- arithmetic -----------------------------------------------------------------------------------------------------
 
 using std::max;
 using std::min;
@@ -102,9 +102,11 @@ T atomicMax(T* to, T value) {
 
 inline void __threadfence() {}
 
-// ---- barriers and warp operations -------------------------------------------------------------------------------------------
+// ---- barriers and warp operations -----------------------------------------------------------------------------------
 
-inline void __syncthreads(vtb::emulator::Site site = vtb::emulator::Site::current()) { vtb::emulator::sync_block(site); }
+inline void __syncthreads(vtb::emulator::Site site = vtb::emulator::Site::current()) {
+  vtb::emulator::sync_block(site);
+}
 
 inline void __syncwarp(uint32_t mask = 0xffffffff, vtb::emulator::Site site = vtb::emulator::Site::current()) {
   vtb::emulator::sync_warp(mask, nullptr, nullptr, site);
@@ -125,18 +127,21 @@ struct Shuffle {
 template <typename T>
 T shuffle(uint32_t mask, T value, int source, Site site) {
   Shuffle<T> operand = {value, source, value};
-  sync_warp(mask, [](void* const operands[32], uint32_t) {
-    for (int i = 0; i < 32; ++i) {
-      if (!operands[i]) continue;
-      auto& to = *static_cast<Shuffle<T>*>(operands[i]);
-      const auto* from = static_cast<const Shuffle<T>*>(operands[to.source]);
-      if (from) {
-        to.result = from->value;
-      } else {
-        fill_canary(&to.result, sizeof(T));
-      }
-    }
-  }, &operand, site);
+  sync_warp(
+      mask,
+      [](void* const operands[32], uint32_t) {
+        for (int i = 0; i < 32; ++i) {
+          if (!operands[i]) continue;
+          auto& to = *static_cast<Shuffle<T>*>(operands[i]);
+          const auto* from = static_cast<const Shuffle<T>*>(operands[to.source]);
+          if (from) {
+            to.result = from->value;
+          } else {
+            fill_canary(&to.result, sizeof(T));
+          }
+        }
+      },
+      &operand, site);
   return operand.result;
 }
 
@@ -147,15 +152,18 @@ struct Vote {
 
 inline uint32_t vote(uint32_t mask, bool predicate, Site site) {
   Vote operand = {predicate, 0};
-  sync_warp(mask, [](void* const operands[32], uint32_t) {
-    uint32_t ballot = 0;
-    for (int i = 0; i < 32; ++i) {
-      if (operands[i] && static_cast<const Vote*>(operands[i])->predicate) ballot |= 1u << i;
-    }
-    for (int i = 0; i < 32; ++i) {
-      if (operands[i]) static_cast<Vote*>(operands[i])->ballot = ballot;
-    }
-  }, &operand, site);
+  sync_warp(
+      mask,
+      [](void* const operands[32], uint32_t) {
+        uint32_t ballot = 0;
+        for (int i = 0; i < 32; ++i) {
+          if (operands[i] && static_cast<const Vote*>(operands[i])->predicate) ballot |= 1u << i;
+        }
+        for (int i = 0; i < 32; ++i) {
+          if (operands[i]) static_cast<Vote*>(operands[i])->ballot = ballot;
+        }
+      },
+      &operand, site);
   return operand.ballot;
 }
 
@@ -163,25 +171,29 @@ inline uint32_t vote(uint32_t mask, bool predicate, Site site) {
 
 // Widths are 32 / 2^n, as on the device; lanes exchange within groups of that width.
 template <typename T>
-T __shfl_sync(uint32_t mask, T value, int source, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
+T __shfl_sync(
+    uint32_t mask, T value, int source, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
   const int first = vtb::emulator::lane() / width * width;
   return vtb::emulator::shuffle(mask, value, first + (source & (width - 1)), site);
 }
 
 template <typename T>
-T __shfl_xor_sync(uint32_t mask, T value, int lanes, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
+T __shfl_xor_sync(
+    uint32_t mask, T value, int lanes, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
   const int own = vtb::emulator::lane(), end = (own / width + 1) * width, source = own ^ lanes;
   return vtb::emulator::shuffle(mask, value, source < end ? source : own, site);
 }
 
 template <typename T>
-T __shfl_down_sync(uint32_t mask, T value, int delta, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
+T __shfl_down_sync(
+    uint32_t mask, T value, int delta, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
   const int own = vtb::emulator::lane(), end = (own / width + 1) * width;
   return vtb::emulator::shuffle(mask, value, own + delta < end ? own + delta : own, site);
 }
 
 template <typename T>
-T __shfl_up_sync(uint32_t mask, T value, int delta, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
+T __shfl_up_sync(
+    uint32_t mask, T value, int delta, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
   const int own = vtb::emulator::lane(), first = own / width * width;
   return vtb::emulator::shuffle(mask, value, own - delta >= first ? own - delta : own, site);
 }

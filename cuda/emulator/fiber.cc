@@ -18,8 +18,8 @@ Fiber* left = nullptr;
 
 }  // namespace
 
-// Saves what the System V ABI has a callee save, exchanges the stack pointer, and restores. The floating point environment is
-// the same for all fibers.
+// Saves what the System V ABI has a callee save, exchanges the stack pointer, and restores. The floating point
+// environment is the same for all fibers.
 extern "C" void vtbe_switch_stack(void** save, void* to);
 asm(R"(
 .text

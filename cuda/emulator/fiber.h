@@ -13,12 +13,12 @@ class Fiber {
   Fiber& operator=(const Fiber&) = delete;
   ~Fiber();
 
-  // Makes the fiber start in `entry`, which never returns, when it is switched to next; whatever it did before is forgotten.
-  // Throws std::bad_alloc.
+  // Makes the fiber start in `entry`, which never returns, when it is switched to next; whatever it did before is
+  // forgotten. Throws std::bad_alloc.
   void reset(void (*entry)());
 
-  // Leaves the running fiber `from`, to be gone on with later, and goes on with `to`. A fiber without a stack of its own stands for the
-  // thread's.
+  // Leaves the running fiber `from`, to be gone on with later, and goes on with `to`. A fiber without a stack of its
+  // own stands for the thread's.
   static void switch_to(Fiber& from, Fiber& to);
 
   // To be called first thing in `entry`.

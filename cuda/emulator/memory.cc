@@ -1,5 +1,6 @@
 #include "memory.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -36,12 +37,17 @@ uint64_t Memory::allocate(int64_t bytes) {
   void* mapping = std::aligned_alloc(zone, mapped(bytes));
   if (!mapping) return 0;
   const uint64_t address = reinterpret_cast<uint64_t>(mapping) + zone;
-  const Allocation allocation = {static_cast<char*>(mapping), bytes, ++count_, false};
+  try {
+    const Allocation allocation = {static_cast<char*>(mapping), bytes, ++count_, false};
+    allocations_[address] = allocation;
+    fill_zones(address, allocation);
+  } catch (const std::bad_alloc&) {
+    std::free(mapping);
+    return 0;
+  }
   std::memset(data(address), 0xff, bytes);
-  fill_zones(address, allocation);
   poison(mapping, zone);
   poison(data(address) + bytes, tail(bytes));
-  allocations_[address] = allocation;
   used_ += bytes;
   return address;
 }
@@ -50,11 +56,15 @@ bool Memory::release(uint64_t address) {
   const auto found = allocations_.find(address);
   if (found == allocations_.end() || found->second.freed) return false;
   Allocation& allocation = found->second;
+  try {
+    freed_[++releases_] = address;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
   allocation.freed = true;
   used_ -= allocation.bytes;
   fill_canary(data(address), allocation.bytes);
   poison(data(address), allocation.bytes);
-  freed_[++releases_] = address;
   freed_bytes_ += allocation.bytes;
   while (freed_bytes_ > most_freed_bytes || static_cast<int64_t>(freed_.size()) > most_freed) forget_oldest_freed();
   return true;
@@ -101,6 +111,32 @@ bool Memory::check_zones(std::string& why) {
     poison(before, zone);
     poison(behind, tail(allocation.bytes));
     if (!why.empty()) return false;
+  }
+  return true;
+}
+
+Memory::Snapshot Memory::snapshot() const {
+  Snapshot now;
+  for (const auto& [address, allocation] : allocations_) {
+    if (!allocation.freed) now[address].assign(data(address), data(address) + allocation.bytes);
+  }
+  return now;
+}
+
+bool Memory::unchanged(const Snapshot& before, const std::vector<Range>& but_for, std::string& why) const {
+  for (const auto& [address, bytes] : before) {
+    std::vector<char> now(data(address), data(address) + bytes.size());
+    for (const Range& range : but_for) {
+      const uint64_t begin = std::max(range.address, address);
+      const uint64_t end = std::min(range.address + range.bytes, address + bytes.size());
+      if (begin < end) std::memcpy(&now[begin - address], &bytes[begin - address], end - begin);
+    }
+    if (std::memcmp(now.data(), bytes.data(), bytes.size()) != 0) {
+      const auto changed = std::mismatch(now.begin(), now.end(), bytes.begin()).first - now.begin();
+      why =
+          "outside of what it may write, byte " + std::to_string(changed) + " of " + describe(allocations_.at(address));
+      return false;
+    }
   }
   return true;
 }

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <new>
-#include <thread>
+#include <utility>
 
 struct vtbe_graph {
   std::vector<vtb::emulator::Operation> operations;
@@ -12,6 +12,7 @@ struct vtbe_graph {
 
 struct vtbe_stream {
   vtbe_graph* capture = nullptr;  // what is being captured
+  std::optional<std::vector<vtb::emulator::Range>> expected_writes;
 };
 
 struct vtbe_event {
@@ -46,6 +47,10 @@ Device& device() {
 vtbe_status failed(vtbe_status status, const std::string& why) {
   last_error = why;
   return status;
+}
+
+std::optional<std::vector<Range>> take_expected_writes(vtbe_stream* stream) {
+  return std::exchange(stream->expected_writes, std::nullopt);
 }
 
 vtbe_status submit(vtbe_stream* stream, Operation operation) {
@@ -83,8 +88,9 @@ uint64_t vtbe_alloc(int64_t bytes) {
   const std::lock_guard<std::mutex> guard(device().lock);
   const uint64_t address = device().memory.allocate(bytes);
   if (address == 0) {
-    failed(VTBE_OUT_OF_MEMORY, "no " + std::to_string(bytes) + " bytes left: " + std::to_string(device().memory.used()) + " of " +
-        std::to_string(device().memory.total) + " are allocated");
+    failed(VTBE_OUT_OF_MEMORY,
+        "no " + std::to_string(bytes) + " bytes left: " + std::to_string(device().memory.used()) + " of " +
+            std::to_string(device().memory.total) + " are allocated");
   }
   return address;
 }
@@ -163,6 +169,16 @@ vtbe_status vtbe_set_async(vtbe_stream* stream, uint64_t memory, uint8_t value, 
     if (status == VTBE_OK) std::memset(host(memory), value, bytes);
     return status;
   });
+}
+
+vtbe_status vtbe_expect_writes(vtbe_stream* stream, const uint64_t* addresses, const int64_t* bytes, int32_t count) {
+  try {
+    auto& ranges = stream->expected_writes.emplace();
+    for (int32_t i = 0; i < count; ++i) ranges.push_back({addresses[i], bytes[i]});
+    return VTBE_OK;
+  } catch (const std::bad_alloc&) {
+    return failed(VTBE_OUT_OF_MEMORY, "the host is out of memory");
+  }
 }
 
 vtbe_status vtbe_capture_begin(vtbe_stream* stream) {

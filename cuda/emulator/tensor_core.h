@@ -7,7 +7,9 @@
 namespace vtb::emulator {
 
 inline float half_bits_to_float(uint32_t bits, __half) { return __half2float({static_cast<uint16_t>(bits)}); }
-inline float half_bits_to_float(uint32_t bits, __nv_bfloat16) { return __bfloat162float({static_cast<uint16_t>(bits)}); }
+inline float half_bits_to_float(uint32_t bits, __nv_bfloat16) {
+  return __bfloat162float({static_cast<uint16_t>(bits)});
+}
 
 struct MatrixMultiply {
   const uint32_t* a;
@@ -19,28 +21,31 @@ struct MatrixMultiply {
 template <typename T>
 void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], Site site = Site::current()) {
   MatrixMultiply operand = {a, b, d};
-  sync_warp(0xffffffff, [](void* const operands[32], uint32_t) {
-    float left[16][16], right[16][8];
-    for (int lane = 0; lane < 32; ++lane) {
-      const auto& own = *static_cast<const MatrixMultiply*>(operands[lane]);
-      for (int i = 0; i < 8; ++i) {
-        const uint32_t bits = own.a[i / 2] >> 16 * (i % 2);
-        left[lane / 4 + 8 * (i / 2 % 2)][lane % 4 * 2 + i % 2 + 8 * (i / 4)] = half_bits_to_float(bits, T{});
-      }
-      for (int i = 0; i < 4; ++i) {
-        const uint32_t bits = own.b[i / 2] >> 16 * (i % 2);
-        right[lane % 4 * 2 + i % 2 + 8 * (i / 2)][lane / 4] = half_bits_to_float(bits, T{});
-      }
-    }
-    for (int lane = 0; lane < 32; ++lane) {
-      const auto& own = *static_cast<const MatrixMultiply*>(operands[lane]);
-      for (int i = 0; i < 4; ++i) {
-        float sum = own.d[i];
-        for (int k = 0; k < 16; ++k) sum += left[lane / 4 + 8 * (i / 2)][k] * right[k][lane % 4 * 2 + i % 2];
-        own.d[i] = sum;
-      }
-    }
-  }, &operand, site);
+  sync_warp(
+      0xffffffff,
+      [](void* const operands[32], uint32_t) {
+        float left[16][16], right[16][8];
+        for (int lane = 0; lane < 32; ++lane) {
+          const auto& own = *static_cast<const MatrixMultiply*>(operands[lane]);
+          for (int i = 0; i < 8; ++i) {
+            const uint32_t bits = own.a[i / 2] >> 16 * (i % 2);
+            left[lane / 4 + 8 * (i / 2 % 2)][lane % 4 * 2 + i % 2 + 8 * (i / 4)] = half_bits_to_float(bits, T{});
+          }
+          for (int i = 0; i < 4; ++i) {
+            const uint32_t bits = own.b[i / 2] >> 16 * (i % 2);
+            right[lane % 4 * 2 + i % 2 + 8 * (i / 2)][lane / 4] = half_bits_to_float(bits, T{});
+          }
+        }
+        for (int lane = 0; lane < 32; ++lane) {
+          const auto& own = *static_cast<const MatrixMultiply*>(operands[lane]);
+          for (int i = 0; i < 4; ++i) {
+            float sum = own.d[i];
+            for (int k = 0; k < 16; ++k) sum += left[lane / 4 + 8 * (i / 2)][k] * right[k][lane % 4 * 2 + i % 2];
+            own.d[i] = sum;
+          }
+        }
+      },
+      &operand, site);
 }
 
 template <int count>
@@ -54,18 +59,22 @@ template <int count, bool transposed>
 void ldmatrix(uint32_t (&to)[count], const void* row, Site site = Site::current()) {
   if (lane() < 8 * count) check_aligned(row, 16, site);
   MatrixLoad<count> operand = {static_cast<const uint16_t*>(row), to};
-  sync_warp(0xffffffff, [](void* const operands[32], uint32_t) {
-    auto element = [&](int matrix, int r, int c) -> uint32_t {
-      return static_cast<const MatrixLoad<count>*>(operands[8 * matrix + r])->row[c];
-    };
-    for (int lane = 0; lane < 32; ++lane) {
-      const auto& own = *static_cast<const MatrixLoad<count>*>(operands[lane]);
-      for (int i = 0; i < count; ++i) {
-        const int r = lane / 4, c = lane % 4 * 2;
-        own.to[i] = transposed ? element(i, c, r) | element(i, c + 1, r) << 16 : element(i, r, c) | element(i, r, c + 1) << 16;
-      }
-    }
-  }, &operand, site);
+  sync_warp(
+      0xffffffff,
+      [](void* const operands[32], uint32_t) {
+        auto element = [&](int matrix, int r, int c) -> uint32_t {
+          return static_cast<const MatrixLoad<count>*>(operands[8 * matrix + r])->row[c];
+        };
+        for (int lane = 0; lane < 32; ++lane) {
+          const auto& own = *static_cast<const MatrixLoad<count>*>(operands[lane]);
+          for (int i = 0; i < count; ++i) {
+            const int r = lane / 4, c = lane % 4 * 2;
+            own.to[i] = transposed ? element(i, c, r) | element(i, c + 1, r) << 16
+                                   : element(i, r, c) | element(i, r, c + 1) << 16;
+          }
+        }
+      },
+      &operand, site);
 }
 
 }  // namespace vtb::emulator

@@ -6,14 +6,16 @@ namespace {
 
 constexpr int pool_threads = 256;
 
-// A block's threads of one column take turns at the positions of a bin for the same channels; their sums meet in shared memory.
+// A block's threads of one column take turns at the positions of a bin for the same channels; their sums meet in shared
+// memory.
 template <typename T>
-__device__ void adaptive_average_pool(const T* in, T* out, int32_t batch, int32_t height, int32_t width, int32_t channels,
-    int32_t out_height, int32_t out_width) {
+__device__ void adaptive_average_pool(const T* in, T* out, int32_t batch, int32_t height, int32_t width,
+    int32_t channels, int32_t out_height, int32_t out_width) {
   by_width<T>(fits_vectors<T>(channels, in, out), [&](auto vector_width) {
     constexpr int n = decltype(vector_width)::value;
-    VTB_SHARED(float, partial, pool_threads * n);
-    const int32_t tile = blockDim.x * n, tiles = (channels + tile - 1) / tile, count = batch * out_height * out_width * tiles;
+    VTB_SHARED(float, partial, pool_threads* n);
+    const int32_t tile = blockDim.x * n, tiles = (channels + tile - 1) / tile,
+                  count = batch * out_height * out_width * tiles;
     const int32_t thread = threadIdx.y * blockDim.x + threadIdx.x;
     for (int32_t i = blockIdx.x; i < count; i += gridDim.x) {
       const int32_t bin = i / tiles, c = i % tiles * tile + threadIdx.x * n;
@@ -33,7 +35,8 @@ __device__ void adaptive_average_pool(const T* in, T* out, int32_t batch, int32_
         __syncthreads();
         if (static_cast<int32_t>(threadIdx.y) < half) {
 #pragma unroll
-          for (int j = 0; j < n; ++j) partial[j * pool_threads + thread] += partial[j * pool_threads + thread + half * blockDim.x];
+          for (int j = 0; j < n; ++j)
+            partial[j * pool_threads + thread] += partial[j * pool_threads + thread + half * blockDim.x];
         }
       }
       if (threadIdx.y == 0 && c < channels) {
@@ -49,14 +52,18 @@ __device__ void adaptive_average_pool(const T* in, T* out, int32_t batch, int32_
 }  // namespace
 }  // namespace vtb
 
-// [batch, height, width, channels] to [batch, out_height, out_width, channels]; bin i of m averages positions floor(i size / m) to
-// ceil((i + 1) size / m) - 1. The mean over all positions of [batch, positions, channels] is that of height = positions, width = 1, 1 x 1 bins.
-// Block: (x, y) of at most 256 threads, x * vector_size channels, y, a power of two, threads that share a bin's positions: x = channels / vector_size
-// up to 32, y = 256 / x rounded down to a power of two. Grid: bins * ceil(channels / (x * vector_size)).
-#define VTB_ADAPTIVE_AVERAGE_POOL(suffix, T)                                                                                     \
-  extern "C" __global__ void __launch_bounds__(256) vtb_adaptive_average_pool_##suffix(const T* in, T* out, int32_t batch, int32_t height, \
-      int32_t width, int32_t channels, int32_t out_height, int32_t out_width) {                                                  \
-    vtb::adaptive_average_pool(in, out, batch, height, width, channels, out_height, out_width);                                  \
-  }                                                                                                                              \
+// [batch, height, width, channels] to [batch, out_height, out_width, channels]; of m bins along
+// an axis, bin i averages positions floor(i size / m) to ceil((i + 1) size / m) - 1. The mean over all positions of
+// [batch, positions, channels] is that of height = positions, width = 1 and one bin; where they are so many that a block
+// an image takes long, a launch for equal parts (batch * parts, positions / parts) and one for the parts' means do.
+//
+// Block: (x, y) of at most 256 threads, x * vector_size channels, y, a power of two, threads that share a bin's
+// positions: x = channels / vector_size up to 32, y = 256 / x rounded down to a power of two. Grid: bins *
+// ceil(channels / (x * vector_size)).
+#define VTB_ADAPTIVE_AVERAGE_POOL(suffix, T)                                                                   \
+  extern "C" __global__ void __launch_bounds__(256) vtb_adaptive_average_pool_##suffix(const T* in, T* out,    \
+      int32_t batch, int32_t height, int32_t width, int32_t channels, int32_t out_height, int32_t out_width) { \
+    vtb::adaptive_average_pool(in, out, batch, height, width, channels, out_height, out_width);                \
+  }                                                                                                            \
   VTB_REGISTER_KERNEL(vtb_adaptive_average_pool_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_ADAPTIVE_AVERAGE_POOL)

@@ -5,8 +5,8 @@ namespace vtb {
 namespace {
 
 template <typename T>
-__device__ void affine(const T* in, const T* factor, const float* scale, const float* shift, T* out, int32_t batch, int32_t positions,
-    int32_t channels, int32_t activation) {
+__device__ void affine(const T* in, const T* factor, const float* scale, const float* shift, T* out, int32_t batch,
+    int32_t positions, int32_t channels, int32_t activation) {
   by_width<T>(fits_vectors<T>(channels, in, factor, scale, shift, out), [&](auto width) {
     constexpr int n = decltype(width)::value;
     const uint32_t vectors = channels / n, count = batch * positions * vectors;
@@ -26,12 +26,15 @@ __device__ void affine(const T* in, const T* factor, const float* scale, const f
 }  // namespace
 }  // namespace vtb
 
-// out[b, p, c] = activation(in[b, p, c] * factor[b, c] * scale[c] + shift[c]). factor, scale and shift may each be null; out may be in.
+// out[b, p, c] = activation(in[b, p, c] * factor[b, c] * scale[c] + shift[c]). factor, scale and shift may each be
+// null; out may be in.
+//
 // Block: 256 threads. Grid: ceil(elements / vector_size / 256) blocks give every thread one vector.
-#define VTB_AFFINE(suffix, T)                                                                                            \
-  extern "C" __global__ void __launch_bounds__(256) vtb_affine_##suffix(const T* in, const T* factor, const float* scale, \
-      const float* shift, T* out, int32_t batch, int32_t positions, int32_t channels, int32_t activation) {              \
-    vtb::affine(in, factor, scale, shift, out, batch, positions, channels, activation);                                  \
-  }                                                                                                                      \
+#define VTB_AFFINE(suffix, T)                                                                                          \
+  extern "C" __global__ void __launch_bounds__(256)                                                                    \
+      vtb_affine_##suffix(const T* in, const T* factor, const float* scale, const float* shift, T* out, int32_t batch, \
+          int32_t positions, int32_t channels, int32_t activation) {                                                   \
+    vtb::affine(in, factor, scale, shift, out, batch, positions, channels, activation);                                \
+  }                                                                                                                    \
   VTB_REGISTER_KERNEL(vtb_affine_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_AFFINE)

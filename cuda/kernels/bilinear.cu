@@ -9,8 +9,8 @@ struct BilinearAxis {
   float fraction;  // of high
 };
 
-// Half-pixel centres: source = max((i + 0.5) * size / out_size - 0.5, 0), the upper neighbour clamped. Integers, so that only the fraction
-// is rounded.
+// Half-pixel centres: source = max((i + 0.5) * size / out_size - 0.5, 0), the upper neighbour clamped. Integers, so
+// that only the fraction is rounded.
 __device__ __forceinline__ BilinearAxis bilinear_axis(int32_t i, int32_t size, int32_t out_size) {
   const int32_t numerator = max((2 * i + 1) * size - out_size, 0), denominator = 2 * out_size;
   const int32_t low = numerator / denominator;
@@ -18,8 +18,8 @@ __device__ __forceinline__ BilinearAxis bilinear_axis(int32_t i, int32_t size, i
 }
 
 template <typename T>
-__device__ void bilinear(const T* in, T* out, int32_t batch, int32_t height, int32_t width, int32_t channels, int32_t out_height,
-    int32_t out_width) {
+__device__ void bilinear(const T* in, T* out, int32_t batch, int32_t height, int32_t width, int32_t channels,
+    int32_t out_height, int32_t out_width) {
   by_width<T>(fits_vectors<T>(channels, in, out), [&](auto vector_width) {
     constexpr int n = decltype(vector_width)::value;
     const uint32_t row_vectors = channels / n, count = batch * out_height * out_width * row_vectors;
@@ -48,11 +48,12 @@ __device__ void bilinear(const T* in, T* out, int32_t batch, int32_t height, int
 }  // namespace vtb
 
 // [batch, height, width, channels] to [batch, out_height, out_width, channels]; sizes up to 16384.
+//
 // Block: 256 threads. Grid: ceil(elements of out / vector_size / 256) blocks give every thread one vector.
-#define VTB_BILINEAR(suffix, T)                                                                                                 \
-  extern "C" __global__ void __launch_bounds__(256) vtb_bilinear_##suffix(const T* in, T* out, int32_t batch, int32_t height, int32_t width, \
-      int32_t channels, int32_t out_height, int32_t out_width) {                                                                \
-    vtb::bilinear(in, out, batch, height, width, channels, out_height, out_width);                                              \
-  }                                                                                                                             \
+#define VTB_BILINEAR(suffix, T)                                                                               \
+  extern "C" __global__ void __launch_bounds__(256) vtb_bilinear_##suffix(const T* in, T* out, int32_t batch, \
+      int32_t height, int32_t width, int32_t channels, int32_t out_height, int32_t out_width) {               \
+    vtb::bilinear(in, out, batch, height, width, channels, out_height, out_width);                            \
+  }                                                                                                           \
   VTB_REGISTER_KERNEL(vtb_bilinear_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_BILINEAR)

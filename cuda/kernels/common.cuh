@@ -1,12 +1,14 @@
 // The vocabulary of all kernels. The same sources are compiled by nvcc and, for the emulator, by a host compiler.
 //
-// Activations are [rows, channels], channels last, of the storage type T: float, __half or __nv_bfloat16. Arithmetic is in float. Vectors
-// of channels (bias, gamma, ...) are float. A tensor has fewer than 2^31 elements, so that 32-bit indices do.
+// Activations are [rows, channels], channels last, of the storage type T: float, __half or __nv_bfloat16. Arithmetic is
+// in float. Vectors of channels (bias, gamma, ...) are float. A tensor has fewer than 2^31 elements, so that 32-bit
+// indices do.
 //
-// A kernel is right for any grid, and moves 16 bytes an access where addresses and lengths allow it, else element by element.
+// A kernel is right for any grid, and moves 16 bytes an access where addresses and lengths allow it, else element by
+// element.
 //
-// Shared memory is declared by VTB_SHARED and VTB_DYNAMIC_SHARED, and every entry point is listed by VTB_REGISTER_KERNEL;
-// everything else is CUDA C++.
+// Shared memory is declared by VTB_SHARED and VTB_DYNAMIC_SHARED, and every entry point is listed by
+// VTB_REGISTER_KERNEL; everything else is CUDA C++.
 #pragma once
 
 #include <stdint.h>
@@ -22,7 +24,7 @@
   T* const name = name##_storage
 
 // The launch's dynamic shared memory, aligned to 128 bytes, and the pointer `name` to it.
-#define VTB_DYNAMIC_SHARED(T, name)                                          \
+#define VTB_DYNAMIC_SHARED(T, name)                                           \
   extern __shared__ __align__(128) unsigned char vtb_dynamic_shared_memory[]; \
   T* const name = reinterpret_cast<T*>(vtb_dynamic_shared_memory)
 
@@ -34,7 +36,7 @@
 
 #include "tensor_core.h"
 
-#define VTB_SHARED(T, name, count)                                    \
+#define VTB_SHARED(T, name, count)                              \
   static vtb::emulator::SharedArray<T, (count)> name##_storage; \
   T* const name = name##_storage.get()
 #define VTB_DYNAMIC_SHARED(T, name) T* const name = static_cast<T*>(vtb::emulator::dynamic_shared())
@@ -49,7 +51,7 @@
 
 namespace vtb {
 
-// ---- storage types -----------------------------------------------------------------------------------------------------
+// ---- storage types --------------------------------------------------------------------------------------------------
 
 __device__ __forceinline__ float to_float(float x) { return x; }
 __device__ __forceinline__ float to_float(__half x) { return __half2float(x); }
@@ -131,7 +133,8 @@ __device__ __forceinline__ void multiply_from(float (&to)[n], const T* p) {
   multiply(to, factor);
 }
 
-// Whether runs of `length` elements at these addresses, null ones apart, can be read and written by vectors of vector_size<T>.
+// Whether runs of `length` elements at these addresses, null ones apart, can be read and written by vectors of
+// vector_size<T>.
 template <typename T, typename... P>
 __device__ __forceinline__ bool fits_vectors(int64_t length, const P*... addresses) {
   return length % vector_size<T> == 0 && ((reinterpret_cast<uintptr_t>(addresses) | ...) & 15) == 0;
@@ -152,7 +155,7 @@ __device__ __forceinline__ void by_width(bool vectors, Body body) {
   }
 }
 
-// ---- activation functions ----------------------------------------------------------------------------------------------
+// ---- activation functions -------------------------------------------------------------------------------------------
 
 // Values of vtb_activation and io.vertebra.program.Activation.
 enum Activation : int32_t { identity = 0, gelu = 1, relu = 2, silu = 3, sigmoid = 4, hyperbolic_tangent = 5 };
@@ -176,7 +179,7 @@ __device__ __forceinline__ void activate(float (&values)[n], int32_t activation)
   for (int i = 0; i < n; ++i) values[i] = activate(values[i], activation);
 }
 
-// ---- indices and reductions ----------------------------------------------------------------------------------------------
+// ---- indices and reductions -----------------------------------------------------------------------------------------
 
 // This thread's place in a one-dimensional grid of one-dimensional blocks, and the number of its threads.
 __device__ __forceinline__ uint32_t global_thread() { return blockIdx.x * blockDim.x + threadIdx.x; }
@@ -191,8 +194,8 @@ struct Maximum {
   __device__ __forceinline__ float operator()(float a, float b) const { return a > b || a != a ? a : b; }
 };
 
-// Combines the values of the threads of a row: those with the same threadIdx.y of a block (threads a row, rows), threads being a power of
-// two up to 32 or a multiple of 32; at most 1024 / 32 warps. All threads of the block call it.
+// Combines the values of the threads of a row: those with the same threadIdx.y of a block (threads a row, rows),
+// threads being a power of two up to 32 or a multiple of 32; at most 1024 / 32 warps. All threads of the block call it.
 template <typename Combine>
 __device__ __forceinline__ float reduce_row(float value, Combine combine) {
   const int threads = static_cast<int>(blockDim.x);
@@ -211,7 +214,7 @@ __device__ __forceinline__ float reduce_row(float value, Combine combine) {
   return value;
 }
 
-// ---- asynchronous copies and tensor cores (sm_80 and later) ------------------------------------------------------------------------
+// ---- asynchronous copies and tensor cores (sm_80 and later) ---------------------------------------------------------
 
 // Starts a copy of 16 bytes to shared memory; both addresses are aligned to 16.
 __device__ __forceinline__ void copy_async_16(void* shared, const void* global) {
@@ -234,7 +237,8 @@ __device__ __forceinline__ void commit_copies() {
 #endif
 }
 
-// Waits until at most `groups` of this thread's groups are under way. Other threads see what was copied after a barrier.
+// Waits until at most `groups` of this thread's groups are under way. Other threads see what was copied after a
+// barrier.
 template <int groups>
 __device__ __forceinline__ void wait_copies() {
 #ifdef __CUDACC__
@@ -244,24 +248,26 @@ __device__ __forceinline__ void wait_copies() {
 #endif
 }
 
-// d += a b of a warp: a 16 x 16, b 16 x 8, d 16 x 8; fragments as in the PTX ISA (mma.m16n8k16). T is __half or __nv_bfloat16.
+// d += a b of a warp: a 16 x 16, b 16 x 8, d 16 x 8; fragments as in the PTX ISA (mma.m16n8k16). T is __half or
+// __nv_bfloat16.
 template <typename T>
 __device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
 
-// Loads `count` (1, 2 or 4) matrices of 8 x 8 halves from shared memory into fragments; lane 8 i + r gives the address of row r of
-// matrix i, aligned to 16 bytes. `transposed` transposes each.
+// Loads `count` (1, 2 or 4) matrices of 8 x 8 halves from shared memory into fragments; lane 8 i + r gives the address
+// of row r of matrix i, aligned to 16 bytes. `transposed` transposes each.
 template <bool transposed, int count>
 __device__ __forceinline__ void ldmatrix(uint32_t (&to)[count], const void* row);
 
 #ifdef __CUDACC__
 
-#define VTB_MMA(T, dtype)                                                                                              \
-  template <>                                                                                                          \
-  __device__ __forceinline__ void mma_m16n8k16<T>(float(&d)[4], const uint32_t(&a)[4], const uint32_t(&b)[2]) {        \
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." dtype "." dtype ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, " \
-                 "{%0, %1, %2, %3};"                                                                                   \
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                      \
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                  \
+#define VTB_MMA(T, dtype)                                                                                          \
+  template <>                                                                                                      \
+  __device__ __forceinline__ void mma_m16n8k16<T>(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { \
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." dtype "." dtype                                          \
+                 ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "                                             \
+                 "{%0, %1, %2, %3};"                                                                               \
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                           \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                       \
   }
 VTB_MMA(__half, "f16")
 VTB_MMA(__nv_bfloat16, "bf16")
@@ -276,15 +282,25 @@ __device__ __forceinline__ void ldmatrix(uint32_t (&to)[count], const void* row)
   } else if constexpr (count == 1) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];" : "=r"(to[0]) : "r"(from) : "memory");
   } else if constexpr (count == 2 && transposed) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];" : "=r"(to[0]), "=r"(to[1]) : "r"(from) : "memory");
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+        : "=r"(to[0]), "=r"(to[1])
+        : "r"(from)
+        : "memory");
   } else if constexpr (count == 2) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];" : "=r"(to[0]), "=r"(to[1]) : "r"(from) : "memory");
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+        : "=r"(to[0]), "=r"(to[1])
+        : "r"(from)
+        : "memory");
   } else if constexpr (transposed) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3]) : "r"(from) : "memory");
+        : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+        : "r"(from)
+        : "memory");
   } else {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3]) : "r"(from) : "memory");
+        : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+        : "r"(from)
+        : "memory");
   }
 }
 

@@ -20,11 +20,13 @@ __device__ void convert(const From* in, To* out, int32_t count) {
 }  // namespace
 }  // namespace vtb
 
-// out[i] = in[i], rounded to nearest even. Block: 256 threads. Grid: ceil(count / 8 / 256) blocks give every thread one vector.
-#define VTB_CONVERT(suffix, From, To)                                                                                     \
-  extern "C" __global__ void __launch_bounds__(256) vtb_convert_##suffix(const From* in, To* out, int32_t count) {         \
-    vtb::convert(in, out, count);                                                                                          \
-  }                                                                                                                        \
+// out[i] = in[i], rounded to nearest even.
+//
+// Block: 256 threads. Grid: ceil(count / 8 / 256) blocks give every thread one vector.
+#define VTB_CONVERT(suffix, From, To)                                                                              \
+  extern "C" __global__ void __launch_bounds__(256) vtb_convert_##suffix(const From* in, To* out, int32_t count) { \
+    vtb::convert(in, out, count);                                                                                  \
+  }                                                                                                                \
   VTB_REGISTER_KERNEL(vtb_convert_##suffix, 256)
 VTB_CONVERT(f32_f16, float, __half)
 VTB_CONVERT(f32_bf16, float, __nv_bfloat16)

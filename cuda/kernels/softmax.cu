@@ -43,11 +43,13 @@ __device__ void softmax(const T* in, T* out, int32_t rows, int32_t channels) {
 }  // namespace vtb
 
 // in, out: [rows, channels]; out may be in.
-// Block: as reduce_row asks, (threads a row, rows) of up to 256 threads; one warp a row does up to a few thousand channels. Grid:
-// ceil(rows / block.y).
-#define VTB_SOFTMAX(suffix, T)                                                                                            \
-  extern "C" __global__ void __launch_bounds__(256) vtb_softmax_##suffix(const T* in, T* out, int32_t rows, int32_t channels) { \
-    vtb::softmax(in, out, rows, channels);                                                                                \
-  }                                                                                                                       \
+//
+// Block: as reduce_row asks, (threads a row, rows) of up to 256 threads; one warp a row does up to a few thousand
+// channels. Grid: ceil(rows / block.y).
+#define VTB_SOFTMAX(suffix, T)                                                    \
+  extern "C" __global__ void __launch_bounds__(256)                               \
+      vtb_softmax_##suffix(const T* in, T* out, int32_t rows, int32_t channels) { \
+    vtb::softmax(in, out, rows, channels);                                        \
+  }                                                                               \
   VTB_REGISTER_KERNEL(vtb_softmax_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_SOFTMAX)

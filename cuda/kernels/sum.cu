@@ -6,15 +6,16 @@ namespace {
 
 // Adds row `row` of a term; nothing where there is no term, or its map says -1.
 template <int n, typename T>
-__device__ __forceinline__ void add_term(float (&x)[n], const T* in, const int32_t* map, int32_t row, int32_t channels, int32_t c) {
+__device__ __forceinline__ void add_term(
+    float (&x)[n], const T* in, const int32_t* map, int32_t row, int32_t channels, int32_t c) {
   if (!in) return;
   const int32_t from = map ? map[row] : row;
   if (from >= 0) add_from(x, in + from * channels + c);
 }
 
 template <typename T>
-__device__ void sum(const T* in0, const T* in1, const T* in2, const int32_t* map0, const int32_t* map1, const int32_t* map2, T* out,
-    int32_t rows, int32_t channels, int32_t activation) {
+__device__ void sum(const T* in0, const T* in1, const T* in2, const int32_t* map0, const int32_t* map1,
+    const int32_t* map2, T* out, int32_t rows, int32_t channels, int32_t activation) {
   by_width<T>(fits_vectors<T>(channels, in0, in1, in2, out), [&](auto width) {
     constexpr int n = decltype(width)::value;
     const uint32_t row_vectors = channels / n, count = rows * row_vectors;
@@ -34,13 +35,15 @@ __device__ void sum(const T* in0, const T* in1, const T* in2, const int32_t* map
 }  // namespace
 }  // namespace vtb
 
-// out[i] = activation(sum over the terms t of in<t>[map<t>[i]]), rows of `channels` elements; a term without a map (null) gives its row i, -1
-// in a map nothing. in1 and in2 may be null. out overlaps no term that has a map.
+// out[i] = activation(sum over the terms t of in<t>[map<t>[i]]), rows of `channels` elements; a term without a map
+// (null) gives its row i, -1 in a map nothing. in1 and in2 may be null. out overlaps no term that has a map.
+//
 // Block: 256 threads. Grid: ceil(elements / vector_size / 256) blocks give every thread one vector.
-#define VTB_SUM(suffix, T)                                                                                                      \
-  extern "C" __global__ void __launch_bounds__(256) vtb_sum_##suffix(const T* in0, const T* in1, const T* in2, const int32_t* map0, \
-      const int32_t* map1, const int32_t* map2, T* out, int32_t rows, int32_t channels, int32_t activation) {                   \
-    vtb::sum(in0, in1, in2, map0, map1, map2, out, rows, channels, activation);                                                 \
-  }                                                                                                                             \
+#define VTB_SUM(suffix, T)                                                                                 \
+  extern "C" __global__ void __launch_bounds__(256)                                                        \
+      vtb_sum_##suffix(const T* in0, const T* in1, const T* in2, const int32_t* map0, const int32_t* map1, \
+          const int32_t* map2, T* out, int32_t rows, int32_t channels, int32_t activation) {               \
+    vtb::sum(in0, in1, in2, map0, map1, map2, out, rows, channels, activation);                            \
+  }                                                                                                        \
   VTB_REGISTER_KERNEL(vtb_sum_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_SUM)

@@ -10,11 +10,12 @@ TEST(Affine, OddShapesOptionalPartsActivations) {
         for (int64_t offset : {0, 1}) {
           const int32_t batch = 2, positions = 5, activation = (parts + channels) % activation_count;
           const Array in = Array::random(dtype, batch * positions * channels, channels, offset, 3);
-          const Array factor = Array::random(dtype, batch * channels, 2), scale = Array::random(f32, channels, 3, offset),
-                      shift = Array::random(f32, channels, 4);
+          const Array factor = Array::random(dtype, batch * channels, 2),
+                      scale = Array::random(f32, channels, 3, offset), shift = Array::random(f32, channels, 4);
           const Array out(dtype, in.size());
-          launch(std::string("vtb_affine_") + dtype.suffix, {2}, {96}, in.address(), parts & 1 ? factor.address() : null,
-              parts & 2 ? scale.address() : null, parts & 4 ? shift.address() : null, out.address(), batch, positions, channels, activation);
+          launch(std::string("vtb_affine_") + dtype.suffix, {2}, {96}, in.address(),
+              parts & 1 ? factor.address() : null, parts & 2 ? scale.address() : null,
+              parts & 4 ? shift.address() : null, out.address(), batch, positions, channels, activation);
           std::vector<double> expected(in.size());
           for (int64_t i = 0; i < in.size(); ++i) {
             const int64_t c = i % channels;
@@ -24,7 +25,8 @@ TEST(Affine, OddShapesOptionalPartsActivations) {
             if (parts & 4) x += shift[c];
             expected[i] = activate(x, activation);
           }
-          ASSERT_LE(difference(out.read(), expected), dtype.rounding + 8 * 0x1p-24) << dtype.suffix << " " << channels << " parts " << parts;
+          ASSERT_LE(difference(out.read(), expected), dtype.rounding + 8 * 0x1p-24)
+              << dtype.suffix << " " << channels << " parts " << parts;
         }
       }
     }

@@ -96,6 +96,7 @@ __global__ void wrong(int32_t what, float* out) {
       break;
     }
     case 11: out[t] = t < 16 ? __shfl_sync(0xffff, static_cast<float>(t), 20) : 0; break;  // reads a lane outside
+    case 12: out[t] = out[64 + t]; break;
     default: out[t] = 1;
   }
 }
@@ -128,7 +129,7 @@ __device__ void multiply(const T* a, const T* b, float* c) {
   for (int i = 0; i < 4; ++i) c[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = d[i];
 }
 
-#define MULTIPLY(suffix, T)                                                                          \
+#define MULTIPLY(suffix, T)                                                                             \
   extern "C" __global__ void multiply_##suffix(const T* a, const T* b, float* c) { multiply(a, b, c); } \
   VTB_REGISTER_KERNEL(multiply_##suffix, 32)
 MULTIPLY(f16, __half)

@@ -18,15 +18,17 @@ std::vector<int32_t> scatter(int32_t rows, int32_t stored) {
 
 void check(const DType& dtype, int32_t channels, Parts parts, int32_t activation, int32_t gate_stride, int64_t offset) {
   const int32_t rows = 7, stored = parts.out_map ? 5 : rows;
-  const Array product = Array::random(dtype, rows * channels, channels, offset, 3), bias = Array::random(f32, channels, 2),
-              gate = Array::random(dtype, stored * gate_stride, 3), residual = Array::random(dtype, stored * channels, 4);
+  const Array product = Array::random(dtype, rows * channels, channels, offset, 3),
+              bias = Array::random(f32, channels, 2), gate = Array::random(dtype, stored * gate_stride, 3),
+              residual = Array::random(dtype, stored * channels, 4);
   std::vector<int32_t> own(rows);
   std::iota(own.begin(), own.end(), 0);
   const Map out_map(parts.out_map ? scatter(rows, stored) : own), residual_map({3, -1, 0, 0, 2, 4, 1});
   const Array out(dtype, stored * channels, offset);
-  launch(std::string("vtb_epilogue_") + dtype.suffix, {2}, {96}, product.address(), parts.bias ? bias.address() : null, activation,
-      static_cast<int32_t>(parts.activation_last), parts.gate ? gate.address() : null, gate_stride, parts.residual ? residual.address() : null,
-      parts.residual && parts.residual_map ? residual_map.address() : null, parts.out_map ? out_map.address() : null, out.address(), rows, channels);
+  launch(std::string("vtb_epilogue_") + dtype.suffix, {2}, {96}, product.address(), parts.bias ? bias.address() : null,
+      activation, static_cast<int32_t>(parts.activation_last), parts.gate ? gate.address() : null, gate_stride,
+      parts.residual ? residual.address() : null, parts.residual && parts.residual_map ? residual_map.address() : null,
+      parts.out_map ? out_map.address() : null, out.address(), rows, channels);
   std::vector<double> expected(out.size());
   for (int32_t i = 0; i < rows; ++i) {
     const int32_t r = out_map.rows[i];
@@ -39,7 +41,8 @@ void check(const DType& dtype, int32_t channels, Parts parts, int32_t activation
       expected[r * channels + c] = parts.activation_last ? activate(x, activation) : x;
     }
   }
-  ASSERT_LE(difference(out.read(), expected), dtype.rounding + 16 * 0x1p-24) << dtype.suffix << " " << channels << " activation " << activation;
+  ASSERT_LE(difference(out.read(), expected), dtype.rounding + 16 * 0x1p-24)
+      << dtype.suffix << " " << channels << " activation " << activation;
 }
 
 TEST(Epilogue, AllParts) {
@@ -48,7 +51,8 @@ TEST(Epilogue, AllParts) {
     for (int32_t bits = 0; bits < 64; ++bits) {
       const auto part = [&](int i) { return (bits >> i & 1) != 0; };
       for (int32_t channels : {3, 24}) {
-        check(dtype, channels, {part(0), part(1), part(2), part(3), part(4), part(5)}, activation++ % activation_count, channels + 8, 0);
+        check(dtype, channels, {part(0), part(1), part(2), part(3), part(4), part(5)}, activation++ % activation_count,
+            channels + 8, 0);
       }
     }
   }
@@ -57,7 +61,8 @@ TEST(Epilogue, AllParts) {
 TEST(Epilogue, AllActivationsAndAlignments) {
   for (const DType& dtype : dtypes) {
     for (int32_t activation = 0; activation < activation_count; ++activation) {
-      for (int64_t offset : {0, 1}) check(dtype, 16, {true, false, true, true, false, true}, activation, 17 + 7 * (activation % 2), offset);
+      for (int64_t offset : {0, 1})
+        check(dtype, 16, {true, false, true, true, false, true}, activation, 17 + 7 * (activation % 2), offset);
     }
   }
 }
@@ -65,9 +70,11 @@ TEST(Epilogue, AllActivationsAndAlignments) {
 TEST(Epilogue, InPlaceOfTheProductAndOfTheResidual) {
   const int32_t rows = 3, channels = 8;
   const Array product = Array::random(f32, rows * channels, 1), residual = Array::random(f32, rows * channels, 2);
-  launch("vtb_epilogue_f32", {1}, {32}, product.address(), null, 2, 0, null, 0, residual.address(), null, null, product.address(), rows, channels);
+  launch("vtb_epilogue_f32", {1}, {32}, product.address(), null, 2, 0, null, 0, residual.address(), null, null,
+      product.address(), rows, channels);
   const std::vector<double> first = product.read();
-  launch("vtb_epilogue_f32", {1}, {32}, product.address(), null, 0, 0, null, 0, residual.address(), null, null, residual.address(), rows, channels);
+  launch("vtb_epilogue_f32", {1}, {32}, product.address(), null, 0, 0, null, 0, residual.address(), null, null,
+      residual.address(), rows, channels);
   const std::vector<double> second = residual.read();
   for (int64_t i = 0; i < product.size(); ++i) {
     EXPECT_NEAR(first[i], std::max(product[i], 0.0) + residual[i], 1e-6);
@@ -87,7 +94,8 @@ TEST(Epilogue, ActivationsAtExtremesAndNaN) {
       EXPECT_NEAR(actual[i], expected, 4e-7 * (1 + std::fabs(expected))) << activation << " of " << values[i];
     }
     const Array nan(f32, std::vector<float>{std::nanf("")});
-    launch("vtb_epilogue_f32", {1}, {32}, nan.address(), null, activation, 0, null, 0, null, null, null, nan.address(), 1, 1);
+    launch("vtb_epilogue_f32", {1}, {32}, nan.address(), null, activation, 0, null, 0, null, null, null, nan.address(),
+        1, 1);
     EXPECT_TRUE(std::isnan(nan.read()[0])) << activation;
   }
 }

@@ -11,7 +11,8 @@ std::vector<int32_t> random_map(int64_t entries, int32_t sources, uint64_t seed)
   return map;
 }
 
-std::vector<double> gathered(const Array& in, const std::vector<int32_t>& map, int32_t rows, int32_t channels, int32_t groups) {
+std::vector<double> gathered(
+    const Array& in, const std::vector<int32_t>& map, int32_t rows, int32_t channels, int32_t groups) {
   const int32_t segment = channels / groups;
   std::vector<double> out(int64_t{rows} * channels);
   for (int64_t i = 0; i < static_cast<int64_t>(out.size()); ++i) {
@@ -21,18 +22,20 @@ std::vector<double> gathered(const Array& in, const std::vector<int32_t>& map, i
   return out;
 }
 
-void normalise(std::vector<double>& x, const std::vector<int32_t>& map, int32_t channels, int32_t groups, const Array& gamma,
-    const Array& beta, double eps) {
+void normalise(std::vector<double>& x, const std::vector<int32_t>& map, int32_t channels, int32_t groups,
+    const Array& gamma, const Array& beta, double eps) {
   for (size_t first = 0; first < x.size(); first += channels) {
     if (groups == 1 && map[first / channels] < 0) continue;
     double mean = 0, variance = 0;
     for (int32_t c = 0; c < channels; ++c) mean += x[first + c] / channels;
     for (int32_t c = 0; c < channels; ++c) variance += (x[first + c] - mean) * (x[first + c] - mean) / channels;
-    for (int32_t c = 0; c < channels; ++c) x[first + c] = (x[first + c] - mean) / std::sqrt(variance + eps) * gamma[c] + beta[c];
+    for (int32_t c = 0; c < channels; ++c)
+      x[first + c] = (x[first + c] - mean) / std::sqrt(variance + eps) * gamma[c] + beta[c];
   }
 }
 
-void check(const DType& dtype, int32_t rows, int32_t segment, int32_t groups, bool mapped, bool norm, Dim block, int64_t offset) {
+void check(const DType& dtype, int32_t rows, int32_t segment, int32_t groups, bool mapped, bool norm, Dim block,
+    int64_t offset) {
   const int32_t channels = segment * groups, sources = mapped ? 6 : rows;
   std::vector<int32_t> entries = random_map(int64_t{rows} * groups, sources, channels);
   if (!mapped) {
@@ -43,8 +46,8 @@ void check(const DType& dtype, int32_t rows, int32_t segment, int32_t groups, bo
   const Array gamma = Array::random(f32, channels, 2), beta = Array::random(f32, channels, 3);
   const Array out(dtype, int64_t{rows} * channels, offset);
   const float eps = 1e-5f;
-  launch(std::string("vtb_gather_norm_") + dtype.suffix, {2}, block, in.address(), mapped ? map.address() : null, groups,
-      norm ? gamma.address() : null, norm ? beta.address() : null, eps, out.address(), rows, channels);
+  launch(std::string("vtb_gather_norm_") + dtype.suffix, {2}, block, in.address(), mapped ? map.address() : null,
+      groups, norm ? gamma.address() : null, norm ? beta.address() : null, eps, out.address(), rows, channels);
   std::vector<double> expected = gathered(in, map.rows, rows, channels, groups);
   if (!norm) {
     ASSERT_EQ(out.read(), expected) << dtype.suffix << " " << segment << " x " << groups;
@@ -54,7 +57,8 @@ void check(const DType& dtype, int32_t rows, int32_t segment, int32_t groups, bo
   // Where the variance is tiny, as of rows of one value, it divides the rounding of the mean, 2^-24, by sqrt(eps).
   const double tolerance = channels < 4 ? 3e-4 : 4e-6;
   ASSERT_LE(difference(out.read(), expected), dtype.rounding + tolerance)
-      << dtype.suffix << " " << rows << " rows of " << segment << " x " << groups << " block " << block.x << " x " << block.y;
+      << dtype.suffix << " " << rows << " rows of " << segment << " x " << groups << " block " << block.x << " x "
+      << block.y;
 }
 
 TEST(GatherNorm, OddShapesMapsAndBlocks) {
@@ -85,8 +89,10 @@ TEST(GatherNorm, ALargeMeanDoesNotSpoilTheVariance) {
   Random random(3);
   std::vector<float> values(rows * channels);
   for (float& x : values) x = 1000 + random.signed_unit();
-  const Array in(f32, values), gamma = Array::random(f32, channels, 1), beta = Array::random(f32, channels, 2), out(f32, in.size());
-  launch("vtb_gather_norm_f32", {1}, {32, 2}, in.address(), null, 1, gamma.address(), beta.address(), 1e-6f, out.address(), rows, channels);
+  const Array in(f32, values), gamma = Array::random(f32, channels, 1), beta = Array::random(f32, channels, 2),
+                               out(f32, in.size());
+  launch("vtb_gather_norm_f32", {1}, {32, 2}, in.address(), null, 1, gamma.address(), beta.address(), 1e-6f,
+      out.address(), rows, channels);
   std::vector<double> expected(values.begin(), values.end());
   normalise(expected, {0, 1}, channels, 1, gamma, beta, 1e-6);
   // The mean is rounded to 2^-15, the deviation is about 0.6.

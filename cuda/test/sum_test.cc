@@ -12,12 +12,14 @@ TEST(Sum, TermsMapsActivations) {
         for (int32_t terms : {1, 2, 3}) {
           for (int64_t offset : {0, 1}) {
             const int32_t activation = (bits + terms) % activation_count;
-            const Array in[] = {Array::random(dtype, 8 * channels, 1, offset), Array::random(dtype, 8 * channels, 2), Array::random(dtype, 8 * channels, 3)};
+            const Array in[] = {Array::random(dtype, 8 * channels, 1, offset), Array::random(dtype, 8 * channels, 2),
+                Array::random(dtype, 8 * channels, 3)};
             const Map* maps[] = {bits & 1 ? &map0 : nullptr, bits & 2 ? &map1 : nullptr, bits & 4 ? &map2 : nullptr};
             const Array out(dtype, rows * channels);
             const auto map_address = [&](int t) { return maps[t] ? maps[t]->address() : null; };
-            launch(std::string("vtb_sum_") + dtype.suffix, {2}, {64}, in[0].address(), terms > 1 ? in[1].address() : null,
-                terms > 2 ? in[2].address() : null, map_address(0), map_address(1), map_address(2), out.address(), rows, channels, activation);
+            launch(std::string("vtb_sum_") + dtype.suffix, {2}, {64}, in[0].address(),
+                terms > 1 ? in[1].address() : null, terms > 2 ? in[2].address() : null, map_address(0), map_address(1),
+                map_address(2), out.address(), rows, channels, activation);
             std::vector<double> expected(out.size());
             for (int32_t i = 0; i < rows * channels; ++i) {
               double sum = 0;
@@ -27,7 +29,8 @@ TEST(Sum, TermsMapsActivations) {
               }
               expected[i] = activate(sum, activation);
             }
-            ASSERT_LE(difference(out.read(), expected), dtype.rounding + 8 * 0x1p-24) << dtype.suffix << " " << channels << " " << bits;
+            ASSERT_LE(difference(out.read(), expected), dtype.rounding + 8 * 0x1p-24)
+                << dtype.suffix << " " << channels << " " << bits;
           }
         }
       }

@@ -58,7 +58,8 @@ class Array {
     if (!memory_) throw std::bad_alloc();
   }
 
-  Array(const DType& dtype, const std::vector<float>& values, int64_t offset = 0) : Array(dtype, static_cast<int64_t>(values.size()), offset) {
+  Array(const DType& dtype, const std::vector<float>& values, int64_t offset = 0)
+      : Array(dtype, static_cast<int64_t>(values.size()), offset) {
     std::vector<unsigned char> bytes(count_ * dtype_.bytes());
     for (int64_t i = 0; i < count_; ++i) write(&bytes[i * dtype_.bytes()], values[i]);
     EXPECT_EQ(vtbe_copy_in(address(), bytes.data(), static_cast<int64_t>(bytes.size())), VTBE_OK) << vtbe_last_error();
@@ -74,7 +75,11 @@ class Array {
   }
 
   Array(Array&& other) noexcept
-      : dtype_(other.dtype_), count_(other.count_), offset_(other.offset_), memory_(other.memory_), values_(std::move(other.values_)) {
+      : dtype_(other.dtype_),
+        count_(other.count_),
+        offset_(other.offset_),
+        memory_(other.memory_),
+        values_(std::move(other.values_)) {
     other.memory_ = 0;
   }
   Array(const Array&) = delete;
@@ -124,8 +129,10 @@ class Array {
 // Indices on the device, and on the host.
 class Map {
  public:
-  explicit Map(std::vector<int32_t> rows) : rows(std::move(rows)), address_(vtbe_alloc(static_cast<int64_t>(this->rows.size()) * 4)) {
-    EXPECT_EQ(vtbe_copy_in(address_, this->rows.data(), static_cast<int64_t>(this->rows.size()) * 4), VTBE_OK) << vtbe_last_error();
+  explicit Map(std::vector<int32_t> rows)
+      : rows(std::move(rows)), address_(vtbe_alloc(static_cast<int64_t>(this->rows.size()) * 4)) {
+    EXPECT_EQ(vtbe_copy_in(address_, this->rows.data(), static_cast<int64_t>(this->rows.size()) * 4), VTBE_OK)
+        << vtbe_last_error();
   }
   Map(const Map&) = delete;
   Map& operator=(const Map&) = delete;
@@ -147,7 +154,8 @@ struct Dim {
 
 // Launches a kernel, whose parameters have to have exactly the types of the arguments (uint64_t for a pointer).
 template <typename... A>
-vtbe_status launch_on(vtbe_stream* stream, const std::string& name, Dim grid, Dim block, int32_t shared_bytes, A... arguments) {
+vtbe_status launch_on(
+    vtbe_stream* stream, const std::string& name, Dim grid, Dim block, int32_t shared_bytes, A... arguments) {
   const vtbe_kernel* kernel = vtbe_kernel_find(name.c_str());
   if (!kernel) throw std::invalid_argument("no kernel " + name);
   auto letter = [](auto argument) {
@@ -167,8 +175,8 @@ void launch(const std::string& name, Dim grid, Dim block, A... arguments) {
   vtbe_stream_destroy(stream);
 }
 
-// The largest |actual - expected| / (1 + |expected|); NaN where a value of either side is NaN or infinite, so that no comparison
-// with a tolerance passes.
+// The largest |actual - expected| / (1 + |expected|); NaN where a value of either side is NaN or infinite, so that no
+// comparison with a tolerance passes.
 inline double difference(const std::vector<double>& actual, const std::vector<double>& expected) {
   EXPECT_EQ(actual.size(), expected.size());
   double largest = 0;

@@ -7,9 +7,9 @@
  *   - Device memory is an address in a uint64_t. It is the process's own memory, but the host reads and writes it only
  *     through the functions below.
  *   - A function that can fail returns a status or null, and vtbe_last_error() then says why, naming the kernel, block
- *     and thread, or the allocation. A launch that fails leaves memory as it is at that point; the emulator stays usable.
- *   - Work on a stream is done when the call returns, unless the stream captures: then it is only noted, and checked and done
- *     whenever the graph is launched.
+ *     and thread, or the allocation. A launch that fails leaves memory as it is at that point; the emulator goes on.
+ *   - Work on a stream is done when the call returns, unless the stream captures: then it is only noted, and checked
+ *     and done whenever the graph is launched.
  *   - Thread safety: all functions may be called from any thread; calls run one at a time. A stream serves one thread
  *     at a time.
  *   - Nothing throws, prints or aborts. (A build with AddressSanitizer ends the process at the first wrong access.)
@@ -26,10 +26,10 @@ extern "C" {
 typedef enum vtbe_status {
   VTBE_OK = 0,
   VTBE_OUT_OF_MEMORY = 1,
-  VTBE_INVALID_VALUE = 2,  /* an argument; an address outside of every live allocation; a grid or block no GPU takes */
-  VTBE_CAPTURE = 3,        /* what a capture does not allow, such as a read by the host */
-  VTBE_DIVERGENCE = 4,     /* threads of a block or warp do not meet at one barrier or warp operation */
-  VTBE_OUT_OF_BOUNDS = 5   /* a kernel wrote outside of global allocations or of its shared memory */
+  VTBE_INVALID_VALUE = 2, /* an argument; an address outside of every live allocation; a grid or block no GPU takes */
+  VTBE_CAPTURE = 3,       /* what a capture does not allow, such as a read by the host */
+  VTBE_DIVERGENCE = 4,    /* threads of a block or warp do not meet at one barrier or warp operation */
+  VTBE_OUT_OF_BOUNDS = 5  /* a kernel's write outside of what it may write; a misaligned access */
 } vtbe_status;
 
 typedef enum vtbe_dtype { VTBE_F32 = 0, VTBE_F16 = 1, VTBE_BF16 = 2 } vtbe_dtype;
@@ -40,12 +40,12 @@ const char* vtbe_last_error(void);
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Device memory, aligned to 256 bytes, every byte 0xff: a float is NaN, an integer -1. 0 when `bytes` is not positive or the device's
- * memory is spent. Not during a capture.
+ * Device memory, aligned to 256 bytes, every byte 0xff: a float is NaN, an integer -1. 0 when `bytes` is not positive
+ * or the device's memory is spent. Not while the calling thread captures.
  */
 uint64_t vtbe_alloc(int64_t bytes);
 
-/* Its bytes become NaN, and using it is an error from here on. Not during a capture of the calling thread. 0 is allowed. */
+/* Its bytes become NaN, and using it is an error from here on. 0 is allowed. Not while the thread captures. */
 vtbe_status vtbe_free(uint64_t memory);
 
 /* The device's memory, all of it and what is allocated; the former can be set (initially 8 GiB). */
@@ -105,31 +105,40 @@ const char* vtbe_kernel_signature(const vtbe_kernel* kernel);
 int32_t vtbe_kernel_max_threads(const vtbe_kernel* kernel);
 
 /*
- * Lets launches of the kernel ask for so many bytes of dynamic shared memory (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES).
- * Up to 48 KiB are allowed without, and 163 KiB, the most of sm_80, at all.
+ * Lets launches of the kernel ask for so many bytes of dynamic shared memory
+ * (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES). Up to 48 KiB are allowed without, and 163 KiB, the most of sm_80,
+ * at all.
  */
 vtbe_status vtbe_kernel_allow_shared(const vtbe_kernel* kernel, int32_t bytes);
 
 /*
- * Runs the kernel as cuLaunchKernel does: params[i] points to the value of parameter i. Pointer parameters must be null or lie in live
- * allocations.
+ * Runs the kernel as cuLaunchKernel does: params[i] points to the value of parameter i. Pointer parameters must be null
+ * or lie in live allocations.
  */
 vtbe_status vtbe_launch(vtbe_stream* stream, const vtbe_kernel* kernel, int32_t grid_x, int32_t grid_y, int32_t grid_z,
     int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, void* const* params);
 
-/* ---- products ------------------------------------------------------------------------------------------------------ */
+/*
+ * What the next launch on the stream may write: `count` ranges of bytes[i] bytes at addresses[i]. If it changes any
+ * other byte of the device's memory, it fails with VTBE_OUT_OF_BOUNDS. Compares all memory, and so is meant for small
+ * models.
+ */
+vtbe_status vtbe_expect_writes(vtbe_stream* stream, const uint64_t* addresses, const int64_t* bytes, int32_t count);
+
+/* ---- products ---------------------------------------------------------------------------------------------------- */
 
 /*
  * cublasGemmStridedBatchedEx with CUBLAS_COMPUTE_32F, for i < batch:
  *      C_i = alpha op(A_i) op(B_i) + beta C_i,     op(A) [m, k], op(B) [k, n], C [m, n], all column-major
- * X_i starts stride_x elements after X_(i - 1). op is the transpose where the flag is 1, else nothing. C is not read if beta is 0.
- * a and b have the dtype `dtype`; c may have c_dtype = `dtype` or VTBE_F32.
+ * X_i starts stride_x elements after X_(i - 1). op is the transpose where the flag is 1, else nothing. C is not read if
+ * beta is 0. a and b have the dtype `dtype`; c may have c_dtype = `dtype` or VTBE_F32.
  */
-vtbe_status vtbe_gemm_strided_batched(vtbe_stream* stream, int32_t transpose_a, int32_t transpose_b, int32_t m, int32_t n, int32_t k,
-    float alpha, uint64_t a, vtbe_dtype dtype, int32_t lda, int64_t stride_a, uint64_t b, int32_t ldb, int64_t stride_b, float beta,
-    uint64_t c, vtbe_dtype c_dtype, int32_t ldc, int64_t stride_c, int32_t batch);
+vtbe_status vtbe_gemm_strided_batched(vtbe_stream* stream, int32_t transpose_a, int32_t transpose_b, int32_t m,
+    int32_t n, int32_t k, float alpha, uint64_t a, vtbe_dtype dtype, int32_t lda, int64_t stride_a, uint64_t b,
+    int32_t ldb, int64_t stride_b, float beta, uint64_t c, vtbe_dtype c_dtype, int32_t ldc, int64_t stride_c,
+    int32_t batch);
 
-/* ---- events -------------------------------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 typedef struct vtbe_event vtbe_event;
 
