@@ -54,8 +54,8 @@ __device__ void adaptive_average_pool(const T* in, T* out, int32_t batch, int32_
 
 // [batch, height, width, channels] to [batch, out_height, out_width, channels]; of m bins along
 // an axis, bin i averages positions floor(i size / m) to ceil((i + 1) size / m) - 1. The mean over all positions of
-// [batch, positions, channels] is that of height = positions, width = 1 and one bin; where they are so many that a block
-// an image takes long, a launch for equal parts (batch * parts, positions / parts) and one for the parts' means do.
+// [batch, positions, channels] is that of height = positions, width = 1 and one bin; where they are so many that one
+// block an image takes long, a launch for equal parts (batch * parts, positions / parts) and one for their means do.
 //
 // Block: (x, y) of at most 256 threads, x * vector_size channels, y, a power of two, threads that share a bin's
 // positions: x = channels / vector_size up to 32, y = 256 / x rounded down to a power of two. Grid: bins *

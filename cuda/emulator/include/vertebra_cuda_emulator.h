@@ -37,7 +37,7 @@ typedef enum vtbe_dtype { VTBE_F32 = 0, VTBE_F16 = 1, VTBE_BF16 = 2 } vtbe_dtype
 /* Why the last call of this thread that failed did so; until its next failure. */
 const char* vtbe_last_error(void);
 
-/* ---- memory ---------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /*
  * Device memory, aligned to 256 bytes, every byte 0xff: a float is NaN, an integer -1. 0 when `bytes` is not positive
