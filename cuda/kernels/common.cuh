@@ -76,6 +76,32 @@ __device__ __forceinline__ __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
 template <typename T>
 constexpr int vector_size = 16 / sizeof(T);
 
+// Two halves in a register, as tensor cores take them.
+template <typename T>
+__device__ __forceinline__ uint32_t pack(float low, float high);
+
+#ifdef __CUDACC__
+
+template <>
+__device__ __forceinline__ uint32_t pack<__half>(float low, float high) {
+  const __half2 both = __floats2half2_rn(low, high);
+  return reinterpret_cast<const uint32_t&>(both);
+}
+template <>
+__device__ __forceinline__ uint32_t pack<__nv_bfloat16>(float low, float high) {
+  const __nv_bfloat162 both = __floats2bfloat162_rn(low, high);
+  return reinterpret_cast<const uint32_t&>(both);
+}
+
+#else
+
+template <typename T>
+uint32_t pack(float low, float high) {
+  return from_float<T>(low).bits | uint32_t{from_float<T>(high).bits} << 16;
+}
+
+#endif
+
 // n consecutive elements that one access moves, or several of 16 bytes.
 template <typename T, int n>
 struct alignas(n * sizeof(T) < 16 ? n * sizeof(T) : 16) Vector {
@@ -179,6 +205,17 @@ __device__ __forceinline__ void activate(float (&values)[n], int32_t activation)
   for (int i = 0; i < n; ++i) values[i] = activate(values[i], activation);
 }
 
+// 2^x with an error of 2 units in the last place; 0 below the smallest normal number.
+__device__ __forceinline__ float exp2_approximate(float x) {
+#ifdef __CUDACC__
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return exp2f(x);
+#endif
+}
+
 // ---- indices and reductions -----------------------------------------------------------------------------------------
 
 // This thread's place in a one-dimensional grid of one-dimensional blocks, and the number of its threads.
@@ -216,12 +253,15 @@ __device__ __forceinline__ float reduce_row(float value, Combine combine) {
 
 // ---- asynchronous copies and tensor cores (sm_80 and later) ---------------------------------------------------------
 
-// Starts a copy of 16 bytes to shared memory; both addresses are aligned to 16.
-__device__ __forceinline__ void copy_async_16(void* shared, const void* global) {
+// Starts a copy of 16 bytes to shared memory; both addresses are aligned to 16. Unless `real`, it is of zeros, and
+// `global` may be anything.
+__device__ __forceinline__ void copy_async_16(void* shared, const void* global, bool real = true) {
 #ifdef __CUDACC__
   const uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(real ? 16 : 0) : "memory");
 #else
+  static const uint4 zeros = {};
+  if (!real) global = &zeros;
   emulator::check_aligned(shared, 16);
   emulator::check_aligned(global, 16);
   emulator::copy_async(shared, global, 16);
