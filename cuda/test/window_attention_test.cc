@@ -158,7 +158,9 @@ TEST(WindowAttention, AlignedToElementsAlone) {
 }
 
 TEST(WindowAttention, FewerBlocksThanWork) {
-  for (const DType& dtype : dtypes) check(dtype, {3, 70, 2, 24, 0, true, true, 0, 2});
+  for (const DType& dtype : dtypes) {
+    for (int32_t tokens : {70, 17}) check(dtype, {3, tokens, 2, 24, 0, true, true, 0, 2});
+  }
 }
 
 // Maxima rise and fall from tile to tile, and some weights underflow.
