@@ -159,11 +159,17 @@ __device__ __forceinline__ void multiply_from(float (&to)[n], const T* p) {
   multiply(to, factor);
 }
 
+// Whether every address is aligned to 16 bytes; null is.
+template <typename... P>
+__device__ __forceinline__ bool aligned_16(const P*... addresses) {
+  return ((reinterpret_cast<uintptr_t>(addresses) | ...) & 15) == 0;
+}
+
 // Whether runs of `length` elements at these addresses, null ones apart, can be read and written by vectors of
 // vector_size<T>.
 template <typename T, typename... P>
 __device__ __forceinline__ bool fits_vectors(int64_t length, const P*... addresses) {
-  return length % vector_size<T> == 0 && ((reinterpret_cast<uintptr_t>(addresses) | ...) & 15) == 0;
+  return length % vector_size<T> == 0 && aligned_16(addresses...);
 }
 
 template <int n>
