@@ -1,12 +1,12 @@
 // Depthwise convolution in two and three dimensions.
 #include "common.cuh"
 
-namespace vtb {
+namespace vtb::depthwise_conv {
 namespace {
 
 // The parameters of every kernel, see below.
 template <typename T>
-struct DepthwiseConv {
+struct Convolution {
   const T* in;
   const float *weight, *bias;
   T* out;
@@ -24,7 +24,7 @@ constexpr int strip_outputs = 7, strip_rows = 2, tile_channels = 32;
 // Copies rows x columns pixels of a frame, those at (y, x) ..., to shared memory; zeros where there is no map, and from
 // `channels` on.
 template <typename T>
-__device__ __forceinline__ void load_tile(T* tile, const DepthwiseConv<T>& conv, const T* frame, int32_t y, int32_t x,
+__device__ __forceinline__ void load_tile(T* tile, const Convolution<T>& conv, const T* frame, int32_t y, int32_t x,
     int32_t rows, int32_t columns, int32_t channels) {
   constexpr int n = vector_size<T>, vectors = tile_channels / n;
   const uint32_t thread = threadIdx.y * blockDim.x + threadIdx.x, threads = blockDim.x * blockDim.y;
@@ -56,7 +56,7 @@ __device__ __forceinline__ void load_weights(float* to, const float* weight, int
 // size x size taps a frame, steps of 1 in height and width. One tile of one frame and 32 channels after the other: what
 // a frame of taps meets is brought to shared memory; a thread walks the rows of taps, their weights in registers.
 template <typename T, int size>
-__device__ void convolve_tiles(const DepthwiseConv<T>& conv, int32_t strips_x) {
+__device__ void convolve_tiles(const Convolution<T>& conv, int32_t strips_x) {
   VTB_DYNAMIC_SHARED(float, weights);
   T* const tile = reinterpret_cast<T*>(weights + size * size * tile_channels);
   // A strip's rows are strips_y apart: the threads of a warp then read neighbouring rows, which an odd number of pixels
@@ -142,7 +142,7 @@ __device__ void convolve_tiles(const DepthwiseConv<T>& conv, int32_t strips_x) {
 // Any convolution: a thread computes n channels of an output, reading the map through the cache. If the multiplier is
 // not 1, n is.
 template <typename T, int n>
-__device__ void convolve_any(const DepthwiseConv<T>& conv) {
+__device__ void convolve_any(const Convolution<T>& conv) {
   const uint32_t vectors = conv.channels / n, per_frame = conv.out_height * conv.out_width * vectors;
   const int64_t count = static_cast<int64_t>(conv.batch) * conv.out_time * per_frame;
   const int64_t row_size = static_cast<int64_t>(conv.width) * conv.in_channels;
@@ -167,6 +167,7 @@ __device__ void convolve_any(const DepthwiseConv<T>& conv) {
         const T* row = image + (static_cast<int64_t>(t0 + z) * conv.height + y0 + y) * row_size;
         const int64_t tap = static_cast<int64_t>(z * conv.size_height + y) * conv.size_width;
         const float* weights = conv.weight + tap * conv.channels + c;
+#pragma unroll 2
         for (int32_t x = begin_x; x < end_x; ++x) {
           float pixel[n], w[n];
           load(pixel, row + static_cast<int64_t>(x0 + x) * conv.in_channels);
@@ -182,7 +183,7 @@ __device__ void convolve_any(const DepthwiseConv<T>& conv) {
 }
 
 template <typename T>
-__device__ void convolve_any(const DepthwiseConv<T>& conv) {
+__device__ void convolve_any(const Convolution<T>& conv) {
   constexpr int n = vector_size<T>;
   if (conv.multiplier == 1 && conv.channels % n == 0 && conv.in_channels % n == 0 &&
       aligned_16(conv.in + conv.first_channel, conv.weight, conv.bias, conv.out)) {
@@ -193,7 +194,7 @@ __device__ void convolve_any(const DepthwiseConv<T>& conv) {
 }
 
 }  // namespace
-}  // namespace vtb
+}  // namespace vtb::depthwise_conv
 
 // Depthwise convolution over [batch, time, height, width], zero padding, channels last; a plain image has time 1.
 //      out[b, t, y, x, c] = activation(bias[c] + sum over taps of
@@ -220,7 +221,7 @@ __device__ void convolve_any(const DepthwiseConv<T>& conv) {
       int32_t size_width, int32_t stride_time, int32_t stride_height, int32_t stride_width, int32_t padding_time,     \
       int32_t padding_height, int32_t padding_width, int32_t activation
 #define VTB_DEPTHWISE_CONV_STRUCT(T)                                                                                  \
-  vtb::DepthwiseConv<T> {                                                                                             \
+  vtb::depthwise_conv::Convolution<T> {                                                                               \
     in, weight, bias, out, batch, time, height, width, in_channels, first_channel, out_time, out_height, out_width,   \
         channels, multiplier, size_time, size_height, size_width, stride_time, stride_height, stride_width,           \
         padding_time, padding_height, padding_width, activation                                                       \
@@ -229,14 +230,14 @@ __device__ void convolve_any(const DepthwiseConv<T>& conv) {
 #define VTB_DEPTHWISE_CONV_TILED(suffix, T, size)                                                                     \
   extern "C" __global__ void __launch_bounds__(256, 2)                                                                \
       vtb_depthwise_conv_##size##x##size##_##suffix(VTB_DEPTHWISE_CONV_PARAMETERS(T), int32_t strips_x) {             \
-    vtb::convolve_tiles<T, size>(VTB_DEPTHWISE_CONV_STRUCT(T), strips_x);                                             \
+    vtb::depthwise_conv::convolve_tiles<T, size>(VTB_DEPTHWISE_CONV_STRUCT(T), strips_x);                             \
   }                                                                                                                   \
   VTB_REGISTER_KERNEL(vtb_depthwise_conv_##size##x##size##_##suffix, 256)
 
 #define VTB_DEPTHWISE_CONV(suffix, T)                                                                                 \
-  extern "C" __global__ void __launch_bounds__(256, 2)                                                                \
+  extern "C" __global__ void __launch_bounds__(256, 3)                                                                \
       vtb_depthwise_conv_##suffix(VTB_DEPTHWISE_CONV_PARAMETERS(T)) {                                                 \
-    vtb::convolve_any(VTB_DEPTHWISE_CONV_STRUCT(T));                                                                  \
+    vtb::depthwise_conv::convolve_any(VTB_DEPTHWISE_CONV_STRUCT(T));                                                  \
   }                                                                                                                   \
   VTB_REGISTER_KERNEL(vtb_depthwise_conv_##suffix, 256)                                                               \
   VTB_DEPTHWISE_CONV_TILED(suffix, T, 3)                                                                              \
