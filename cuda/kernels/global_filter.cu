@@ -113,8 +113,8 @@ __device__ void filter_maps(const T* in, const float* filter, T* out, int32_t ba
   }
 }
 
-// Transforms rows of `width` positions, 8 channels of `lines` rows at a time. One of in_channels and out_channels is the
-// other rounded up to whole tiles: spectra are complex in all of a tile.
+// Transforms rows of `width` positions, 8 channels of `lines` rows at a time. Of in_channels and out_channels, one is
+// the other rounded up to whole tiles: a spectrum takes both channels of a pair.
 template <typename From, typename To>
 __device__ void transform_rows(const From* in, To* out, int64_t rows, int32_t width, int32_t in_stride,
     int32_t in_channels, int32_t out_channels, int32_t lines) {

@@ -64,9 +64,9 @@ __device__ void filter_rows(const uint8_t* filtered, const int32_t* first, const
 // axis, aligned to 16 bytes. An output whose weights are all zero is black.
 
 // filtered: [rows, out_width, 3], the rows from first_row on of the image, their columns resampled. A pixel is
-// pixel_stride bytes, among which byte `red` is its red sample, and so on; rows are row_stride bytes apart; gaps between
-// rows are not read. rows * out_width < 2^31. Block: 256 threads. Grid: ceil(rows * out_width / 256) blocks; any is
-// right.
+// pixel_stride bytes, among which byte `red` is its red sample, and so on; rows are row_stride bytes apart, and gaps
+// between them are not read. rows * out_width < 2^31. Block: 256 threads. Grid: ceil(rows * out_width / 256) blocks;
+// any is right.
 extern "C" __global__ void __launch_bounds__(256) vtb_preprocess_columns(const uint8_t* pixels, const int32_t* first,
     const int32_t* weights, uint8_t* filtered, int32_t width, int32_t pixel_stride, int32_t red, int32_t green,
     int32_t blue, int64_t row_stride, int32_t first_row, int32_t rows, int32_t out_width, int32_t taps) {
