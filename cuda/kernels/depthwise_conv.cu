@@ -185,8 +185,8 @@ __device__ void convolve_any(const Convolution<T>& conv) {
 template <typename T>
 __device__ void convolve_any(const Convolution<T>& conv) {
   constexpr int n = vector_size<T>;
-  if (conv.multiplier == 1 && conv.channels % n == 0 && conv.in_channels % n == 0 &&
-      aligned_16(conv.in + conv.first_channel, conv.weight, conv.bias, conv.out)) {
+  if (conv.multiplier == 1 && conv.in_channels % n == 0 &&
+      fits_vectors<T>(conv.channels, conv.in + conv.first_channel, conv.weight, conv.bias, conv.out)) {
     convolve_any<T, n>(conv);
   } else {
     convolve_any<T, 1>(conv);

@@ -57,12 +57,6 @@ __device__ __forceinline__ void filter_pair(const float* filter, int32_t left, b
   *there = add_i_times(a, b);
 }
 
-// Whether the 8 channels at p + any multiple of stride + any multiple of 8 can be accessed 16 bytes at a time.
-template <typename T>
-__device__ __forceinline__ bool positions_aligned(const T* p, int32_t stride) {
-  return aligned_16(p) && stride % vector_size<T> == 0;
-}
-
 // Whole maps, 8 channels at a time, in shared memory.
 template <typename T>
 __device__ void filter_maps(const T* in, const float* filter, T* out, int32_t batch, int32_t height, int32_t width,
@@ -75,8 +69,8 @@ __device__ void filter_maps(const T* in, const float* filter, T* out, int32_t ba
   float2* const column_roots = row_roots + width;
   make_roots(row_roots, width);
   make_roots(column_roots, height);
-  const bool in_aligned = positions_aligned(in, in_channels), out_aligned = positions_aligned(out, channels);
-  const bool filter_aligned = positions_aligned(filter, 2 * channels);
+  const bool in_aligned = fits_vectors<T>(in_channels, in), out_aligned = fits_vectors<T>(channels, out);
+  const bool filter_aligned = fits_vectors<float>(2 * channels, filter);
   const float scale = 0.5f / static_cast<float>(positions);
   const int32_t tiles = (channels + tile_channels - 1) / tile_channels;
   const int64_t tasks = static_cast<int64_t>(batch) * tiles;
@@ -123,7 +117,7 @@ __device__ void transform_rows(const From* in, To* out, int64_t rows, int32_t wi
   const int32_t spare = lines * pitch;
   float2* const roots = tile + spare + lines * width * pairs;
   make_roots(roots, width);
-  const bool in_aligned = positions_aligned(in, in_stride), out_aligned = positions_aligned(out, out_channels);
+  const bool in_aligned = fits_vectors<From>(in_stride, in), out_aligned = fits_vectors<To>(out_channels, out);
   const int32_t tiles = (in_channels + tile_channels - 1) / tile_channels;
   const int64_t tasks = (rows + lines - 1) / lines * tiles;
   for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {
@@ -154,7 +148,7 @@ __device__ __forceinline__ void filter_columns(float* maps, const float* filter,
   const int32_t spare = 2 * line;
   float2* const roots = tile + spare + 2 * line;
   make_roots(roots, height);
-  const bool filter_aligned = positions_aligned(filter, 2 * channels);
+  const bool filter_aligned = fits_vectors<float>(2 * channels, filter);
   const float scale = 0.5f / (static_cast<float>(height) * static_cast<float>(width));
   const int64_t tasks = static_cast<int64_t>(batch) * spectrum * tiles;
   for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {

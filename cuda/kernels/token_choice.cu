@@ -276,7 +276,7 @@ __device__ void pool_scores(const T* in, T* out, int32_t batch, int32_t time, in
       const T* class_token, T* out, int32_t batch, int32_t tokens, int32_t channels, int32_t kept,                    \
       int64_t class_stride) {                                                                                         \
     constexpr int n = vtb::vector_size<T>;                                                                            \
-    if (channels % n == 0 && class_stride % n == 0 && vtb::aligned_16(in, class_token, out)) {                        \
+    if (vtb::fits_vectors<T>(channels, in, class_token, out) && class_stride % n == 0) {                              \
       vtb::token_choice::shrink<T, n>(in, scores, class_token, out, batch, tokens, channels, kept, class_stride);     \
     } else {                                                                                                          \
       vtb::token_choice::shrink<T, 1>(in, scores, class_token, out, batch, tokens, channels, kept, class_stride);     \
@@ -292,7 +292,7 @@ VTB_FOR_EACH_DTYPE(VTB_SHRINK_TOKENS)
   extern "C" __global__ void __launch_bounds__(256) vtb_recover_tokens_##suffix(const T* in, const T* scores,         \
       const T* before, const T* after, T* out, int32_t batch, int32_t tokens, int32_t channels, int32_t kept) {       \
     constexpr int n = vtb::vector_size<T>;                                                                            \
-    if (channels % n == 0 && vtb::aligned_16(in, before, after, out)) {                                               \
+    if (vtb::fits_vectors<T>(channels, in, before, after, out)) {                                                     \
       vtb::token_choice::recover<T, n>(in, scores, before, after, out, batch, tokens, channels, kept);                \
     } else {                                                                                                          \
       vtb::token_choice::recover<T, 1>(in, scores, before, after, out, batch, tokens, channels, kept);                \
@@ -311,7 +311,7 @@ VTB_FOR_EACH_DTYPE(VTB_RECOVER_TOKENS)
       vtb_score_tokens_##suffix(const T* qkv, const T* scores, T* out, int32_t batch, int32_t tokens, int32_t kept,   \
           int32_t heads, int32_t head_dim, float scale, float trade_off) {                                            \
     constexpr int n = vtb::vector_size<T>;                                                                            \
-    if (head_dim % n == 0 && vtb::aligned_16(qkv)) {                                                                  \
+    if (vtb::fits_vectors<T>(head_dim, qkv)) {                                                                        \
       vtb::token_choice::score<T, n>(qkv, scores, out, batch, tokens, kept, heads, head_dim, scale, trade_off);       \
     } else {                                                                                                          \
       vtb::token_choice::score<T, 1>(qkv, scores, out, batch, tokens, kept, heads, head_dim, scale, trade_off);       \
