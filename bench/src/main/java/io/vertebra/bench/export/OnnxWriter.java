@@ -196,8 +196,8 @@ final class OnnxWriter implements GraphWriter {
   }
 
   /**
-   * By products with the matrices of the transforms over whole maps, which ONNX Runtime does many times faster than its
-   * DFT operator. Every frequency is a pair (real, imaginary); times a filter that is {@code pair * (r, r) + swapped pair *
+   * By products with the matrices of the transforms over whole maps, not by the DFT operator: matrix products are what
+   * runtimes are fast in. Every frequency is a pair (real, imaginary); times a filter that is {@code pair * (r, r) + swapped pair *
    * (-i, i)}.
    */
   @Override

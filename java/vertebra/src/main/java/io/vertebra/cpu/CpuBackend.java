@@ -158,7 +158,7 @@ public final class CpuBackend implements Backend {
     return using(handle -> keep(Form.MATRIX, matrix.shape(), packed(handle, matrix)));
   }
 
-  /** In fp32 the taps are transformed; in bf16 the convolution stays a product over gathered rows, which is as fast and more exact. */
+  /** In fp32 the taps are transformed; in bf16, where rounding transformed operands would cost accuracy, it stays a product over gathered rows. */
   @Override
   public Weights packConvolution(Parameter matrix) {
     Backend.requireMatrix(matrix);
