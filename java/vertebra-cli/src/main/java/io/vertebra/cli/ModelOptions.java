@@ -1,6 +1,7 @@
 package io.vertebra.cli;
 
 import io.vertebra.Model;
+import io.vertebra.Precision;
 import io.vertebra.demo.Digits;
 import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.FormulaWeights;
@@ -47,6 +48,10 @@ final class ModelOptions {
 
   int threads() {
     return backend.threads();
+  }
+
+  Precision precision() {
+    return backend.precision();
   }
 
   /** Loads the model. */

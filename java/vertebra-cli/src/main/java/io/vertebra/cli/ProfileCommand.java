@@ -62,7 +62,7 @@ final class ProfileCommand implements Callable<Integer> {
       throw new ParameterException(spec.commandLine(), "--batch and --runs must be at least 1");
     }
     try (Model model = options.open(); Session session = model.newSession();
-        CpuBackend backend = new CpuBackend(options.threads())) {
+        CpuBackend backend = new CpuBackend(options.threads(), options.precision())) {
       Shape shape = shape(model);
       Roofline machine = Roofline.measure(backend, Cpu.detect());
       StepTimes times = run(session, shape);
