@@ -36,17 +36,17 @@ import org.openjdk.jmh.annotations.Warmup;
 public class KernelBench {
   /** Model and kernel. */
   @Param({
-    "swin_tiny_patch4_window7_224: attention 64x49 tokens, 3x32, bias",
-    "swin_tiny_patch4_window7_224: attention 64x49 tokens, 3x32, bias, mask",
-    "swin_tiny_patch4_window7_224: attention 16x49 tokens, 6x32, bias",
-    "swin_tiny_patch4_window7_224: attention 4x49 tokens, 12x32, bias",
-    "swin_tiny_patch4_window7_224: attention 1x49 tokens, 24x32, bias",
-    "coatnet_0_rw_224: attention 1x196 tokens, 12x32, bias",
-    "uniformer_small: attention 1x196 tokens, 5x64",
-    "Conformer_small_patch16: attention 1x197 tokens, 6x64",
+    "swin_tiny_patch4_window7_224: attention 64x49 tokens 3x32 bias",
+    "swin_tiny_patch4_window7_224: attention 64x49 tokens 3x32 bias mask",
+    "swin_tiny_patch4_window7_224: attention 16x49 tokens 6x32 bias",
+    "swin_tiny_patch4_window7_224: attention 4x49 tokens 12x32 bias",
+    "swin_tiny_patch4_window7_224: attention 1x49 tokens 24x32 bias",
+    "coatnet_0_rw_224: attention 1x196 tokens 12x32 bias",
+    "uniformer_small: attention 1x196 tokens 5x64",
+    "Conformer_small_patch16: attention 1x197 tokens 6x64",
     "hornet_tiny_gf: 8 x global filter 14x14x240",
     "hornet_tiny_gf: 2 x global filter 7x7x496",
-    "uniformer_small: depthwise 5x5 stride 1, 56x56x64, bias"
+    "uniformer_small: depthwise 5x5 stride 1 on 56x56x64 bias"
   })
   public String kernel;
 

@@ -65,21 +65,21 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
     return call.op() instanceof Op.DepthwiseConv conv ? channels / conv.multiplier() : channels;
   }
 
-  /** Null for any other step. */
+  /** Without commas, which JMH takes for separators; null for any other step. */
   private static String describe(Call call) {
     Shape in = call.in().shape();
     if (call.op() instanceof Op.WindowAttention op) {
-      return "attention " + in.rows() / op.tokens() + "x" + op.tokens() + " tokens, " + op.heads() + "x" + op.headDim()
-          + (op.bias() == null ? "" : ", bias") + (op.mask() == null ? "" : ", mask");
+      return "attention " + in.rows() / op.tokens() + "x" + op.tokens() + " tokens " + op.heads() + "x" + op.headDim()
+          + (op.bias() == null ? "" : " bias") + (op.mask() == null ? "" : " mask");
     } else if (call.op() instanceof Op.GlobalFilter) {
       return "global filter " + in.dim(1) + "x" + in.dim(2) + "x" + channels(call);
     } else if (call.op() instanceof Op.DepthwiseConv op && in.rank() == 4) {
       Window.Extent size = op.window().size();
-      return "depthwise " + size.height() + "x" + size.width() + " stride " + op.window().stride().height() + ", "
+      return "depthwise " + size.height() + "x" + size.width() + " stride " + op.window().stride().height() + " on "
           + in.dim(1) + "x" + in.dim(2) + "x" + channels(call)
           + (op.multiplier() == 1 ? "" : " times " + op.multiplier())
-          + (op.bias() == null ? "" : ", bias")
-          + (op.activation() == Activation.IDENTITY ? "" : ", " + op.activation().name().toLowerCase(Locale.ROOT));
+          + (op.bias() == null ? "" : " bias")
+          + (op.activation() == Activation.IDENTITY ? "" : " " + op.activation().name().toLowerCase(Locale.ROOT));
     }
     return null;
   }
