@@ -55,7 +55,7 @@ final class CheckCommand implements Callable<Integer> {
     add("isa", "instruction set, in use", CpuBackend.isa(), "");
     add("threads", "threads", threads, "");
     add("kernels", "kernels", CpuBackend.kernels(), "");
-    add("native_library", "native library in", CpuBackend.libraryFolder(), "");
+    add("native_library", "native library in", CpuBackend.nativeFolder(), "");
     addPeak("fma_1_thread", "FMA peak, 1 thread", 1, Precision.FP32);
     addPeak("bf16_fma_1_thread", "bf16 FMA peak, 1 thread", 1, Precision.BF16);
     addPeak("bf16_fma_all_threads", "bf16 FMA peak, all threads", threads, Precision.BF16);

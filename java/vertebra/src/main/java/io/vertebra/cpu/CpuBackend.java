@@ -115,7 +115,7 @@ public final class CpuBackend implements Backend {
   }
 
   /** The folder that the native library was loaded from. */
-  public static Path libraryFolder() {
+  public static Path nativeFolder() {
     NativeRuntime.require();
     return NativeLibrary.folder().orElseThrow();
   }
