@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.backbone.Families;
+import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.demo.Digits;
 import io.vertebra.image.Image;
@@ -12,6 +13,7 @@ import io.vertebra.program.DType;
 import io.vertebra.program.Shape;
 import io.vertebra.weights.FormulaWeights;
 import io.vertebra.weights.Parameter;
+import io.vertebra.weights.MemorySource;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.util.LinkedHashMap;
@@ -24,40 +26,15 @@ import org.junit.jupiter.api.Test;
 class ModelTest {
   private static final String TINY = "swin_tiny_patch4_window7_224";
 
-  /** A checkpoint held in memory, by default with formula values. */
-  private static final class Checkpoint implements ParameterSource {
-    private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+  /** A model's parameters, under other names, with formula values. */
+  private static MemorySource checkpoint(String variant, UnaryOperator<String> naming) {
+    Map<String, Shape> shapes = new LinkedHashMap<>();
+    ModelStatistics.of(Families.named(variant).architecture()).parameters().forEach((name, shape) -> shapes.put(naming.apply(name), shape));
+    return MemorySource.formula(shapes);
+  }
 
-    static Checkpoint of(String variant, UnaryOperator<String> naming) {
-      Checkpoint checkpoint = new Checkpoint();
-      io.vertebra.backbone.ModelStatistics.of(Families.named(variant).architecture()).parameters()
-          .forEach((name, shape) -> checkpoint.put(naming.apply(name), shape));
-      return checkpoint;
-    }
-
-    void put(String name, Shape shape) {
-      parameters.put(name, new FormulaWeights().find(name, shape));
-    }
-
-    @Override
-    public String describe() {
-      return "memory";
-    }
-
-    @Override
-    public Parameter find(String name, Shape expected) {
-      return parameters.get(name);
-    }
-
-    @Override
-    public Set<String> names() {
-      return parameters.keySet();
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-      return Map.of();
-    }
+  private static void put(MemorySource checkpoint, String name, Shape shape) {
+    checkpoint.parameters().put(name, new FormulaWeights().find(name, shape));
   }
 
   private static Model build(ParameterSource source) {
@@ -66,16 +43,16 @@ class ModelTest {
 
   @Test
   void variantAndClassesAreReadFromTheParameters() {
-    try (Model model = build(Checkpoint.of(TINY, name -> name))) {
+    try (Model model = build(checkpoint(TINY, name -> name))) {
       assertThat(model.name()).isEqualTo(TINY);
       assertThat(model.labels()).hasSize(1000);
       assertThat(model.labels().get(0)).startsWith("tench");
       assertThat(model.embeddingWidth()).isEqualTo(768);
       assertThat(model.preprocessing()).isEqualTo(Preprocessing.official(224));
     }
-    Checkpoint tenClasses = Checkpoint.of(TINY, name -> name);
-    tenClasses.put("head.weight", Shape.of(10, 768));
-    tenClasses.put("head.bias", Shape.of(10));
+    MemorySource tenClasses = checkpoint(TINY, name -> name);
+    put(tenClasses, "head.weight", Shape.of(10, 768));
+    put(tenClasses, "head.bias", Shape.of(10));
     try (Model model = Model.builder(TINY).weights(tenClasses).build()) {
       assertThat(model.labels()).hasSize(10).endsWith("9");
     }
@@ -83,7 +60,7 @@ class ModelTest {
 
   @Test
   void timmNamesLoadAndBringTimmsRules() {
-    Checkpoint timm = Checkpoint.of(TINY, io.vertebra.backbone.swin.SwinCheckpoint::timmName);
+    MemorySource timm = checkpoint(TINY, io.vertebra.backbone.swin.SwinCheckpoint::timmName);
     try (Model model = build(timm)) {
       assertThat(((SwinConfig) model.architecture()).behaviour()).isEqualTo(SwinConfig.Behaviour.TIMM);
       assertThat(model.preprocessing()).isEqualTo(Preprocessing.timm(224, 0.9));
@@ -92,11 +69,11 @@ class ModelTest {
 
   @Test
   void aDenseCheckpointGivesFeaturesOnly() {
-    Checkpoint dense = Checkpoint.of(TINY, name -> name);
-    dense.parameters.keySet().removeIf(name -> name.startsWith("norm.") || name.startsWith("head."));
+    MemorySource dense = checkpoint(TINY, name -> name);
+    dense.parameters().keySet().removeIf(name -> name.startsWith("norm.") || name.startsWith("head."));
     for (int i = 0; i < 4; i++) {
-      dense.put("norm" + i + ".weight", Shape.of(96 << i));
-      dense.put("norm" + i + ".bias", Shape.of(96 << i));
+      put(dense, "norm" + i + ".weight", Shape.of(96 << i));
+      put(dense, "norm" + i + ".bias", Shape.of(96 << i));
     }
     try (Model model = build(dense); Session session = model.newSession()) {
       Shape shape = Shape.of(1, 3, 60, 70);
@@ -108,8 +85,8 @@ class ModelTest {
 
   @Test
   void prefixesAndForeignPartsAreSetAside() {
-    Checkpoint wrapped = Checkpoint.of(TINY, name -> "module.backbone." + name);
-    wrapped.put("module.neck.conv.weight", Shape.of(8, 8, 3, 3));
+    MemorySource wrapped = checkpoint(TINY, name -> "module.backbone." + name);
+    put(wrapped, "module.neck.conv.weight", Shape.of(8, 8, 3, 3));
     try (Model model = build(wrapped)) {
       assertThat(model.name()).isEqualTo(TINY);
     }
@@ -117,8 +94,8 @@ class ModelTest {
 
   @Test
   void withoutAHeadThereAreEmbeddingsButNoClasses() {
-    Checkpoint headless = Checkpoint.of(TINY, name -> name);
-    headless.parameters.keySet().removeIf(name -> name.startsWith("head."));
+    MemorySource headless = checkpoint(TINY, name -> name);
+    headless.parameters().keySet().removeIf(name -> name.startsWith("head."));
     Image image = Digits.sample(Digits.sampleNames().get(0));
     try (Model model = build(headless); Session session = model.newSession()) {
       assertThat(session.embed(image)).hasSize(768).isEqualTo(session.logitsAll(List.of(image)));
@@ -128,11 +105,11 @@ class ModelTest {
 
   @Test
   void everyParameterThatDoesNotFitIsListed() {
-    Checkpoint wrong = Checkpoint.of(TINY, name -> name);
-    wrong.parameters.remove("layers.2.blocks.3.mlp.fc1.bias");
-    wrong.put("norm.weight", Shape.of(767));
-    wrong.put("extra.weight", Shape.of(1));
-    wrong.put("layers.0.blocks.1.attn_mask", Shape.of(64, 49, 49));
+    MemorySource wrong = checkpoint(TINY, name -> name);
+    wrong.parameters().remove("layers.2.blocks.3.mlp.fc1.bias");
+    put(wrong, "norm.weight", Shape.of(767));
+    put(wrong, "extra.weight", Shape.of(1));
+    put(wrong, "layers.0.blocks.1.attn_mask", Shape.of(64, 49, 49));
     assertThatThrownBy(() -> build(wrong)).isInstanceOf(WeightsException.class).hasMessageContaining("missing (1): layers.2.blocks.3.mlp.fc1.bias")
         .hasMessageContaining("unexpected (1): extra.weight").hasMessageContaining("norm.weight").hasMessageContaining("[768]");
   }
@@ -142,11 +119,11 @@ class ModelTest {
     for (String name : new String[] {"layers.1.blocks.0.attn.qkv.weight", "layers.1.blocks.0.norm1.bias"}) {
       for (float bad : new float[] {Float.NaN, Float.NEGATIVE_INFINITY}) {
         for (Device device : Device.values()) {
-          Checkpoint damaged = Checkpoint.of(TINY, own -> own);
+          MemorySource damaged = checkpoint(TINY, own -> own);
           Parameter parameter = damaged.find(name, null);
           float[] values = parameter.toFloats();
           values[values.length - 1] = bad;
-          damaged.parameters.put(name, Parameter.of(name, parameter.shape(), values));
+          damaged.parameters().put(name, Parameter.of(name, parameter.shape(), values));
           assertThatThrownBy(() -> Model.builder().weights(damaged).device(device).build()).isInstanceOf(WeightsException.class).hasMessageContaining(name);
         }
       }
@@ -160,14 +137,14 @@ class ModelTest {
     assertThatThrownBy(() -> Model.builder(TINY).weights(new FormulaWeights()).threads(-1).build()).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> Model.builder(TINY).weights(new FormulaWeights()).device(Device.REFERENCE).precision(Precision.BF16).build())
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("reference").hasMessageContaining("bf16");
-    Checkpoint other = new Checkpoint();
-    other.put("conv1.weight", Shape.of(64, 3, 7, 7));
+    MemorySource other = MemorySource.formula(Map.of());
+    put(other, "conv1.weight", Shape.of(64, 3, 7, 7));
     assertThatThrownBy(() -> build(other)).isInstanceOf(WeightsException.class).hasMessageContaining("no known family");
-    Checkpoint flat = Checkpoint.of(TINY, name -> name);
-    flat.parameters.put("patch_embed.proj.weight", Parameter.of("patch_embed.proj.weight", Shape.of(4), new float[4]));
+    MemorySource flat = checkpoint(TINY, name -> name);
+    flat.parameters().put("patch_embed.proj.weight", Parameter.of("patch_embed.proj.weight", Shape.of(4), new float[4]));
     assertThatThrownBy(() -> build(flat)).isInstanceOf(WeightsException.class).hasMessageContaining("patch_embed.proj.weight");
-    Checkpoint integers = Checkpoint.of(TINY, name -> name);
-    integers.parameters.put("norm.bias", new Parameter("norm.bias", Shape.of(768), DType.I32, () -> null));
+    MemorySource integers = checkpoint(TINY, name -> name);
+    integers.parameters().put("norm.bias", new Parameter("norm.bias", Shape.of(768), DType.I32, () -> null));
     assertThatThrownBy(() -> build(integers)).isInstanceOf(WeightsException.class).hasMessageContaining("norm.bias");
   }
 }

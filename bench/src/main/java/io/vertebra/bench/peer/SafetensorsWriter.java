@@ -2,7 +2,6 @@ package io.vertebra.bench.peer;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
-import io.vertebra.program.Shape;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
@@ -16,43 +15,21 @@ import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Set;
 
 /** Writes the parameters a model asks for as a safetensors file: eight bytes with the header's length, a JSON header, the data. */
 final class SafetensorsWriter {
   private SafetensorsWriter() {}
 
-  /** Passes on what it is asked for, and remembers it. */
-  private record Asked(ParameterSource source, Map<String, Parameter> parameters) implements ParameterSource {
-    @Override
-    public String describe() {
-      return source.describe();
-    }
-
-    @Override
-    public Parameter find(String name, Shape expected) {
-      return parameters.computeIfAbsent(name, absent -> source.find(name, expected));
-    }
-
-    @Override
-    public Set<String> names() {
-      return source.names();
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-      return source.metadata();
-    }
-  }
-
   static void write(Workload workload, Path file) throws IOException {
-    Asked asked = new Asked(workload.weights(), new LinkedHashMap<>());
-    workload.model().load(asked, new ReferenceBackend());
-    byte[] header = header(asked.parameters.values());
+    Map<String, Parameter> asked = new LinkedHashMap<>();
+    ParameterSource weights = workload.weights();
+    workload.model().load(weights.finding((name, expected) -> asked.computeIfAbsent(name, absent -> weights.find(name, expected))),
+        new ReferenceBackend());
+    byte[] header = header(asked.values());
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
       write(channel, ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(0, header.length));
       write(channel, ByteBuffer.wrap(header));
-      for (Parameter parameter : asked.parameters.values()) {
+      for (Parameter parameter : asked.values()) {
         write(channel, parameter.data());
       }
     }

@@ -23,6 +23,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -128,7 +129,7 @@ public final class GoldenFile {
 
   /** The model's parameters, by formula and by the reference's names. */
   public ParameterSource weights() {
-    return new Limited(new FormulaWeights(scale()));
+    return limited(new FormulaWeights(scale()));
   }
 
   /**
@@ -194,37 +195,14 @@ public final class GoldenFile {
   }
 
   /** Formula weights, but not without end, as a formula has. */
-  private static final class Limited implements ParameterSource {
-    private final ParameterSource formula;
-    private long elements;
-
-    Limited(ParameterSource formula) {
-      this.formula = formula;
-    }
-
-    @Override
-    public String describe() {
-      return formula.describe();
-    }
-
-    @Override
-    public Parameter find(String name, Shape expected) {
-      elements += expected.elements();
-      if (elements > MAX_PARAMETERS) {
+  private static ParameterSource limited(ParameterSource formula) {
+    AtomicLong elements = new AtomicLong();
+    return formula.finding((name, expected) -> {
+      if (elements.addAndGet(expected.elements()) > MAX_PARAMETERS) {
         throw new WeightsException("the golden file's model has more than the " + MAX_PARAMETERS + " parameters allowed");
       }
       return formula.find(name, expected);
-    }
-
-    @Override
-    public Set<String> names() {
-      return formula.names();
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-      return formula.metadata();
-    }
+    });
   }
 
   /** Names of the tensors compared, a digest's three parts being one. */

@@ -5,15 +5,11 @@ import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.backbone.swin.SwinConfig.Behaviour;
 import io.vertebra.program.Backend;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.Shape;
 import io.vertebra.weights.Json;
-import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Consumer;
 
 /** Swin Transformers. Official and timm tensors are tokens, channels last; the dense backbone's maps are channels first. */
@@ -35,34 +31,13 @@ record SwinGolden(SwinConfig config, boolean timmNames) implements GoldenModel {
 
   @Override
   public Consumer<Recorder> load(ParameterSource formula, Backend backend) {
-    return config.load(timmNames ? new Renamed(formula) : formula, backend)::forward;
+    // Formula weights under timm's names are asked for by the official ones.
+    ParameterSource named = timmNames ? formula.finding((name, expected) -> formula.find(SwinCheckpoint.timmName(name), expected)) : formula;
+    return config.load(named, backend)::forward;
   }
 
   @Override
   public boolean channelsFirst(String tensor) {
     return config.behaviour() == Behaviour.DENSE && (tensor.equals("patch_embed") || tensor.startsWith("out"));
-  }
-
-  /** Formula weights under timm's names, asked for by the official ones. */
-  private record Renamed(ParameterSource formula) implements ParameterSource {
-    @Override
-    public String describe() {
-      return formula.describe();
-    }
-
-    @Override
-    public Parameter find(String name, Shape expected) {
-      return formula.find(SwinCheckpoint.timmName(name), expected);
-    }
-
-    @Override
-    public Set<String> names() {
-      return formula.names();
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-      return formula.metadata();
-    }
   }
 }

@@ -5,6 +5,7 @@ import io.vertebra.program.Shape;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
 import java.util.stream.IntStream;
 
 /** Where a model's parameters come from: a checkpoint file, or a formula. Immutable and thread-safe. */
@@ -38,4 +39,32 @@ public interface ParameterSource {
 
   /** Free-form notes of a file. */
   Map<String, String> metadata();
+
+  /** This source with another way to {@link #find}; it must give what this one's names promise. */
+  default ParameterSource finding(BiFunction<String, Shape, Parameter> find) {
+    return new Finding(this, find);
+  }
+
+  /** What {@link ParameterSource#finding} makes. */
+  record Finding(ParameterSource source, BiFunction<String, Shape, Parameter> finder) implements ParameterSource {
+    @Override
+    public String describe() {
+      return source.describe();
+    }
+
+    @Override
+    public Parameter find(String name, Shape expected) {
+      return finder.apply(name, expected);
+    }
+
+    @Override
+    public Set<String> names() {
+      return source.names();
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+      return source.metadata();
+    }
+  }
 }

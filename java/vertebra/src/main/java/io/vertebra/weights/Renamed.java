@@ -2,6 +2,7 @@ package io.vertebra.weights;
 
 import io.vertebra.program.Shape;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
@@ -14,6 +15,16 @@ public final class Renamed implements ParameterSource {
 
   private Renamed(ParameterSource source) {
     this.source = source;
+  }
+
+  /**
+   * What training frameworks put before every name, such as {@code module.backbone.}; empty if nothing.
+   *
+   * @param known a parameter's name without it; of several that end so the shortest tells
+   */
+  public static String prefix(ParameterSource source, String known) {
+    return source.names().stream().filter(name -> name.equals(known) || name.endsWith("." + known))
+        .min(Comparator.comparingInt(String::length)).map(name -> name.substring(0, name.length() - known.length())).orElse("");
   }
 
   /**

@@ -9,9 +9,7 @@ import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Renamed;
 import io.vertebra.weights.WeightsException;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 
 /** Checkpoints of CoAtNets, all of them timm's: their parameter names, and what they tell about the model. */
@@ -27,47 +25,28 @@ final class CoAtNetCheckpoint {
    * convolutions in the rank that is asked for: a file may have them as matrices, or matrices as convolutions.
    */
   static ParameterSource normalise(ParameterSource source) {
-    String prefix = source.names().stream().filter(name -> name.equals(FIRST) || name.endsWith("." + FIRST))
-        .min(Comparator.comparingInt(String::length)).map(name -> name.substring(0, name.length() - FIRST.length())).orElse("");
-    return new Reshaped(Renamed.of(source, name -> name.startsWith(prefix) ? name.substring(prefix.length()) : null));
+    String prefix = Renamed.prefix(source, FIRST);
+    ParameterSource renamed = Renamed.of(source, name -> name.startsWith(prefix) ? name.substring(prefix.length()) : null);
+    return renamed.finding((name, expected) -> reshaped(name, renamed.find(name, expected), expected));
   }
 
-  /** Parameters in the shape that is asked for where only axes of length 1 at the end differ. */
-  private record Reshaped(ParameterSource source) implements ParameterSource {
-    @Override
-    public String describe() {
-      return source.describe();
-    }
+  /** A parameter in the shape that is asked for where only axes of length 1 at the end differ. */
+  private static Parameter reshaped(String name, Parameter parameter, Shape expected) {
+    boolean same = parameter == null || expected == null || parameter.shape().equals(expected)
+        || expected.rank() < 2 || !matrix(parameter.shape()).equals(matrix(expected));
+    return same ? parameter : new Parameter(name, expected, parameter.dtype(), parameter::data);
+  }
 
-    @Override
-    public Parameter find(String name, Shape expected) {
-      Parameter parameter = source.find(name, expected);
-      boolean same = parameter == null || expected == null || parameter.shape().equals(expected)
-          || expected.rank() < 2 || !matrix(parameter.shape()).equals(matrix(expected));
-      return same ? parameter : new Parameter(name, expected, parameter.dtype(), parameter::data);
+  /** The shape without axes of length 1 behind the second. */
+  private static List<Integer> matrix(Shape shape) {
+    List<Integer> dims = new ArrayList<>();
+    for (int axis = 0; axis < shape.rank(); axis++) {
+      dims.add(shape.dim(axis));
     }
-
-    /** The shape without axes of length 1 behind the second. */
-    private static List<Integer> matrix(Shape shape) {
-      List<Integer> dims = new ArrayList<>();
-      for (int axis = 0; axis < shape.rank(); axis++) {
-        dims.add(shape.dim(axis));
-      }
-      while (dims.size() > 2 && dims.get(dims.size() - 1) == 1) {
-        dims.remove(dims.size() - 1);
-      }
-      return dims;
+    while (dims.size() > 2 && dims.get(dims.size() - 1) == 1) {
+      dims.remove(dims.size() - 1);
     }
-
-    @Override
-    public Set<String> names() {
-      return source.names();
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-      return source.metadata();
-    }
+    return dims;
   }
 
   /** Whether the parameters are a CoAtNet's. */

@@ -7,7 +7,6 @@ import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Renamed;
 import io.vertebra.weights.WeightsException;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -28,7 +27,7 @@ final class ConformerCheckpoint {
    * backbone.}), necks and detection heads, and with mmpretrain's names for layers turned back.
    */
   static ParameterSource officialNames(ParameterSource source) {
-    String prefix = prefix(source);
+    String prefix = Renamed.prefix(source, FIRST);
     String outer = prefix.endsWith("backbone.") ? prefix.substring(0, prefix.length() - "backbone.".length()) : prefix;
     String head = outer + "head.";
     return Renamed.of(source, name -> {
@@ -37,12 +36,6 @@ final class ConformerCheckpoint {
       }
       return name.startsWith(prefix) ? officialName(name.substring(prefix.length())) : null;
     });
-  }
-
-  private static String prefix(ParameterSource source) {
-    return source.names().stream().filter(name -> name.equals(FIRST) || name.endsWith("." + FIRST))
-        .min(Comparator.comparingInt(String::length))
-        .map(name -> name.substring(0, name.length() - FIRST.length())).orElse("");
   }
 
   private static String officialName(String name) {
@@ -64,7 +57,7 @@ final class ConformerCheckpoint {
       return config;
     }
     ParameterSource official = officialNames(source);
-    boolean padding = config.padding() || source.names().contains(prefix(source) + "trans_1.ln1.weight");
+    boolean padding = config.padding() || source.names().contains(Renamed.prefix(source, FIRST) + "trans_1.ln1.weight");
     if (!official.names().contains(TOKEN_CLASSIFIER)) {
       return config.with(Classifiers.NONE, 0, padding);
     }

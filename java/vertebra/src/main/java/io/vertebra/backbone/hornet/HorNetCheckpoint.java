@@ -12,11 +12,8 @@ import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Renamed;
 import io.vertebra.weights.WeightsException;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.IntStream;
 
 /** Checkpoints of HorNets: their parameter names, official or open-mmlab's, and what they tell about the model. */
@@ -31,17 +28,20 @@ final class HorNetCheckpoint {
    * loader does.
    */
   static ParameterSource official(ParameterSource source) {
-    String prefix = source.names().stream().filter(name -> name.equals(FIRST) || name.endsWith("." + FIRST))
-        .min(Comparator.comparingInt(String::length)).map(name -> name.substring(0, name.length() - FIRST.length())).orElse("");
+    String prefix = Renamed.prefix(source, FIRST);
     String outer = prefix.endsWith("backbone.") ? prefix.substring(0, prefix.length() - "backbone.".length()) : prefix;
     String head = outer + "head.fc.";
     boolean pretrained = source.names().contains(head + "weight");
-    return new Resized(Renamed.of(source, name -> {
+    ParameterSource renamed = Renamed.of(source, name -> {
       if (pretrained && name.startsWith(head)) {
         return "head." + name.substring(head.length());
       }
       return name.startsWith(prefix) ? officialName(name.substring(prefix.length()), pretrained) : null;
-    }));
+    });
+    return renamed.finding((name, expected) -> {
+      Parameter found = renamed.find(name, expected);
+      return found == null || expected == null || !name.endsWith("complex_weight") ? found : resized(found, expected);
+    });
   }
 
   /** mmpretrain's classifier has the final norm as that of the last stage. */
@@ -50,38 +50,15 @@ final class HorNetCheckpoint {
     return pretrained && official.startsWith("norm3.") ? "norm" + official.substring("norm3".length()) : official;
   }
 
-  private record Resized(ParameterSource source) implements ParameterSource {
-    @Override
-    public String describe() {
-      return source.describe();
-    }
-
-    @Override
-    public Parameter find(String name, Shape expected) {
-      Parameter found = source.find(name, expected);
-      return found == null || expected == null || !name.endsWith("complex_weight") ? found : resized(found, expected);
-    }
-
-    private static Parameter resized(Parameter filter, Shape expected) {
-      Shape shape = filter.shape();
-      boolean resizable = shape.rank() == 4 && expected.rank() == 4 && shape.dim(0) == expected.dim(0) && shape.dim(3) == 2
-          && filter.dtype().isFloat() && !shape.equals(expected);
-      return !resizable ? filter : new Parameter(filter.name(), expected, DType.F32, () -> {
-        Table stored = GlobalLocalFilter.spectrum(filter.toFloats(), new Size(shape.dim(1), shape.dim(2)));
-        Table table = TableResize.alignedBilinear(stored, expected.dim(1), expected.dim(2));
-        return Parameter.of(filter.name(), expected, GlobalLocalFilter.published(table)).data();
-      });
-    }
-
-    @Override
-    public Set<String> names() {
-      return source.names();
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-      return source.metadata();
-    }
+  private static Parameter resized(Parameter filter, Shape expected) {
+    Shape shape = filter.shape();
+    boolean resizable = shape.rank() == 4 && expected.rank() == 4 && shape.dim(0) == expected.dim(0) && shape.dim(3) == 2
+        && filter.dtype().isFloat() && !shape.equals(expected);
+    return !resizable ? filter : new Parameter(filter.name(), expected, DType.F32, () -> {
+      Table stored = GlobalLocalFilter.spectrum(filter.toFloats(), new Size(shape.dim(1), shape.dim(2)));
+      Table table = TableResize.alignedBilinear(stored, expected.dim(1), expected.dim(2));
+      return Parameter.of(filter.name(), expected, GlobalLocalFilter.published(table)).data();
+    });
   }
 
   /** Whether the parameters are a HorNet's. */
