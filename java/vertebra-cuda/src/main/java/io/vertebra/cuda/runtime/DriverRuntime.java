@@ -19,7 +19,6 @@ import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
-import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
 
 /**
@@ -35,7 +34,7 @@ public final class DriverRuntime implements GpuRuntime {
   private final int driver;
   private final CUcontext context = new CUcontext();
   private final CUmodule module = new CUmodule();
-  private final CUstream copies = new CUstream();
+  private final CUstream copies;
   private final Map<String, DriverKernel> kernels = new ConcurrentHashMap<>();
   private volatile boolean closed;
 
@@ -46,6 +45,10 @@ public final class DriverRuntime implements GpuRuntime {
    * @throws VertebraException if there is no such device, or if the driver or the GPU is too old for the kernels
    */
   public DriverRuntime(int ordinal) {
+    this(ordinal, FatBinary.load());
+  }
+
+  DriverRuntime(int ordinal, FatBinary binary) {
     initialise();
     int count = count();
     if (ordinal < 0 || ordinal >= count) {
@@ -60,16 +63,15 @@ public final class DriverRuntime implements GpuRuntime {
       throw new VertebraException("cuda:" + ordinal + ", " + name + ", has compute capability " + capability / 10 + "." + capability % 10
           + "; the kernels need 8.0 or later (Ampere and newer). Use the CPU instead");
     }
-    FatBinary kernels = FatBinary.load();
     CudaStatus.driver("opening " + name, () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device));
     try {
       current();
       String error = CudaStatus.driverError(
-          () -> JCudaDriver.cuModuleLoadDataEx(module, Pointer.to(kernels.contents()), 0, new int[0], Pointer.to(new int[0])));
+          () -> JCudaDriver.cuModuleLoadDataEx(module, Pointer.to(binary.contents()), 0, new int[0], Pointer.to(new int[0])));
       if (error != null) {
-        throw kernels.refused(name, capability, driver, error);
+        throw binary.refused(name, capability, driver, error);
       }
-      CudaStatus.driver("making a stream", () -> JCudaDriver.cuStreamCreate(copies, CUstream_flags.CU_STREAM_NON_BLOCKING));
+      copies = DriverStream.create(this);
     } catch (RuntimeException e) {
       JCudaDriver.cuDevicePrimaryCtxRelease(device);
       throw e;
