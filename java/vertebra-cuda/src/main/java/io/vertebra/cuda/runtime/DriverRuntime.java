@@ -97,6 +97,7 @@ public final class DriverRuntime implements GpuRuntime {
     if (initialised) {
       return;
     }
+    JCudaLibrary.extract("JCudaDriver");
     try {
       JCudaDriver.setExceptionsEnabled(true);
     } catch (LinkageError e) {
