@@ -89,7 +89,7 @@ public final class CpuBackend implements Backend {
   /** The folder that the native library was loaded from. */
   public static Path nativeFolder() {
     NativeRuntime.require();
-    return NativeLibrary.folder().orElseThrow();
+    return NativeConfig.LIBRARY.folder().orElseThrow();
   }
 
   /** Bytes of native memory that weights, programs and sessions of this process hold. */

@@ -1,5 +1,6 @@
 package io.vertebra.cpu;
 
+import io.vertebra.natives.NativeLibrary;
 import java.util.List;
 import org.bytedeco.javacpp.ClassProperties;
 import org.bytedeco.javacpp.LoadEnabled;
@@ -17,6 +18,8 @@ import org.bytedeco.javacpp.tools.InfoMapper;
     value = @Platform(value = "linux-x86_64", include = "vertebra.h", library = "jnivertebra"),
     target = "io.vertebra.cpu", global = "io.vertebra.cpu.Native")
 public class NativeConfig implements InfoMapper, LoadEnabled {
+  static final NativeLibrary LIBRARY = new NativeLibrary("vertebra", "libjnivertebra.so", NativeConfig.class);
+
   /** Operations whose argument structs bear their names. */
   private static final String[] OPERATIONS = {"gemm", "layer_norm", "window_attention", "mean_pool", "softmax", "sum", "affine",
     "depthwise_conv", "global_filter", "window_pool", "shrink_tokens", "recover_tokens", "score_tokens",
@@ -46,6 +49,6 @@ public class NativeConfig implements InfoMapper, LoadEnabled {
   /** Called by JavaCPP's loader before it looks for the library: tells it where that is. */
   @Override
   public void init(ClassProperties properties) {
-    NativeLibrary.folder().ifPresent(folder -> properties.addAll("platform.linkpath", List.of(folder.toString())));
+    LIBRARY.folder().ifPresent(folder -> properties.addAll("platform.linkpath", List.of(folder.toString())));
   }
 }

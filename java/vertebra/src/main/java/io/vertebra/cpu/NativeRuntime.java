@@ -46,14 +46,7 @@ final class NativeRuntime {
         default -> new VertebraException("the native library failed to initialise");
       };
     } catch (LinkageError e) {
-      Throwable root = e;
-      while (root.getCause() != null && !(root instanceof VertebraException)) {
-        root = root.getCause();
-      }
-      return root instanceof VertebraException known ? known
-          : new VertebraException("the native library " + NativeLibrary.FILE + " cannot be loaded: " + root.getMessage()
-              + ". Put vertebra-<version>-linux-x86_64.jar on the class path, or name the library's folder with"
-              + " -Dvertebra.native=FOLDER (needs glibc)", e);
+      return NativeConfig.LIBRARY.failure(e);
     }
   }
 }

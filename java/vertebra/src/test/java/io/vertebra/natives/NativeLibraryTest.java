@@ -1,7 +1,8 @@
-package io.vertebra.cpu;
+package io.vertebra.natives;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.vertebra.cpu.CpuBackend;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -21,6 +22,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class NativeLibraryTest {
+  private static final String FILE = "libsomething.so";
+
+  private final NativeLibrary something = new NativeLibrary("something", FILE, NativeLibraryTest.class);
+
   @TempDir Path cache;
 
   @Test
@@ -28,18 +33,18 @@ class NativeLibraryTest {
     byte[] library = new byte[1 << 20];
     new Random(1).nextBytes(library);
     ExecutorService threads = Executors.newFixedThreadPool(8);
-    Callable<Path> extraction = () -> NativeLibrary.extract(packaged("first", library), cache);
+    Callable<Path> extraction = () -> something.extract(packaged("first", library), cache);
     List<Future<Path>> results = threads.invokeAll(java.util.Collections.nCopies(64, extraction));
     threads.shutdown();
     Path folder = results.get(0).get();
     for (Future<Path> result : results) {
       assertThat(result.get()).isEqualTo(folder);
     }
-    assertThat(folder.resolve(NativeLibrary.FILE)).hasBinaryContent(library);
+    assertThat(folder.resolve(FILE)).hasBinaryContent(library);
     try (Stream<Path> files = Files.list(folder)) {
       assertThat(files).as("no temporary files left").hasSize(1);
     }
-    assertThat(NativeLibrary.extract(packaged("second", library), cache)).isNotEqualTo(folder);
+    assertThat(something.extract(packaged("second", library), cache)).isNotEqualTo(folder);
   }
 
   private static NativeLibrary.Packaged packaged(String digest, byte[] library) {
@@ -49,9 +54,9 @@ class NativeLibraryTest {
   @Test
   void aCopyCutShortIsReplaced() throws IOException {
     byte[] library = {1, 2, 3, 4};
-    Path file = NativeLibrary.extract(packaged("short", library), cache).resolve(NativeLibrary.FILE);
+    Path file = something.extract(packaged("short", library), cache).resolve(FILE);
     Files.write(file, new byte[] {1, 2});
-    NativeLibrary.extract(packaged("short", library), cache);
+    something.extract(packaged("short", library), cache);
     assertThat(file).hasBinaryContent(library);
   }
 
