@@ -9,5 +9,9 @@ public enum Precision {
    * activations, residuals and softmax stay in single precision, and so do sums of fewer than 32 products, such as those of a first 3x3 convolution. Logits agree with the published implementations to a relative 2e-2. Fast with
    * AVX-512 BF16 or AMX (levels {@code avx512_bf16} and {@code amx}); elsewhere correct, but slower than {@link #FP32}.
    */
-  BF16
+  BF16,
+  /** On a CUDA device alone: activations and weights are stored in fp16 (11 bits of precision, up to 65504), arithmetic is in single precision. */
+  FP16,
+  /** On a CUDA device alone: {@link #FP32} whose large matrix products round their operands to TF32 (11 bits of precision). */
+  TF32
 }
