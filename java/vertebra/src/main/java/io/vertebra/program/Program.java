@@ -115,7 +115,8 @@ public abstract class Program implements AutoCloseable {
   /** Bytes of memory the program holds besides the weights. */
   public abstract long workspaceBytes();
 
-  private void requireOpen() {
+  /** @throws IllegalStateException if the program is closed */
+  protected final void requireOpen() {
     if (closed) {
       throw new IllegalStateException("the program is closed");
     }
