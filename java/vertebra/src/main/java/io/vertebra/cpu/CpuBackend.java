@@ -16,7 +16,6 @@ import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import org.bytedeco.javacpp.BytePointer;
 
@@ -39,12 +38,15 @@ public final class CpuBackend implements Backend {
 
   /**
    * @param threads threads of one operation, the caller's included, up to 4096; 0: as many as CPUs this process may use
-   * @param precision arithmetic of matrix products
+   * @param precision {@link Precision#FP32} or {@link Precision#BF16}
    * @throws VertebraException if the native library does not load or VERTEBRA_ISA asks for what is not there
    */
   public CpuBackend(int threads, Precision precision) {
     if (threads < 0 || threads > MAX_THREADS) {
       throw new IllegalArgumentException("threads must be 1 to " + MAX_THREADS + ", or 0 for all: " + threads);
+    }
+    if (precision != Precision.FP32 && precision != Precision.BF16) {
+      throw new IllegalArgumentException("the CPU computes in fp32 and bf16; " + precision + " needs device cuda");
     }
     NativeRuntime.require();
     this.threads = threads == 0 ? Native.vtb_cpu_limit() : threads;
@@ -116,7 +118,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public String describe() {
-    return "cpu, " + isa() + ", " + precision.name().toLowerCase(Locale.ROOT) + ", " + threads + (threads == 1 ? " thread" : " threads");
+    return "cpu, " + isa() + ", " + precision + ", " + threads + (threads == 1 ? " thread" : " threads");
   }
 
   /** The {@code vtb_dtype} of products. */

@@ -1,0 +1,70 @@
+package io.vertebra.cuda.runtime;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import jcuda.Pointer;
+import jcuda.cudaDataType;
+import jcuda.driver.CUstream;
+import jcuda.jcublas.JCublas2;
+import jcuda.jcublas.cublasComputeType;
+import jcuda.jcublas.cublasGemmAlgo;
+import jcuda.jcublas.cublasHandle;
+import jcuda.jcublas.cublasMath;
+import jcuda.jcublas.cublasOperation;
+import jcuda.runtime.cudaStream_t;
+
+/** cuBLAS for one stream. Its workspace is given once, so that captured products find it whenever their graph runs. */
+final class Cublas implements AutoCloseable {
+  /** What cuBLAS itself takes from sm_90 on; before, it takes 4 MiB. */
+  private static final long WORKSPACE_BYTES = 32 << 20;
+
+  private final DriverRuntime runtime;
+  private final cublasHandle handle = new cublasHandle();
+  private final long workspace;
+  private final FloatBuffer scalars = ByteBuffer.allocateDirect(2 * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer();
+  private final Pointer alpha = Pointer.to(scalars);
+  private final Pointer beta = alpha.withByteOffset(Float.BYTES);
+
+  /** Not while the stream captures. */
+  Cublas(DriverRuntime runtime, CUstream stream) {
+    CublasLibrary.load();
+    this.runtime = runtime;
+    scalars.put(0, 1f);
+    JCublas2.setExceptionsEnabled(true);
+    CudaStatus.cublas(() -> "starting cuBLAS", () -> JCublas2.cublasCreate(handle));
+    workspace = runtime.allocate(WORKSPACE_BYTES);
+    CudaStatus.cublas(() -> "giving cuBLAS its stream", () -> JCublas2.cublasSetStream(handle, new cudaStream_t(stream)));
+    CudaStatus.cublas(() -> "giving cuBLAS its workspace",
+        () -> JCublas2.cublasSetWorkspace(handle, new DeviceAddress(workspace), WORKSPACE_BYTES));
+    // Parts of a sum that are added up in fp16 would be less exact than one sum in fp32.
+    CudaStatus.cublas(() -> "setting cuBLAS up",
+        () -> JCublas2.cublasSetMathMode(handle, cublasMath.CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
+  }
+
+  // cublasGemmEx of JCublas takes the compute type for a cudaDataType of old; cublasGemmEx_new is cublasGemmEx as it is in C.
+  void multiply(GpuProduct product) {
+    scalars.put(1, product.beta());
+    int type = switch (product.type()) {
+      case F32 -> cudaDataType.CUDA_R_32F;
+      case F16 -> cudaDataType.CUDA_R_16F;
+      case BF16 -> cudaDataType.CUDA_R_16BF;
+    };
+    int compute = product.tf32() && product.type() == GpuType.F32 ? cublasComputeType.CUBLAS_COMPUTE_32F_FAST_TF32
+        : cublasComputeType.CUBLAS_COMPUTE_32F;
+    CudaStatus.cublas(() -> "multiplying by cuBLAS: " + product,
+        () -> JCublas2.cublasGemmEx_new(handle, operation(product.transposeA()), operation(product.transposeB()), product.m(), product.n(),
+            product.k(), alpha, new DeviceAddress(product.a()), type, product.lda(), new DeviceAddress(product.b()), type, product.ldb(), beta,
+            new DeviceAddress(product.c()), type, product.ldc(), compute, cublasGemmAlgo.CUBLAS_GEMM_DEFAULT));
+  }
+
+  private static int operation(boolean transpose) {
+    return transpose ? cublasOperation.CUBLAS_OP_T : cublasOperation.CUBLAS_OP_N;
+  }
+
+  @Override
+  public void close() {
+    CudaStatus.cublas(() -> "closing cuBLAS", () -> JCublas2.cublasDestroy(handle));
+    runtime.free(workspace);
+  }
+}
