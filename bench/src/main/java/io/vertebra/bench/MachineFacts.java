@@ -40,6 +40,6 @@ public record MachineFacts(String cpu, String isa, int threads, Precision precis
   @Override
   public String toString() {
     return String.format(Locale.ROOT, "%s, %s, %d %s, %s FMA peak %.0f GFLOP/s", cpu, isa, threads,
-        threads == 1 ? "thread" : "threads", precision.name().toLowerCase(Locale.ROOT), peakFlops / 1e9);
+        threads == 1 ? "thread" : "threads", precision, peakFlops / 1e9);
   }
 }

@@ -126,6 +126,6 @@ public final class PeerTable implements Callable<Integer> {
   }
 
   private String precisionOf(String engine) {
-    return (engine.equals("vertebra") ? precision : Precision.FP32).name().toLowerCase(Locale.ROOT);
+    return (engine.equals("vertebra") ? precision : Precision.FP32).toString();
   }
 }

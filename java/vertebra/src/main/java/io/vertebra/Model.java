@@ -107,7 +107,7 @@ public final class Model implements AutoCloseable {
       return this;
     }
 
-    /** Threads of one operation, the caller's included; 0 (the default): as many as CPUs the process may use. */
+    /** Threads of one operation on the CPU, the caller's included; 0 (the default): as many as CPUs the process may use. */
     public Builder threads(int count) {
       threads = count;
       return this;
@@ -118,7 +118,7 @@ public final class Model implements AutoCloseable {
       return this;
     }
 
-    /** Arithmetic of matrix products; the default is {@link Precision#FP32}, the only one of {@link Device#REFERENCE}. */
+    /** Arithmetic; the default is {@link Precision#FP32}, the only one of {@link Device#REFERENCE}. */
     public Builder precision(Precision arithmetic) {
       precision = Objects.requireNonNull(arithmetic, "precision");
       return this;

@@ -1,13 +1,30 @@
 package io.vertebra;
 
-/** Arithmetic of a model's matrix products. */
+import java.util.Locale;
+
+/** Arithmetic of a model. The CPU computes in {@link #FP32} and {@link #BF16}, the reference in double precision alone, CUDA in all. */
 public enum Precision {
   /** Single precision throughout; agrees with the published implementations to a relative 1e-4. */
   FP32,
+  /** CUDA: as {@link #FP32}, but tensor cores may round the inputs of products to TF32 (11 bits of precision, fp32's range). */
+  TF32,
   /**
-   * Weights and the inputs of products are rounded to bf16 (8 bits of precision), and the products summed in single precision; normalisation,
-   * activations, residuals and softmax stay in single precision, and so do sums of fewer than 32 products, such as those of a first 3x3 convolution. Logits agree with the published implementations to a relative 2e-2. Fast with
-   * AVX-512 BF16 or AMX (levels {@code avx512_bf16} and {@code amx}); elsewhere correct, but slower than {@link #FP32}.
+   * CUDA: weights of products, and activations wherever they are stored, are fp16 (11 bits of precision, up to 65504); products are summed, and everything
+   * else is computed, in single precision.
    */
-  BF16
+  FP16,
+  /**
+   * Weights and the inputs of products are rounded to bf16 (8 bits of precision), and the products summed in single precision.
+   *
+   * <p>On the CPU normalisation, activations, residuals and softmax stay in single precision, and so do sums of fewer than 32 products, such as those of a
+   * first 3x3 convolution. Logits agree with the published implementations to a relative 2e-2. Fast with AVX-512 BF16 or AMX (levels {@code avx512_bf16}
+   * and {@code amx}); elsewhere correct, but slower than {@link #FP32}. With CUDA activations are bf16 wherever they are stored.
+   */
+  BF16;
+
+  /** As people and the command line write it: {@code fp32}. */
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
+  }
 }

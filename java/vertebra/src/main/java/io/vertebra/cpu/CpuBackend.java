@@ -9,18 +9,14 @@ import io.vertebra.program.DType;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
 import io.vertebra.program.Shape;
+import io.vertebra.program.WeightStore;
+import io.vertebra.program.WeightStore.Form;
 import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
-import java.lang.ref.Cleaner;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.util.Collections;
-import java.util.IdentityHashMap;
-import java.util.Locale;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.LongFunction;
 import org.bytedeco.javacpp.BytePointer;
 
 /** This machine's CPU: the native kernels, on a thread pool of their own that all programs share. */
@@ -30,37 +26,10 @@ public final class CpuBackend implements Backend {
   /** Bytes that a bandwidth measurement may copy at a time. */
   private static final long MAX_COPY = 1L << 40;
 
-  /** Weights that may be garbage for all this knows; beyond that the collector is asked to look. */
-  private static final long MIN_COLLECTED = 1L << 29;
-  private static final Cleaner CLEANER = Cleaner.create();
-
-  private final Set<NativeMemory> weights = Collections.newSetFromMap(new IdentityHashMap<>());
-  private long weightBytes;
-  private long collectAt = MIN_COLLECTED;
   private final int threads;
   private final Precision precision;
   private final long pool;
-  private int users;
-  private boolean closed;
-  private boolean freed;
-
-  /**
-   * Weights as the kernels read them. Their memory is freed when the backend closes, or before that once nothing refers
-   * to this object; what holds the address holds the recording, and so this.
-   *
-   * @param shape what they were given as
-   */
-  private record CpuWeights(CpuBackend owner, Form form, Shape shape, NativeMemory memory) implements Weights {}
-
-  private enum Form {
-    VALUES("values"), MATRIX("a packed matrix"), CONVOLUTION("a packed convolution");
-
-    private final String label;
-
-    Form(String label) {
-      this.label = label;
-    }
-  }
+  private final WeightStore store;
 
   /** In single precision. */
   public CpuBackend(int threads) {
@@ -69,12 +38,15 @@ public final class CpuBackend implements Backend {
 
   /**
    * @param threads threads of one operation, the caller's included, up to 4096; 0: as many as CPUs this process may use
-   * @param precision arithmetic of matrix products
+   * @param precision {@link Precision#FP32} or {@link Precision#BF16}
    * @throws VertebraException if the native library does not load or VERTEBRA_ISA asks for what is not there
    */
   public CpuBackend(int threads, Precision precision) {
     if (threads < 0 || threads > MAX_THREADS) {
       throw new IllegalArgumentException("threads must be 1 to " + MAX_THREADS + ", or 0 for all: " + threads);
+    }
+    if (precision != Precision.FP32 && precision != Precision.BF16) {
+      throw new IllegalArgumentException("the CPU computes in fp32 and bf16; " + precision + " needs device cuda");
     }
     NativeRuntime.require();
     this.threads = threads == 0 ? Native.vtb_cpu_limit() : threads;
@@ -83,6 +55,8 @@ public final class CpuBackend implements Backend {
     if (pool == 0) {
       throw new VertebraException("the system refused to start " + this.threads + " threads; ask for fewer");
     }
+    long started = pool;
+    this.store = new WeightStore("CPU", () -> Native.vtb_pool_destroy(started));
   }
 
   /** Starts loading the native library in the background, for a caller with other things to do before it needs a backend. */
@@ -131,7 +105,7 @@ public final class CpuBackend implements Backend {
 
   /** FLOP/s that multiply-adds in registers reach on all threads together, in this backend's precision; where bf16 is emulated, in fp32. */
   public double measureFma(double seconds) {
-    return using(handle -> Native.vtb_measure_fma(handle, arithmetic(), seconds));
+    return store.using(() -> Native.vtb_measure_fma(pool, arithmetic(), seconds));
   }
 
   /** Bytes per second, read and written, when every thread copies blocks of {@code bytes}. */
@@ -139,12 +113,12 @@ public final class CpuBackend implements Backend {
     if (bytes < 1 || bytes > MAX_COPY / threads) {
       throw new IllegalArgumentException("blocks must have 1 to " + MAX_COPY / threads + " bytes: " + bytes);
     }
-    return using(handle -> Native.vtb_measure_copy(handle, bytes, seconds));
+    return store.using(() -> Native.vtb_measure_copy(pool, bytes, seconds));
   }
 
   @Override
   public String describe() {
-    return "cpu, " + isa() + ", " + precision.name().toLowerCase(Locale.ROOT) + ", " + threads + (threads == 1 ? " thread" : " threads");
+    return "cpu, " + isa() + ", " + precision + ", " + threads + (threads == 1 ? " thread" : " threads");
   }
 
   /** The {@code vtb_dtype} of products. */
@@ -155,15 +129,14 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packMatrix(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return using(handle -> keep(Form.MATRIX, matrix.shape(), packed(handle, matrix)));
+    return store.pack(Form.MATRIX, matrix.shape(), () -> packed(matrix));
   }
 
   /** In fp32 the taps are transformed; in bf16, where rounding transformed operands would cost accuracy, it stays a product over gathered rows. */
   @Override
   public Weights packConvolution(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return using(handle -> keep(Form.CONVOLUTION, matrix.shape(),
-        packed(handle, transformsConvolutions() ? Winograd.transformed(matrix) : matrix)));
+    return store.pack(Form.CONVOLUTION, matrix.shape(), () -> packed(transformsConvolutions() ? Winograd.transformed(matrix) : matrix));
   }
 
   /** Whether convolutions are packed for {@code vtb_winograd_conv} and not for {@code vtb_gemm}. */
@@ -171,7 +144,7 @@ public final class CpuBackend implements Backend {
     return precision == Precision.FP32;
   }
 
-  private NativeMemory packed(long handle, Parameter matrix) {
+  private NativeMemory packed(Parameter matrix) {
     int out = matrix.shape().dim(0);
     int in = matrix.shape().dim(1);
     // fp32 and the 16-bit types are packed from what lies in the file; anything else goes through fp32 first.
@@ -185,7 +158,7 @@ public final class CpuBackend implements Backend {
     ByteBuffer data = source.data();
     NativeMemory packed = new NativeMemory(Native.vtb_gemm_packed_bytes(arithmetic(), out, in));
     try (BytePointer bytes = new BytePointer(data)) {
-      if (Native.vtb_gemm_pack(handle, bytes.address(), dtype, arithmetic(), out, in, packed.address()) != Native.VTB_OK) {
+      if (Native.vtb_gemm_pack(pool, bytes.address(), dtype, arithmetic(), out, in, packed.address()) != Native.VTB_OK) {
         throw new WeightsException(matrix.name() + " holds values that are NaN, infinite or too large; the checkpoint is damaged");
       }
       return packed;
@@ -198,111 +171,46 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packValues(Shape shape, float[] values) {
     Backend.requireSize(shape, values);
-    return using(handle -> keep(Form.VALUES, shape, NativeMemory.of(values)));
+    return store.pack(Form.VALUES, shape, () -> NativeMemory.of(values));
   }
 
   @Override
   public Program compile(Recording recording) {
-    return acquired(handle -> new CpuProgram(recording, this, handle));
+    return store.acquired(() -> new CpuProgram(recording, this, pool));
   }
 
   @Override
   public Preprocessor preprocessor(Preprocessing recipe) {
-    return acquired(handle -> new CpuPreprocessor(recipe, this, handle));
+    return store.acquired(() -> new CpuPreprocessor(recipe, this, pool));
   }
 
   /** Address of a packed matrix. */
   long matrix(Weights weights) {
-    return address(weights, Form.MATRIX);
+    return store.address(weights, Form.MATRIX);
   }
 
   /** Address of a packed convolution. */
   long convolution(Weights weights) {
-    return address(weights, Form.CONVOLUTION);
+    return store.address(weights, Form.CONVOLUTION);
   }
 
   /** Address of values as they are; 0 for null. */
   long values(Weights weights) {
-    return weights == null ? 0 : address(weights, Form.VALUES);
-  }
-
-  private long address(Weights weights, Form form) {
-    if (!(weights instanceof CpuWeights own) || own.owner != this) {
-      throw new IllegalArgumentException("weights " + weights.shape() + " were packed by another backend");
-    }
-    if (own.form != form) {
-      throw new IllegalArgumentException("weights " + weights.shape() + " are " + own.form.label + ", not " + form.label);
-    }
-    return own.memory.address();
+    return weights == null ? 0 : store.address(weights, Form.VALUES);
   }
 
   /** The native pool's handle, valid until this is closed. */
-  public synchronized long pool() {
-    if (closed) {
-      throw new IllegalStateException("the CPU backend is closed");
-    }
+  public long pool() {
+    store.requireOpen();
     return pool;
   }
 
-  /** Makes something that keeps pool and weights alive until it calls {@link #release}. */
-  private <T> T acquired(LongFunction<T> maker) {
-    synchronized (this) {
-      pool();
-      users++;
-    }
-    try {
-      return maker.apply(pool);
-    } catch (RuntimeException | Error e) {
-      release();
-      throw e;
-    }
-  }
-
-  private <T> T using(LongFunction<T> body) {
-    T result = acquired(body);
-    release();
-    return result;
-  }
-
-  synchronized void release() {
-    users--;
-    freeUnused();
-  }
-
-  private synchronized CpuWeights keep(Form form, Shape shape, NativeMemory memory) {
-    CpuWeights made = new CpuWeights(this, form, shape, memory);
-    CLEANER.register(made, () -> discard(memory));
-    weights.add(memory);
-    weightBytes += memory.bytes();
-    if (weightBytes > collectAt) {
-      // The collector sees small objects and may leave them for long; it cannot know what memory stands behind them.
-      collectAt = 2 * weightBytes;
-      System.gc();
-    }
-    return made;
-  }
-
-  /** Frees weights nothing refers to any more. */
-  private synchronized void discard(NativeMemory memory) {
-    if (weights.remove(memory)) {
-      memory.close();
-      weightBytes -= memory.bytes();
-      collectAt = Math.max(MIN_COLLECTED, 2 * weightBytes);
-    }
+  void release() {
+    store.release();
   }
 
   @Override
-  public synchronized void close() {
-    closed = true;
-    freeUnused();
-  }
-
-  private void freeUnused() {
-    if (closed && users == 0 && !freed) {
-      freed = true;
-      weights.forEach(NativeMemory::close);
-      weights.clear();
-      Native.vtb_pool_destroy(pool);
-    }
+  public void close() {
+    store.close();
   }
 }

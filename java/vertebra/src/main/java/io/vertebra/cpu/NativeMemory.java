@@ -1,6 +1,7 @@
 package io.vertebra.cpu;
 
 import io.vertebra.VertebraException;
+import io.vertebra.program.WeightStore;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.atomic.AtomicLong;
@@ -8,7 +9,7 @@ import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
 
 /** A block of native memory with an explicit end of life. Not thread-safe; {@link #close} is idempotent. */
-final class NativeMemory implements AutoCloseable {
+final class NativeMemory implements WeightStore.Block {
   private static final AtomicLong ALLOCATED = new AtomicLong();
 
   private final long bytes;
@@ -40,11 +41,13 @@ final class NativeMemory implements AutoCloseable {
     return ALLOCATED.get();
   }
 
-  long address() {
+  @Override
+  public long address() {
     return address;
   }
 
-  long bytes() {
+  @Override
+  public long bytes() {
     return bytes;
   }
 

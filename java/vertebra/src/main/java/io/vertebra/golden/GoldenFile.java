@@ -42,6 +42,8 @@ public final class GoldenFile {
   private static final long MAX_PARAMETERS = 1 << 30;
   private static final double WHOLE_TOLERANCE = 1e-5;
   private static final double DIGEST_TOLERANCE = 1e-4;
+  /** Of 11 bits, by fp16 or TF32. */
+  private static final double FP16_TOLERANCE = 2e-2;
   private static final double BF16_TOLERANCE = 5e-2;
 
   private final Safetensors file;
@@ -71,14 +73,15 @@ public final class GoldenFile {
   }
 
   /**
-   * 1e-5 for a file of whole tensors (a small model), 1e-4 for one with digests (a full-size model); in bf16 5e-2, as some inner tensor of the deepest
-   * models reaches 4e-2, and logits half of that.
+   * 1e-5 for a file of whole tensors (a small model), 1e-4 for one with digests (a full-size model); in fp16 and TF32 2e-2; in bf16 5e-2, as some inner
+   * tensor of the deepest models reaches 4e-2, and logits half of that.
    */
   public double defaultTolerance(Precision precision) {
-    if (precision == Precision.BF16) {
-      return BF16_TOLERANCE;
-    }
-    return file.names().stream().anyMatch(name -> name.endsWith(".index")) ? DIGEST_TOLERANCE : WHOLE_TOLERANCE;
+    return switch (precision) {
+      case FP32 -> file.names().stream().anyMatch(name -> name.endsWith(".index")) ? DIGEST_TOLERANCE : WHOLE_TOLERANCE;
+      case TF32, FP16 -> FP16_TOLERANCE;
+      case BF16 -> BF16_TOLERANCE;
+    };
   }
 
   /**

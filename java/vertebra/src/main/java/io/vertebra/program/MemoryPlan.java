@@ -5,6 +5,8 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.ToLongFunction;
+import java.util.stream.Stream;
 
 /**
  * Places the tensors of a {@link Recording} in one workspace so that tensors alive at the same time never overlap.
@@ -14,24 +16,46 @@ import java.util.Map;
  * when that is last read there.
  */
 public final class MemoryPlan {
-  /** Offsets are multiples of this many bytes: a cache line, and a vector of the widest instruction set. */
-  public static final int ALIGNMENT = 64;
+  /** A cache line, and a vector of the widest instruction set. */
+  private static final int CPU_ALIGNMENT = 64;
 
+  private final int elementBytes;
+  private final int alignment;
   private final Map<Tensor, Buffer> buffers = new HashMap<>();
+  /** By the calls' outputs. */
+  private final Map<Tensor, Buffer> scratch = new HashMap<>();
   private long bytes;
 
   private static final class Buffer {
-    long size;
-    int first;
+    final long size;
+    final int first;
     int last;
     long offset = -1;
+
+    Buffer(long size, int first, int last) {
+      this.size = size;
+      this.first = first;
+      this.last = last;
+    }
 
     boolean overlaps(Buffer other) {
       return first <= other.last && other.first <= last;
     }
   }
 
+  /** Of fp32 tensors on the CPU, whose kernels bring their scratch memory. */
   public MemoryPlan(Recording recording) {
+    this(recording, Float.BYTES, CPU_ALIGNMENT, call -> 0);
+  }
+
+  /**
+   * @param elementBytes bytes of an element of every tensor
+   * @param alignment offsets are multiples of this power of two
+   * @param scratchBytes what a call needs besides its tensors while it runs
+   */
+  public MemoryPlan(Recording recording, int elementBytes, int alignment, ToLongFunction<Call> scratchBytes) {
+    this.elementBytes = elementBytes;
+    this.alignment = alignment;
     List<Call> calls = recording.calls();
     Map<Tensor, Integer> lastRead = new HashMap<>();
     for (int i = 0; i < calls.size(); i++) {
@@ -52,20 +76,21 @@ public final class MemoryPlan {
       } else {
         define(call.out(), i, lastRead);
       }
+      long bytes = scratchBytes.applyAsLong(call);
+      if (bytes > 0) {
+        scratch.put(call.out(), new Buffer(bytes, i, i));
+      }
     }
     place();
   }
 
   private void define(Tensor tensor, int first, Map<Tensor, Integer> lastRead) {
-    Buffer buffer = new Buffer();
-    buffer.size = Math.multiplyExact(tensor.shape().elements(), (long) Float.BYTES);
-    buffer.first = first;
-    buffer.last = lastRead.getOrDefault(tensor, first);
-    buffers.put(tensor, buffer);
+    long size = Math.multiplyExact(tensor.shape().elements(), (long) elementBytes);
+    buffers.put(tensor, new Buffer(size, first, lastRead.getOrDefault(tensor, first)));
   }
 
   private void place() {
-    List<Buffer> bySize = buffers.values().stream().distinct()
+    List<Buffer> bySize = Stream.concat(buffers.values().stream(), scratch.values().stream()).distinct()
         .sorted(Comparator.<Buffer>comparingLong(buffer -> -buffer.size).thenComparingInt(buffer -> buffer.first)).toList();
     List<Buffer> placed = new ArrayList<>();
     for (Buffer buffer : bySize) {
@@ -92,7 +117,13 @@ public final class MemoryPlan {
     return buffers.get(tensor).offset;
   }
 
-  public static long align(long bytes) {
-    return (bytes + ALIGNMENT - 1) & -ALIGNMENT;
+  /** Byte offset of a call's scratch memory in the workspace; -1 if it has none. */
+  public long scratch(Call call) {
+    Buffer buffer = scratch.get(call.out());
+    return buffer == null ? -1 : buffer.offset;
+  }
+
+  private long align(long bytes) {
+    return (bytes + alignment - 1) & -alignment;
   }
 }

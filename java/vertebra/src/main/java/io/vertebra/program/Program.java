@@ -37,20 +37,39 @@ public abstract class Program implements AutoCloseable {
    * @throws IllegalStateException if the program is closed, as in every other method
    */
   public final void run() {
+    requireOpen();
+    execute();
+  }
+
+  /** Runs call by call, with {@code observer} around each. */
+  public final void run(Observer observer) {
+    requireOpen();
+    execute(observer);
+  }
+
+  /** Runs all calls, here one after the other; a device that takes them all at once overrides it. */
+  protected void execute() {
     for (int i = 0; i < recording.calls().size(); i++) {
       requireOpen();
       execute(i);
     }
   }
 
-  /** Runs call by call, with {@code observer} around each. */
-  public final void run(Observer observer) {
-    for (int i = 0; i < recording.calls().size(); i++) {
+  /** {@link #run(Observer)}, here timed by the host's clock; a device with a clock of its own overrides it. */
+  protected void execute(Observer observer) {
+    int count = recording.calls().size();
+    long[] times = new long[2 * count];
+    for (int i = 0; i < count; i++) {
       Call call = recording.calls().get(i);
       observer.before(i, call);
       requireOpen();
+      times[2 * i] = System.nanoTime();
       execute(i);
+      times[2 * i + 1] = System.nanoTime();
       observer.after(i, call);
+    }
+    for (int i = 0; i < count; i++) {
+      observer.timed(i, recording.calls().get(i), (times[2 * i] - times[0]) / 1e6, (times[2 * i + 1] - times[0]) / 1e6);
     }
   }
 
@@ -96,7 +115,8 @@ public abstract class Program implements AutoCloseable {
   /** Bytes of memory the program holds besides the weights. */
   public abstract long workspaceBytes();
 
-  private void requireOpen() {
+  /** @throws IllegalStateException if the program is closed */
+  protected final void requireOpen() {
     if (closed) {
       throw new IllegalStateException("the program is closed");
     }

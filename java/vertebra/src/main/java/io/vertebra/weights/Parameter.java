@@ -1,6 +1,7 @@
 package io.vertebra.weights;
 
 import io.vertebra.program.DType;
+import io.vertebra.program.Halves;
 import io.vertebra.program.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -79,13 +80,13 @@ public final class Parameter {
       case F16 -> {
         ShortBuffer halves = bytes.asShortBuffer();
         for (int i = 0; i < values.length; i++) {
-          values[i] = f16ToFloat(halves.get(i));
+          values[i] = Halves.fromF16(halves.get(i));
         }
       }
       case BF16 -> {
         ShortBuffer halves = bytes.asShortBuffer();
         for (int i = 0; i < values.length; i++) {
-          values[i] = Float.intBitsToFloat(halves.get(i) << 16);
+          values[i] = Halves.fromBf16(halves.get(i));
         }
       }
       default -> throw wrongType("floating point");
@@ -141,17 +142,6 @@ public final class Parameter {
 
   private WeightsException wrongType(String wanted) {
     return new WeightsException("parameter " + name + " is " + dtype + ", but must be " + wanted);
-  }
-
-  /** IEEE 754 binary16 to binary32. */
-  private static float f16ToFloat(short half) {
-    int magnitude = (half & 0x7FFF) << 13;
-    // Exponent and fraction sit where binary32 has them, the bias being 112 short; the product makes up for it, also
-    // for subnormals.
-    int bits = magnitude < 0x7C00 << 13
-        ? Float.floatToRawIntBits(Float.intBitsToFloat(magnitude) * 0x1p112f)
-        : magnitude | 0x7F800000;
-    return Float.intBitsToFloat(bits | (half & 0x8000) << 16);
   }
 
   /** {@code layers.0.blocks.0.attn.qkv.weight F32 [288, 96]}. */

@@ -19,6 +19,11 @@ public interface GpuRuntime extends AutoCloseable {
   /** Number of streaming multiprocessors. */
   int multiprocessors();
 
+  /** The most dynamic shared memory, in bytes, that {@link GpuKernel#allowShared} grants; by default that of compute capability 8.0. */
+  default int sharedMemory() {
+    return 163 << 10;
+  }
+
   /**
    * Device memory, aligned to 256 bytes, with any contents.
    *

@@ -1,0 +1,143 @@
+package io.vertebra.cuda;
+
+import io.vertebra.Precision;
+import io.vertebra.cuda.runtime.GpuKernel;
+import io.vertebra.cuda.runtime.GpuRuntime;
+import io.vertebra.cuda.runtime.GpuType;
+import io.vertebra.image.Preprocessing;
+import io.vertebra.image.Preprocessor;
+import io.vertebra.image.ReferencePreprocessor;
+import io.vertebra.program.Backend;
+import io.vertebra.program.Program;
+import io.vertebra.program.Recording;
+import io.vertebra.program.Shape;
+import io.vertebra.program.WeightStore;
+import io.vertebra.program.WeightStore.Form;
+import io.vertebra.program.Weights;
+import io.vertebra.weights.Parameter;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * A CUDA device. Activations and the weights of products are stored in the precision's type; arithmetic, and all that belongs to a channel (biases, norms,
+ * attention biases, filters), is in fp32. Every program has a stream of its own.
+ */
+public final class CudaBackend implements Backend {
+  /** Dynamic shared memory that no kernel needs to be allowed, whatever it has of static. */
+  private static final int SHARED_WITHOUT_LEAVE = 32 << 10;
+
+  private final GpuRuntime runtime;
+  private final Precision precision;
+  private final CudaOptions options;
+  private final WeightStore store;
+  private final Map<String, Integer> allowed = new HashMap<>();
+
+  /** @param runtime the device, closed with this backend */
+  public CudaBackend(GpuRuntime runtime, Precision precision) {
+    this(runtime, precision, CudaOptions.DEFAULT);
+  }
+
+  CudaBackend(GpuRuntime runtime, Precision precision, CudaOptions options) {
+    this.runtime = runtime;
+    this.precision = precision;
+    this.options = options;
+    this.store = new WeightStore("CUDA", runtime::close);
+  }
+
+  @Override
+  public String describe() {
+    return "cuda, " + runtime.describe() + ", " + precision.name().toLowerCase(Locale.ROOT);
+  }
+
+  GpuRuntime runtime() {
+    return runtime;
+  }
+
+  CudaOptions options() {
+    return options;
+  }
+
+  /** What activations and the weights of products are stored in. */
+  GpuType type() {
+    return switch (precision) {
+      case FP32, TF32 -> GpuType.F32;
+      case FP16 -> GpuType.F16;
+      case BF16 -> GpuType.BF16;
+    };
+  }
+
+  /** Whether products of fp32 may round their operands to TF32. */
+  boolean tf32() {
+    return precision == Precision.TF32;
+  }
+
+  /**
+   * The kernel of this name, ready for launches with so much dynamic shared memory.
+   *
+   * @throws IllegalArgumentException if the device does not have that much
+   */
+  GpuKernel kernel(String name, long sharedBytes) {
+    GpuKernel kernel = runtime.kernel(name);
+    if (sharedBytes > runtime.sharedMemory()) {
+      throw new IllegalArgumentException(name + " would need " + sharedBytes + " bytes of shared memory for an input of this size; the device has "
+          + runtime.sharedMemory());
+    }
+    synchronized (allowed) {
+      // What a kernel is allowed is one number, and programs of other sizes count on theirs.
+      if (sharedBytes > allowed.getOrDefault(name, SHARED_WITHOUT_LEAVE)) {
+        kernel.allowShared((int) sharedBytes);
+        allowed.put(name, (int) sharedBytes);
+      }
+    }
+    return kernel;
+  }
+
+  @Override
+  public Weights packMatrix(Parameter matrix) {
+    Backend.requireMatrix(matrix);
+    return store.pack(Form.MATRIX, matrix.shape(), () -> CudaMemory.of(runtime, Encoding.of(matrix, type())));
+  }
+
+  /** As a matrix: a convolution is a product over gathered rows. */
+  @Override
+  public Weights packConvolution(Parameter matrix) {
+    return packMatrix(matrix);
+  }
+
+  @Override
+  public Weights packValues(Shape shape, float[] values) {
+    Backend.requireSize(shape, values);
+    return store.pack(Form.VALUES, shape, () -> CudaMemory.of(runtime, Encoding.of(values)));
+  }
+
+  /** Address of a matrix in {@link #type}. */
+  long matrix(Weights weights) {
+    return store.address(weights, Form.MATRIX);
+  }
+
+  /** Address of fp32 values; 0 for null. */
+  long values(Weights weights) {
+    return weights == null ? 0 : store.address(weights, Form.VALUES);
+  }
+
+  @Override
+  public Program compile(Recording recording) {
+    return store.acquired(() -> new CudaProgram(recording, this));
+  }
+
+  @Override
+  public Preprocessor preprocessor(Preprocessing recipe) {
+    return new ReferencePreprocessor(recipe);
+  }
+
+  /** A program has been closed. */
+  void release() {
+    store.release();
+  }
+
+  @Override
+  public void close() {
+    store.close();
+  }
+}

@@ -1,0 +1,273 @@
+package io.vertebra.cuda;
+
+import io.vertebra.cuda.runtime.GpuRuntime;
+import io.vertebra.cuda.runtime.GpuStream;
+import io.vertebra.cuda.runtime.GpuStream.GpuEvent;
+import io.vertebra.cuda.runtime.GpuStream.GpuGraph;
+import io.vertebra.cuda.runtime.GpuType;
+import io.vertebra.program.Call;
+import io.vertebra.program.Cost;
+import io.vertebra.program.MemoryPlan;
+import io.vertebra.program.Observer;
+import io.vertebra.program.Op;
+import io.vertebra.program.Program;
+import io.vertebra.program.Recording;
+import io.vertebra.program.Tensor;
+import io.vertebra.program.Weights;
+import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/**
+ * Launches in a row. The first run gives them to the device one by one; from the second on they are one graph, so that a run is a copy in for each input,
+ * the graph, and a copy out for each output. The host's side of both is pinned fp32.
+ */
+final class CudaProgram extends Program {
+  /** As device memory is. */
+  private static final int ALIGNMENT = 256;
+
+  private final CudaBackend backend;
+  private final MemoryPlan plan;
+  private final Deque<Runnable> frees = new ArrayDeque<>();
+  private final CudaMemory workspace;
+  private final GpuStream stream;
+  private final LaunchList list;
+  private final List<Port> inputs = new ArrayList<>();
+  private final Map<Tensor, Port> outputs = new LinkedHashMap<>();
+  private final List<Step> steps;
+  private GpuGraph graph;
+  private boolean ran;
+  /** Whether the host has the outputs of the last run. */
+  private boolean complete;
+  private long stagingBytes;
+
+  /**
+   * Where a tensor meets the host.
+   *
+   * @param device where its fp32 values lie on the device
+   * @param conversion between them and the program's tensor; null in fp32, where they are the same
+   */
+  private record Port(ByteBuffer bytes, FloatBuffer values, long device, Step.Work conversion) {
+    void convert(GpuStream stream, boolean checked) {
+      if (conversion != null) {
+        conversion.give(stream, checked);
+      }
+    }
+  }
+
+  /**
+   * What a run moves and launches, counted without running it.
+   *
+   * @param launches kernels and products
+   * @param bytes moved on the device: of every call operands, weights and result once, and what it keeps in scratch memory or reads of index maps
+   * @param leastBytes operands, weights and results alone
+   */
+  record Traffic(int launches, long bytes, long leastBytes) {}
+
+  /** The backend is released when this is closed. */
+  CudaProgram(Recording recording, CudaBackend backend) {
+    super(recording);
+    this.backend = backend;
+    CudaBinder binder = new CudaBinder(backend);
+    this.plan = new MemoryPlan(recording, backend.type().bytes(), ALIGNMENT, binder::scratchBytes);
+    try {
+      this.workspace = own(new CudaMemory(backend.runtime(), plan.bytes()), CudaMemory::close);
+      this.stream = own(backend.runtime().newStream(), GpuStream::close);
+      this.list = own(new LaunchList(backend, plan, workspace.address()), LaunchList::close);
+      recording.inputs().forEach(tensor -> inputs.add(port(tensor, false)));
+      recording.outputs().values().forEach(tensor -> outputs.computeIfAbsent(tensor, output -> port(output, true)));
+      this.steps = binder.bind(recording.calls(), list);
+    } catch (RuntimeException | Error e) {
+      free();
+      throw e;
+    }
+  }
+
+  /** Frees are in the reverse order. */
+  private <T> T own(T resource, Consumer<T> free) {
+    frees.push(() -> free.accept(resource));
+    return resource;
+  }
+
+  private Port port(Tensor tensor, boolean output) {
+    GpuRuntime runtime = backend.runtime();
+    long count = tensor.shape().elements();
+    ByteBuffer bytes = own(runtime.allocateHost(count * Float.BYTES), runtime::freeHost);
+    long address = workspace.address() + plan.offset(tensor);
+    if (backend.type() == GpuType.F32) {
+      return new Port(bytes, bytes.asFloatBuffer(), address, null);
+    }
+    long staging = own(new CudaMemory(runtime, count * Float.BYTES), CudaMemory::close).address();
+    stagingBytes += count * Float.BYTES;
+    Step.Work conversion = output ? LaunchList.conversion(backend, true, address, staging, count)
+        : LaunchList.conversion(backend, false, staging, address, count);
+    return new Port(bytes, bytes.asFloatBuffer(), staging, conversion);
+  }
+
+  @Override
+  protected FloatBuffer inputMemory(int index) {
+    return inputs.get(index).values;
+  }
+
+  @Override
+  protected void execute() {
+    complete = false;
+    try {
+      copyIn();
+      if (!ran) {
+        give();
+      } else {
+        if (graph == null) {
+          graph = capture();
+        }
+        stream.launch(graph);
+      }
+      copyOut();
+      stream.synchronize();
+      ran = true;
+      complete = true;
+    } finally {
+      // Kernels read weights by address, and they live as long as the recording that this holds.
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  private GpuGraph capture() {
+    stream.beginCapture();
+    try {
+      give();
+    } catch (RuntimeException | Error e) {
+      stream.endCapture().close();
+      throw e;
+    }
+    return own(stream.endCapture(), GpuGraph::close);
+  }
+
+  /** Everything between the copies. */
+  private void give() {
+    inputs.forEach(port -> port.convert(stream, checked()));
+    steps.forEach(step -> step.give(stream, checked()));
+    outputs.values().forEach(port -> port.convert(stream, checked()));
+  }
+
+  @Override
+  protected void execute(Observer observer) {
+    complete = false;
+    int count = steps.size();
+    List<GpuEvent> events = new ArrayList<>();
+    try {
+      for (int i = 0; i < 2 * count; i++) {
+        events.add(stream.newEvent());
+      }
+      copyIn();
+      inputs.forEach(port -> port.convert(stream, checked()));
+      for (int i = 0; i < count; i++) {
+        Call call = steps.get(i).call();
+        observer.before(i, call);
+        requireOpen();
+        stream.record(events.get(2 * i));
+        execute(i);
+        stream.record(events.get(2 * i + 1));
+        if (observer.readsTensors()) {
+          stream.synchronize();
+        }
+        observer.after(i, call);
+      }
+      requireOpen();
+      outputs.values().forEach(port -> port.convert(stream, checked()));
+      copyOut();
+      stream.synchronize();
+      complete = true;
+      for (int i = 0; i < count; i++) {
+        observer.timed(i, steps.get(i).call(), events.get(2 * i).since(events.get(0)), events.get(2 * i + 1).since(events.get(0)));
+      }
+    } finally {
+      events.forEach(GpuEvent::close);
+      Reference.reachabilityFence(this);
+    }
+  }
+
+  @Override
+  protected void execute(int index) {
+    steps.get(index).give(stream, checked());
+  }
+
+  private boolean checked() {
+    return backend.options().checksWrites();
+  }
+
+  private void copyIn() {
+    inputs.forEach(port -> stream.copyIn(port.device, port.bytes));
+  }
+
+  private void copyOut() {
+    outputs.values().forEach(port -> stream.copyOut(port.bytes, port.device));
+  }
+
+  @Override
+  protected void copy(Tensor tensor, float[] into) {
+    Port port = outputs.get(tensor);
+    if (port != null && complete) {
+      port.values.get(0, into);
+      return;
+    }
+    ByteBuffer bytes = CudaMemory.hostBuffer((long) into.length * backend.type().bytes());
+    backend.runtime().copyOut(bytes, workspace.address() + plan.offset(tensor));
+    Encoding.decode(bytes, backend.type(), into);
+  }
+
+  Traffic traffic() {
+    int launches = 0;
+    long bytes = 0;
+    long least = 0;
+    for (Step step : steps) {
+      launches += step.works().size();
+      bytes += step.extraBytes();
+      least += leastBytes(step.call());
+    }
+    for (Port port : ports()) {
+      if (port.conversion != null) {
+        launches++;
+        bytes += port.bytes.capacity() + port.bytes.capacity() / Float.BYTES * backend.type().bytes();
+      }
+    }
+    return new Traffic(launches, bytes + least, least);
+  }
+
+  private List<Port> ports() {
+    List<Port> ports = new ArrayList<>(inputs);
+    ports.addAll(outputs.values());
+    return ports;
+  }
+
+  private long leastBytes(Call call) {
+    Cost cost = Cost.of(call);
+    Weights matrix = call.op() instanceof Op.Linear op ? op.weights() : call.op() instanceof Op.Convolution op ? op.weights() : null;
+    long saved = Float.BYTES - backend.type().bytes();
+    return cost.bytes() - saved * (cost.activationBytes() / Float.BYTES + (matrix == null ? 0 : matrix.shape().elements()));
+  }
+
+  @Override
+  public long workspaceBytes() {
+    return workspace.bytes() + list.bytes() + stagingBytes + ports().stream().mapToLong(port -> port.bytes.capacity()).sum();
+  }
+
+  @Override
+  protected void release() {
+    free();
+    backend.release();
+  }
+
+  private void free() {
+    while (!frees.isEmpty()) {
+      frees.pop().run();
+    }
+  }
+}

@@ -1,0 +1,98 @@
+package io.vertebra.cuda;
+
+import io.vertebra.cuda.LaunchList.Grid;
+import io.vertebra.program.Activation;
+import io.vertebra.program.Call;
+import io.vertebra.program.Epilogue;
+import io.vertebra.program.Norm;
+import io.vertebra.program.Op;
+import io.vertebra.program.RowMap;
+import io.vertebra.program.RowSource;
+import io.vertebra.program.Shape;
+import java.util.HashMap;
+import java.util.Map;
+
+/** Matrix products, what goes before them and what follows. */
+final class ProductBinder {
+  private final CudaBackend backend;
+  private final Map<Shape, RowMap> taps = new HashMap<>();
+
+  ProductBinder(CudaBackend backend) {
+    this.backend = backend;
+  }
+
+  /** A convolution as the product that it is. */
+  Op.Linear product(Op.Convolution op, Shape in) {
+    RowMap rows = taps.computeIfAbsent(in, Op.Convolution.WINDOW::rows);
+    return new Op.Linear(new RowSource(rows, null), op.weights(), Epilogue.bias(op.bias()).activation(op.activation()));
+  }
+
+  ProductPlan plan(Op.Linear op, Shape in) {
+    ProductPlan plan = ProductPlan.of(op, in, backend.type(), backend.options().products());
+    CudaBinder.requireIndexable((long) plan.m() * Math.max(plan.n(), plan.gathers() ? plan.k() : 1), "a product of shape [" + plan.m() + ", " + plan.n() + "]");
+    return plan;
+  }
+
+  void bind(LaunchList list, Call call, Op.Linear op) {
+    ProductPlan plan = plan(op, call.in().shape());
+    list.extra(plan.extraBytes());
+    long rows = list.address(call.in());
+    RowMap map = op.rows().map();
+    if (plan.gathers()) {
+      rows = list.scratch();
+      gather(list, op.rows(), list.address(call.in()), rows, plan.m(), plan.k());
+      map = null;
+    }
+    long weights = list.matrix(op.weights());
+    long out = list.address(call.out());
+    if (!plan.library()) {
+      int side = plan.tile(list.multiprocessors());
+      Object[] arguments = arguments(list, op.epilogue(), new Object[] {rows, list.upload(map), map == null ? 1 : map.groups(), weights}, out,
+          new Object[] {plan.m(), plan.n(), plan.k()});
+      String name = "vtb_gemm_" + list.type().suffix() + "_" + side;
+      list.launch(name, new Grid(plan.tiles(side), 2 * side, 1, 0), out, list.bytes(call.out()), arguments);
+      return;
+    }
+    long product = plan.apart() ? list.scratch() + plan.productOffset() : out;
+    list.multiply(plan, rows, weights, product);
+    if (plan.finishes()) {
+      long vectors = (long) plan.m() * plan.n() / list.vector(plan.n());
+      list.kernel("vtb_epilogue", Grid.forItems(vectors),
+          arguments(list, op.epilogue(), new Object[] {product}, out, new Object[] {plan.m(), plan.n()}));
+    }
+  }
+
+  /** A kernel's arguments: some, those of the epilogue with the output, and some. */
+  private static Object[] arguments(LaunchList list, Epilogue epilogue, Object[] before, long out, Object[] after) {
+    Epilogue.Gate gate = epilogue.gate();
+    long gateAddress = gate == null ? 0 : list.address(gate.tensor()) + (long) gate.firstChannel() * list.type().bytes();
+    Object[] middle = {list.values(epilogue.bias()), code(epilogue.activation()), epilogue.activationLast() ? 1 : 0, gateAddress,
+        gate == null ? 0 : gate.tensor().shape().channels(), list.address(epilogue.residual()), list.upload(epilogue.residualRows()),
+        list.upload(epilogue.map()), out};
+    Object[] all = new Object[before.length + middle.length + after.length];
+    System.arraycopy(before, 0, all, 0, before.length);
+    System.arraycopy(middle, 0, all, before.length, middle.length);
+    System.arraycopy(after, 0, all, before.length + middle.length, after.length);
+    return all;
+  }
+
+  /** The rows as {@code source} reads them, [rows, channels]. */
+  static void gather(LaunchList list, RowSource source, long in, long to, int rows, int channels) {
+    RowMap map = source.map();
+    Norm norm = source.norm();
+    int groups = map == null ? 1 : map.groups();
+    int threads = 8;
+    while (threads < LaunchList.THREADS && threads * 2 * list.vector(channels / groups) < channels) {
+      threads *= 2;
+    }
+    int together = LaunchList.THREADS / threads;
+    list.launch("vtb_gather_norm_" + list.type().suffix(), new Grid(LaunchList.divideUp(rows, together), threads, together, 0), to,
+        (long) rows * channels * list.type().bytes(), in, list.upload(map), groups, norm == null ? 0L : list.values(norm.gamma()),
+        norm == null ? 0L : list.values(norm.beta()), norm == null ? 0f : norm.eps(), to, rows, channels);
+  }
+
+  /** An activation's number in the kernels, which list them in the same order. */
+  static int code(Activation activation) {
+    return activation.ordinal();
+  }
+}
