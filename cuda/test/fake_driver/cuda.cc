@@ -93,6 +93,7 @@ int cuDeviceGetAttribute(int* value, int attribute, int) {
     case 16: *value = 132; return kSuccess;
     case 75: *value = capability() / 10; return kSuccess;
     case 76: *value = capability() % 10; return kSuccess;
+    case 97: *value = 163 << 10; return kSuccess;  // what the emulator allows
     default: return kInvalidValue;
   }
 }

@@ -181,6 +181,11 @@ public final class DriverRuntime implements GpuRuntime {
     return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   }
 
+  @Override
+  public int sharedMemory() {
+    return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
+  }
+
   /** Makes the context current on this thread. */
   void current() {
     if (closed) {
@@ -298,7 +303,6 @@ public final class DriverRuntime implements GpuRuntime {
   final class DriverKernel implements GpuKernel {
     private final String name;
     final CUfunction function;
-    private int allowed;
 
     DriverKernel(String name, CUfunction function) {
       this.name = name;
@@ -311,13 +315,10 @@ public final class DriverRuntime implements GpuRuntime {
     }
 
     @Override
-    public synchronized void allowShared(int bytes) {
-      if (bytes > allowed) {
-        current();
-        CudaStatus.driver(() -> "allowing " + name + " " + bytes + " bytes of shared memory", () -> JCudaDriver.cuFuncSetAttribute(function,
-            CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes));
-        allowed = bytes;
-      }
+    public void allowShared(int bytes) {
+      current();
+      CudaStatus.driver(() -> "allowing " + name + " " + bytes + " bytes of shared memory", () -> JCudaDriver.cuFuncSetAttribute(function,
+          CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes));
     }
   }
 }

@@ -9,13 +9,13 @@ import java.util.List;
 import java.util.Map;
 
 /** A driver and a cuBLAS without a GPU, over the emulator: in this process, or in one that is started to see it fail. */
-final class FakeDriver {
+public final class FakeDriver {
   /** Where they lie. */
   static final Path FOLDER = Path.of(System.getProperty("vertebra.fake-driver"));
 
   private FakeDriver() {}
 
-  static DriverRuntime open() {
+  public static DriverRuntime open() {
     // The loader is content with a library of the name it looks for that is loaded already.
     System.load(FOLDER.resolve("libcuda.so.1").toString());
     return new DriverRuntime(1, binary());
