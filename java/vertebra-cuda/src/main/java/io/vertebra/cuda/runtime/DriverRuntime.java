@@ -66,8 +66,10 @@ public final class DriverRuntime implements GpuRuntime {
     CudaStatus.driver("opening " + name, () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device));
     try {
       current();
+      // With direct buffers alone: an array would keep the garbage collector waiting while the driver compiles.
+      Pointer noOptions = Pointer.to(ByteBuffer.allocateDirect(Long.BYTES));
       String error = CudaStatus.driverError(
-          () -> JCudaDriver.cuModuleLoadDataEx(module, Pointer.to(binary.contents()), 0, new int[0], Pointer.to(new int[0])));
+          () -> JCudaDriver.cuModuleLoadDataEx(module, Pointer.to(binary.contents()), 0, new int[0], noOptions));
       if (error != null) {
         throw binary.refused(name, capability, driver, error);
       }
