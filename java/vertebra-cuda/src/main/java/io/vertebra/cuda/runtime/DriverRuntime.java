@@ -178,6 +178,11 @@ public final class DriverRuntime implements GpuRuntime {
     return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   }
 
+  @Override
+  public int cacheBytes() {
+    return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE);
+  }
+
   /** Makes the context current on this thread. */
   void current() {
     if (closed) {
