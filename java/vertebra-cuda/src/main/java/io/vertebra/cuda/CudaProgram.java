@@ -66,10 +66,11 @@ final class CudaProgram extends Program {
    * What a run moves and launches, counted without running it.
    *
    * @param launches kernels and products
+   * @param products those of cuBLAS
    * @param bytes moved on the device: of every call operands, weights and result once, and what it keeps in scratch memory or reads of index maps
    * @param leastBytes operands, weights and results alone
    */
-  record Traffic(int launches, long bytes, long leastBytes) {}
+  record Traffic(int launches, int products, long bytes, long leastBytes) {}
 
   /** The backend is released when this is closed. */
   CudaProgram(Recording recording, CudaBackend backend) {
@@ -223,12 +224,19 @@ final class CudaProgram extends Program {
     Encoding.decode(bytes, backend.type(), into);
   }
 
+  /** What a run gives the device, call by call. */
+  List<Step> steps() {
+    return steps;
+  }
+
   Traffic traffic() {
     int launches = 0;
+    int products = 0;
     long bytes = 0;
     long least = 0;
     for (Step step : steps) {
       launches += step.works().size();
+      products += (int) step.works().stream().filter(work -> work.product() != null).count();
       bytes += step.extraBytes();
       least += leastBytes(step.call());
     }
@@ -238,7 +246,7 @@ final class CudaProgram extends Program {
         bytes += port.bytes.capacity() + port.bytes.capacity() / Float.BYTES * backend.type().bytes();
       }
     }
-    return new Traffic(launches, bytes + least, least);
+    return new Traffic(launches, products, bytes + least, least);
   }
 
   private List<Port> ports() {

@@ -80,10 +80,6 @@ final class LaunchList implements AutoCloseable {
     return backend.type();
   }
 
-  int multiprocessors() {
-    return backend.runtime().multiprocessors();
-  }
-
   /** Elements that one access of a thread moves in runs of {@code length}. */
   int vector(long... lengths) {
     int vector = 16 / type().bytes();

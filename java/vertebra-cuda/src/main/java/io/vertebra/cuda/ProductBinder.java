@@ -28,7 +28,7 @@ final class ProductBinder {
   }
 
   ProductPlan plan(Op.Linear op, Shape in) {
-    ProductPlan plan = ProductPlan.of(op, in, backend.type(), backend.options().products());
+    ProductPlan plan = ProductPlan.of(op, in, backend);
     CudaBinder.requireIndexable((long) plan.m() * Math.max(plan.n(), plan.gathers() ? plan.k() : 1), "a product of shape [" + plan.m() + ", " + plan.n() + "]");
     return plan;
   }
@@ -46,11 +46,10 @@ final class ProductBinder {
     long weights = list.matrix(op.weights());
     long out = list.address(call.out());
     if (!plan.library()) {
-      int side = plan.tile(list.multiprocessors());
       Object[] arguments = arguments(list, op.epilogue(), new Object[] {rows, list.upload(map), map == null ? 1 : map.groups(), weights}, out,
           new Object[] {plan.m(), plan.n(), plan.k()});
-      String name = "vtb_gemm_" + list.type().suffix() + "_" + side;
-      list.launch(name, new Grid(plan.tiles(side), 2 * side, 1, 0), out, list.bytes(call.out()), arguments);
+      String name = "vtb_gemm_" + list.type().suffix() + "_" + plan.side();
+      list.launch(name, new Grid(plan.tiles(), 2 * plan.side(), 1, 0), out, list.bytes(call.out()), arguments);
       return;
     }
     long product = plan.apart() ? list.scratch() + plan.productOffset() : out;

@@ -1,5 +1,6 @@
 package io.vertebra.cuda;
 
+import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.GpuType;
 import io.vertebra.program.Activation;
 import io.vertebra.program.Epilogue;
@@ -8,49 +9,85 @@ import io.vertebra.program.Shape;
 
 /**
  * How the matrix product {@code [m, k] x [n, k]^T} of a layer runs: by {@code vtb_gemm}, which gathers its rows and applies the epilogue itself, or by
- * cuBLAS, for which the rows are gathered before and the epilogue is a pass of its own. Rows with a norm are made before in either case.
- *
- * <p>The rule weighs what cuBLAS is faster by against a pass over the product. For the halves, on a card that does 600 TFLOP/s and moves 3 TB/s, with
- * {@code vtb_gemm} at half of cuBLAS's speed, a product gains {@code 2 m n k / 600e12} s and pays {@code 4 m n / 3e12} s, so that k decides; and the
- * launch, 2 us, is paid where {@code m n k} is 6e8 or more. In fp32 arithmetic takes ten times as long, and with TF32 only cuBLAS has tensor cores.
+ * cuBLAS, for which the rows are gathered before and the epilogue is a pass of its own. Rows with a norm are made before in either case. What is
+ * estimated to be faster is done; see {@link Rates}.
  *
  * @param gathers whether the rows of the left operand are made before, in scratch memory
- * @param library whether cuBLAS multiplies
+ * @param side of a block's tile, if {@code vtb_gemm} multiplies; 0 for cuBLAS
  * @param finishes whether the epilogue is a pass of its own
  * @param apart whether the product that this pass reads lies in scratch memory; else in the output
  * @param elementBytes of the operands and the product
  */
-record ProductPlan(int m, int n, int k, boolean gathers, boolean library, boolean finishes, boolean apart, int elementBytes) {
-  private static final int LIBRARY_DEPTH = 448;
-  private static final double LIBRARY_MACS = 6e8;
-  private static final int FP32_LIBRARY_DEPTH = 96;
-  private static final double FP32_LIBRARY_MACS = 6e7;
-
+record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finishes, boolean apart, int elementBytes) {
   /** Device addresses of scratch memory and what begins on it are multiples of this. */
   private static final long ALIGNMENT = 256;
+  /** What {@code vtb_gemm} takes of a row in a step. */
+  private static final int STEP_BYTES = 64;
 
-  static ProductPlan of(Op.Linear op, Shape in, GpuType type, CudaOptions.Products products) {
+  /**
+   * What products are estimated by: rounded figures of an H100, and for {@code vtb_gemm} about half of what its instructions could reach. Microseconds.
+   *
+   * @param small a step of {@code vtb_gemm} through k with tiles of 64, of which a multiprocessor has two; bound by latency
+   * @param large a step with tiles of 128, of which it has one; bound by arithmetic
+   * @param libraryFlops of cuBLAS, once it has started
+   */
+  private record Rates(double small, double large, double libraryFlops) {
+    private static final Rates HALVES = new Rates(0.25, 0.42, 500e6);
+    private static final Rates FP32 = new Rates(0.6, 1.7, 50e6);
+    private static final Rates TF32 = new Rates(FP32.small, FP32.large, 250e6);
+    /** A kernel however little it does, a product of cuBLAS, which may take two, and bytes moved. */
+    private static final double KERNEL = 2;
+    private static final double LIBRARY = 4;
+    private static final double BYTES = 3e6;
+
+    static Rates of(CudaBackend backend) {
+      return backend.type() != GpuType.F32 ? HALVES : backend.tf32() ? TF32 : FP32;
+    }
+
+    double step(int side, double tiles, int multiprocessors) {
+      return side == 64 ? small * Math.max(1, tiles / (2 * multiprocessors)) : large * Math.max(1, tiles / multiprocessors);
+    }
+
+    static double pass(double bytes) {
+      return KERNEL + 2 * bytes / BYTES;
+    }
+  }
+
+  static ProductPlan of(Op.Linear op, Shape in, CudaBackend backend) {
     Epilogue epilogue = op.epilogue();
     boolean mapped = op.rows().map() != null;
     int m = mapped ? op.rows().map().size() : in.rows();
     int n = op.weights().shape().dim(0);
     int k = op.weights().shape().dim(1);
+    int bytes = backend.type().bytes();
     boolean normed = op.rows().norm() != null;
-    boolean library = switch (products) {
-      case FUSED -> false;
-      case LIBRARY -> true;
-      case RULE -> (normed || !mapped) && pays(m, n, k, type);
-    };
-    boolean finishes = library && (epilogue.bias() != null || epilogue.activation() != Activation.IDENTITY || epilogue.gate() != null
-        || epilogue.residual() != null || epilogue.map() != null);
+    boolean bare = epilogue.bias() == null && epilogue.activation() == Activation.IDENTITY && epilogue.gate() == null && epilogue.residual() == null
+        && epilogue.map() == null;
     // A residual that is shaped like the output may lie where the output is to lie.
-    boolean apart = finishes && (epilogue.map() != null || epilogue.residual() != null && epilogue.residualRows() == null);
-    return new ProductPlan(m, n, k, normed || library && mapped, library, finishes, apart, type.bytes());
+    boolean apart = epilogue.map() != null || epilogue.residual() != null && epilogue.residualRows() == null;
+    ProductPlan small = new ProductPlan(m, n, k, normed, 64, false, false, bytes);
+    ProductPlan large = new ProductPlan(m, n, k, normed, 128, false, false, bytes);
+    ProductPlan library = new ProductPlan(m, n, k, normed || mapped, 0, !bare, apart, bytes);
+    Rates rates = Rates.of(backend);
+    int multiprocessors = backend.runtime().multiprocessors();
+    ProductPlan fused = large.micros(rates, multiprocessors) < small.micros(rates, multiprocessors) ? large : small;
+    Products wanted = backend.options().products();
+    boolean pays = library.micros(rates, multiprocessors) < fused.micros(rates, multiprocessors);
+    return wanted == Products.LIBRARY || wanted == Products.RULE && pays ? library : fused;
   }
 
-  private static boolean pays(int m, int n, int k, GpuType type) {
-    double macs = (double) m * n * k;
-    return type == GpuType.F32 ? k >= FP32_LIBRARY_DEPTH && macs >= FP32_LIBRARY_MACS : k >= LIBRARY_DEPTH && macs >= LIBRARY_MACS;
+  /** The time this is estimated to take. */
+  private double micros(Rates rates, int multiprocessors) {
+    double gather = gathers ? Rates.pass(rowBytes()) : 0;
+    if (library()) {
+      return gather + Rates.LIBRARY + 2.0 * m * n * k / rates.libraryFlops + (finishes ? Rates.pass(productBytes()) : 0);
+    }
+    double steps = Math.ceil((double) k * elementBytes / STEP_BYTES);
+    return gather + Rates.KERNEL + steps * rates.step(side, tiles(), multiprocessors);
+  }
+
+  boolean library() {
+    return side == 0;
   }
 
   /** Of the gathered rows. */
@@ -76,15 +113,8 @@ record ProductPlan(int m, int n, int k, boolean gathers, boolean library, boolea
     return 2 * ((gathers ? rowBytes() : 0) + (finishes ? productBytes() : 0));
   }
 
-  /**
-   * The side of a block's tile: 128, or 64 where fewer blocks than multiprocessors would get one, or much of the tiles would lie beyond the product.
-   */
-  int tile(int multiprocessors) {
-    long large = tiles(128);
-    return large >= multiprocessors && 4 * large <= 1.25 * tiles(64) ? 128 : 64;
-  }
-
-  long tiles(int side) {
-    return ((m + side - 1L) / side) * ((n + side - 1L) / side);
+  /** Blocks of {@code vtb_gemm}. */
+  long tiles() {
+    return LaunchList.divideUp(m, side) * LaunchList.divideUp(n, side);
   }
 }
