@@ -91,6 +91,7 @@ int cuDeviceGetName(char* name, int length, int device) {
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   switch (attribute) {
     case 16: *value = 132; return kSuccess;
+    case 38: *value = 1 << 20; return kSuccess;
     case 75: *value = capability() / 10; return kSuccess;
     case 76: *value = capability() % 10; return kSuccess;
     case 97: *value = 163 << 10; return kSuccess;  // what the emulator allows
@@ -297,6 +298,16 @@ int cuEventElapsedTime(float* milliseconds, const vtbe_event* start, const vtbe_
   VERTEBRA_NEED_CONTEXT;
   *milliseconds = static_cast<float>(vtbe_event_elapsed(start, end));
   return *milliseconds >= 0 ? kSuccess : kInvalidValue;
+}
+
+int cuProfilerStart(void) {
+  VERTEBRA_NEED_CONTEXT;
+  return kSuccess;
+}
+
+int cuProfilerStop(void) {
+  VERTEBRA_NEED_CONTEXT;
+  return kSuccess;
 }
 
 }  // extern "C"

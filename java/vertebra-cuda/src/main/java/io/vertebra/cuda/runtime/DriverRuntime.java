@@ -184,6 +184,11 @@ public final class DriverRuntime implements GpuRuntime {
   }
 
   @Override
+  public int cacheBytes() {
+    return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE);
+  }
+
+  @Override
   public int sharedMemory() {
     return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
   }

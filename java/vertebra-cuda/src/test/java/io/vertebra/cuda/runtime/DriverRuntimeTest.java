@@ -20,6 +20,7 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
     assertThat(runtime.describe()).isEqualTo("Fake GPU 1 (sm_90), driver of CUDA 13.0");
     assertThat(DriverRuntime.devices()).containsExactly("cuda:0 Fake GPU 0 (sm_90), 1.0 GiB", "cuda:1 Fake GPU 1 (sm_90), 1.0 GiB");
     assertThat(runtime.multiprocessors()).isEqualTo(132);
+    assertThat(runtime.cacheBytes()).isEqualTo(1 << 20);
     assertThat(runtime.memoryTotal()).isEqualTo(1L << 30);
   }
 
@@ -62,6 +63,21 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
     for (GpuType type : GpuType.values()) {
       stream.multiply(new GpuProduct(type, true, true, false, 2, 3, 4, in, 4, in, 4, 0, out, 2));
     }
+  }
+
+  @Test
+  void profilersAreToldWhatToTake() {
+    float[] values = fill();
+    Nsight.capture(() -> Nsight.named("softmax", () -> {
+      runtime.copyIn(in, host);
+      stream.launch(softmax(in, out, ROWS, CHANNELS));
+      stream.copyOut(host, out);
+      stream.synchronize();
+    }));
+    requireSoftmaxOf(values);
+    assertThatIllegalStateException().isThrownBy(() -> Nsight.capture(() -> {
+      throw new IllegalStateException("work");
+    })).withMessage("work");
   }
 
   @Test
