@@ -8,7 +8,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** A driver and a cuBLAS without a GPU, over the emulator: in this process, or in one that is started to see it fail. */
+/**
+ * A driver and a cuBLAS without a GPU, over the emulator: in this process, whose LD_LIBRARY_PATH leads to them, or in one that is started to
+ * see it fail.
+ */
 public final class FakeDriver {
   /** Where they lie. */
   static final Path FOLDER = Path.of(System.getProperty("vertebra.fake-driver"));
@@ -16,8 +19,6 @@ public final class FakeDriver {
   private FakeDriver() {}
 
   public static DriverRuntime open() {
-    // The loader is content with a library of the name it looks for that is loaded already.
-    System.load(FOLDER.resolve("libcuda.so.1").toString());
     return new DriverRuntime(1, binary());
   }
 
