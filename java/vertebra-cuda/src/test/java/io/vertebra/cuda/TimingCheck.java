@@ -4,7 +4,6 @@ import io.vertebra.Precision;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Families;
-import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.golden.GoldenFile;
 import io.vertebra.program.Call;
 import io.vertebra.program.Cost;
@@ -28,14 +27,16 @@ import java.util.stream.Collectors;
  * Latency, throughput and the time of every kernel of models, with weights and images by formula.
  *
  * <pre>TimingCheck [--device cuda:N|cuda-emulated] [--models NAME|GOLDEN_FILE,...] [--batches 1,8,32,128] [--precisions fp16,...] [--runs 200]
- *     [--edge 8192]</pre>
+ *     [--seconds 1]</pre>
  *
- * {@code --edge} is that of the matrices by which the card's peak is measured.
+ * {@code --seconds} is how long each of the card's peaks is measured.
  */
 final class TimingCheck {
   private static final String MODELS = "swin_tiny_patch4_window7_224,coatnet_0_rw_224,uniformer_small,hornet_tiny_7x7,hornet_tiny_gf,"
       + "Conformer_small_patch16";
   private static final int WARM_UP = 20;
+  /** More than any cache holds. */
+  private static final long COPIED_BYTES = 256 << 20;
 
   /** A model without weights, and the batch of 1 it takes. */
   private record Subject(String name, Shape image, Loader loader) {
@@ -53,6 +54,19 @@ final class TimingCheck {
       Architecture architecture = Families.named(name).architecture();
       return new Subject(name, Shape.of(1, architecture.inputHeight(), architecture.inputWidth(), 3),
           backend -> architecture.load(new FormulaWeights(), backend)::forward);
+    }
+  }
+
+  /** What the card gives at most: bytes read and written in copies, products by cuBLAS. */
+  private record Peak(double bytesPerSecond, double flops) {
+    static Peak measure(CheckOptions options, Precision precision) {
+      double seconds = Double.parseDouble(options.get("seconds"));
+      try (CudaBackend backend = new CudaBackend(options.open(), precision)) {
+        Peak peak = new Peak(backend.measureCopy(COPIED_BYTES, seconds), backend.measureProducts(seconds));
+        System.out.printf(Locale.ROOT, "%n## %s%n%nMeasured at most: %.0f GB/s copied (read and written), %.1f TFLOP/s by cuBLAS.%n",
+            backend.describe(), peak.bytesPerSecond() / 1e9, peak.flops() / 1e12);
+        return peak;
+      }
     }
   }
 
@@ -89,15 +103,10 @@ final class TimingCheck {
 
   public static void main(String[] arguments) {
     CheckOptions options = CheckOptions.parse(arguments,
-        Map.of("models", MODELS, "batches", "1,8,32,128", "precisions", "fp16", "runs", "200", "edge", "8192"));
+        Map.of("models", MODELS, "batches", "1,8,32,128", "precisions", "fp16", "runs", "200", "seconds", "1"));
     int runs = Integer.parseInt(options.get("runs"));
     for (Precision precision : options.precisions()) {
-      Ceilings ceilings;
-      try (GpuRuntime runtime = options.open()) {
-        ceilings = Ceilings.measure(runtime, precision, Integer.parseInt(options.get("edge")));
-        System.out.printf(Locale.ROOT, "%n## %s, %s%n%nMeasured at most: %.0f GB/s copied (read and written), %.1f TFLOP/s by cuBLAS.%n", precision,
-            runtime.describe(), ceilings.bytesPerSecond() / 1e9, ceilings.flops() / 1e12);
-      }
+      Peak peak = Peak.measure(options, precision);
       System.out.println("\n| model | batch | run p50 ms | p99 | on the device p50 | p99 | without graph p50 | images/s |"
           + "\n|---|---:|---:|---:|---:|---:|---:|---:|");
       StringBuilder kernels = new StringBuilder();
@@ -106,7 +115,7 @@ final class TimingCheck {
         try (CudaBackend backend = new CudaBackend(options.open(), precision)) {
           Consumer<Recorder> forward = subject.loader().load(backend);
           for (int batch : options.integers("batches")) {
-            kernels.append(time(subject, forward, backend, batch, runs, ceilings));
+            kernels.append(time(subject, forward, backend, batch, runs, peak));
           }
         }
       }
@@ -114,7 +123,7 @@ final class TimingCheck {
     }
   }
 
-  private static String time(Subject subject, Consumer<Recorder> forward, CudaBackend backend, int batch, int runs, Ceilings ceilings) {
+  private static String time(Subject subject, Consumer<Recorder> forward, CudaBackend backend, int batch, int runs, Peak peak) {
     Shape image = subject.image();
     Recording recording = Recording.of(Shape.of(batch, image.dim(1), image.dim(2), image.dim(3)), Set.of(Backbone.LOGITS), forward);
     try (CudaProgram program = (CudaProgram) backend.compile(recording)) {
@@ -127,11 +136,11 @@ final class TimingCheck {
       System.out.printf(Locale.ROOT, "| %s | %d | %.3f | %.3f | %.3f | %.3f | %.3f | %.0f |%n", subject.name(), batch, whole.quantile(0.5),
           whole.quantile(0.99), onDevice.quantile(0.5), onDevice.quantile(0.99), withoutGraph.quantile(0.5),
           batch * 1e3 / onDevice.quantile(0.5));
-      return kernels(subject.name() + ", batch " + batch, program, Math.min(fewer, WARM_UP), ceilings);
+      return kernels(subject.name() + ", batch " + batch, program, Math.min(fewer, WARM_UP), peak);
     }
   }
 
-  private static String kernels(String title, CudaProgram program, int runs, Ceilings ceilings) {
+  private static String kernels(String title, CudaProgram program, int runs, Peak peak) {
     Map<String, Total> totals = new LinkedHashMap<>();
     for (int i = 0; i < runs; i++) {
       program.run(new Observer() {
@@ -165,7 +174,7 @@ final class TimingCheck {
       double seconds = total.milliseconds / 1e3;
       table.append(String.format(Locale.ROOT, "| %s | %d | %.3f | %.0f %% | %.0f | %.0f %% | %.2f | %.0f %% |%n", entry.getKey(), total.calls / runs,
           total.milliseconds / runs, 100 * total.milliseconds / all, total.bytes / seconds / 1e9,
-          100 * total.bytes / seconds / ceilings.bytesPerSecond(), total.flops / seconds / 1e12, 100 * total.flops / seconds / ceilings.flops()));
+          100 * total.bytes / seconds / peak.bytesPerSecond(), total.flops / seconds / 1e12, 100 * total.flops / seconds / peak.flops()));
     });
     return table.toString();
   }
