@@ -76,15 +76,15 @@ final class CudaProgram extends Program {
   CudaProgram(Recording recording, CudaBackend backend) {
     super(recording);
     this.backend = backend;
-    CudaBinder binder = new CudaBinder(backend);
-    this.plan = new MemoryPlan(recording, backend.type().bytes(), ALIGNMENT, binder::scratchBytes);
+    CudaBinder binder = new CudaBinder(backend, recording.calls());
+    this.plan = new MemoryPlan(recording, backend.type().bytes(), ALIGNMENT, binder);
     try {
       this.workspace = own(new CudaMemory(backend.runtime(), plan.bytes()), CudaMemory::close);
       this.stream = own(backend.runtime().newStream(), GpuStream::close);
       this.list = own(new LaunchList(backend, plan, workspace.address()), LaunchList::close);
       recording.inputs().forEach(tensor -> inputs.add(port(tensor, false)));
       recording.outputs().values().forEach(tensor -> outputs.computeIfAbsent(tensor, output -> port(output, true)));
-      this.steps = binder.bind(recording.calls(), list);
+      this.steps = binder.bind(list);
     } catch (RuntimeException | Error e) {
       free();
       throw e;
