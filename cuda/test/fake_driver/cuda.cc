@@ -34,7 +34,6 @@ int setting(const char* name, int otherwise) {
 int devices() { return setting("FAKE_CUDA_DEVICES", 2); }
 int driver() { return setting("FAKE_CUDA_DRIVER", 13000); }
 int capability() { return setting("FAKE_CUDA_CAPABILITY", 90); }
-int built_by() { return setting("FAKE_CUDA_BUILT_BY", 13000); }
 
 bool initialized = false;
 int retained = 0;
@@ -92,8 +91,10 @@ int cuDeviceGetName(char* name, int length, int device) {
 int cuDeviceGetAttribute(int* value, int attribute, int) {
   switch (attribute) {
     case 16: *value = 132; return kSuccess;
+    case 38: *value = 1 << 20; return kSuccess;
     case 75: *value = capability() / 10; return kSuccess;
     case 76: *value = capability() % 10; return kSuccess;
+    case 97: *value = 163 << 10; return kSuccess;  // what the emulator allows
     default: return kInvalidValue;
   }
 }
@@ -172,7 +173,7 @@ int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, vtbe_stream* 
 
 int cuModuleLoadDataEx(void** given, const void* image, unsigned, int*, void**) {
   VERTEBRA_NEED_CONTEXT;
-  if (driver() / 1000 < built_by() / 1000) return kUnsupportedPtxVersion;
+  if (driver() < 13000) return kUnsupportedPtxVersion;
   const unsigned char fat_binary[4] = {0x50, 0xed, 0x55, 0xba};
   if (memcmp(image, fat_binary, sizeof fat_binary) != 0) return kInvalidImage;
   *given = &module;
@@ -297,6 +298,16 @@ int cuEventElapsedTime(float* milliseconds, const vtbe_event* start, const vtbe_
   VERTEBRA_NEED_CONTEXT;
   *milliseconds = static_cast<float>(vtbe_event_elapsed(start, end));
   return *milliseconds >= 0 ? kSuccess : kInvalidValue;
+}
+
+int cuProfilerStart(void) {
+  VERTEBRA_NEED_CONTEXT;
+  return kSuccess;
+}
+
+int cuProfilerStop(void) {
+  VERTEBRA_NEED_CONTEXT;
+  return kSuccess;
 }
 
 }  // extern "C"

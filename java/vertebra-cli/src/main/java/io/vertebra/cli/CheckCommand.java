@@ -3,6 +3,7 @@ package io.vertebra.cli;
 import io.vertebra.Precision;
 import io.vertebra.VertebraException;
 import io.vertebra.cpu.CpuBackend;
+import io.vertebra.cuda.runtime.DriverRuntime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -13,7 +14,8 @@ import picocli.CommandLine.Mixin;
 
 /** What this machine is and gives. */
 @Command(name = "check",
-    description = "Shows what this machine gives: instruction set, threads, measured arithmetic and memory bandwidth.")
+    description = "Shows what this machine gives: instruction set, threads, measured arithmetic and memory bandwidth,"
+        + " GPUs.")
 final class CheckCommand implements Callable<Integer> {
   @Mixin
   private Output output;
@@ -40,6 +42,7 @@ final class CheckCommand implements Callable<Integer> {
       add("problem", "problem", e.getMessage(), "");
       exitCode = Main.UNUSABLE;
     }
+    addGpus();
     if (output.isJson()) {
       output.object(facts.stream().flatMap(fact -> Stream.of(fact.key, fact.value)).toArray());
     } else {
@@ -64,6 +67,17 @@ final class CheckCommand implements Callable<Integer> {
       addRate("fma_all_threads", "FMA peak, all threads", machine.peakFlops(), "GFLOP/s");
       machine.levels().forEach(level -> addRate("copy_" + level.name().toLowerCase(Locale.ROOT),
           "copying in " + level.name(), level.bytesPerSecond(), "GB/s"));
+    }
+  }
+
+  private void addGpus() {
+    try {
+      List<String> gpus = DriverRuntime.devices();
+      for (int i = 0; i < gpus.size(); i++) {
+        add("gpu_" + i, "GPU", gpus.get(i), "");
+      }
+    } catch (VertebraException none) {
+      add("no_gpu", "no GPU", none.getMessage(), "");
     }
   }
 

@@ -1,7 +1,6 @@
 package io.vertebra.cli;
 
 import io.vertebra.Model;
-import io.vertebra.Precision;
 import io.vertebra.demo.Digits;
 import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.FormulaWeights;
@@ -46,17 +45,13 @@ final class ModelOptions {
     return name == null ? weights == null && !formulaWeights : Digits.names().contains(name);
   }
 
-  int threads() {
-    return backend.threads();
-  }
-
-  Precision precision() {
-    return backend.precision();
+  BackendOptions backend() {
+    return backend;
   }
 
   /** Loads the model. */
   Model open() {
-    return builder().device(backend.device()).precision(backend.precision()).threads(backend.threads()).build();
+    return backend.open(builder());
   }
 
   private Model.Builder builder() {

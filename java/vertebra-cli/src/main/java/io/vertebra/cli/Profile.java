@@ -60,17 +60,19 @@ record Profile(List<Step> steps, double secondsBetween) {
     List<Cost> costs = times.calls().stream().map(Cost::of).toList();
     Set<Weights> weights = new HashSet<>();
     costs.forEach(cost -> weights.addAll(cost.weights()));
-    double weightBandwidth = machine.bytesPerSecond(new Cost(0, 0, weights).weightBytes());
+    double stored = machine.elementBytes() / (double) Float.BYTES;
+    double weightBandwidth = machine.bytesPerSecond(Math.round(stored * new Cost(0, 0, weights).weightBytes()));
     List<Step> steps = new ArrayList<>();
     for (int i = 0; i < costs.size(); i++) {
       Call call = times.calls().get(i);
       Cost cost = costs.get(i);
       double arithmetic = cost.flops() / machine.peakFlops();
-      double movement = cost.activationBytes() / machine.bytesPerSecond(cost.activationBytes())
-          + cost.weightBytes() / weightBandwidth;
+      long activations = Math.round(stored * cost.activationBytes());
+      long parameters = Math.round(stored * cost.weightBytes());
+      double movement = activations / machine.bytesPerSecond(activations) + parameters / weightBandwidth;
       double seconds = times.seconds(i);
       steps.add(new Step(call.name(), call, 1, seconds, Math.min(seconds, machine.callSeconds()), cost.flops(),
-          cost.bytes(), arithmetic, movement, Math.max(arithmetic, movement)));
+          activations + parameters, arithmetic, movement, Math.max(arithmetic, movement)));
     }
     return new Profile(List.copyOf(steps), times.secondsBetween());
   }

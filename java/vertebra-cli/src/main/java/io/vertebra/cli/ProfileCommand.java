@@ -3,7 +3,8 @@ package io.vertebra.cli;
 import io.vertebra.Model;
 import io.vertebra.Session;
 import io.vertebra.backbone.Architecture;
-import io.vertebra.cpu.CpuBackend;
+import io.vertebra.cuda.runtime.Nsight;
+import io.vertebra.program.Observer;
 import io.vertebra.program.Shape;
 import io.vertebra.weights.FormulaWeights;
 import java.io.IOException;
@@ -61,20 +62,20 @@ final class ProfileCommand implements Callable<Integer> {
     if (batch < 1 || runs < 1) {
       throw new ParameterException(spec.commandLine(), "--batch and --runs must be at least 1");
     }
-    try (Model model = options.open(); Session session = model.newSession();
-        CpuBackend backend = new CpuBackend(options.threads(), options.precision())) {
+    try (Model model = options.open(); Session session = model.newSession()) {
       Shape shape = shape(model);
-      Roofline machine = Roofline.measure(backend, Cpu.detect());
-      StepTimes times = run(session, shape);
+      Roofline machine = options.backend().roofline();
+      StepTimes times = new StepTimes();
+      double seconds = run(session, shape, times);
       Profile profile = Profile.of(times, machine);
       ProfileReport report = new ProfileReport(profile, everyStep ? profile.steps() : profile.layers(), machine);
       if (output.isJson()) {
         output.object("model", model.describe(), "input", ProfileReport.dims(shape), "runs", runs,
-            "seconds", times.runSeconds());
+            "seconds", seconds);
         report.printJson(output);
       } else {
         output.out().println(String.format(Locale.ROOT, "%s; input %s; a run takes %.3f ms (median of %d)",
-            model.describe(), shape, 1e3 * times.runSeconds(), runs));
+            model.describe(), shape, 1e3 * seconds, runs));
         report.print(output.out());
       }
       if (trace != null) {
@@ -105,17 +106,28 @@ final class ProfileCommand implements Callable<Integer> {
     return shape;
   }
 
-  private StepTimes run(Session session, Shape shape) {
+  /** @return the median time of plain runs; those call by call are in {@code times} */
+  private double run(Session session, Shape shape, StepTimes times) {
     float[] input = FormulaWeights.input("profile", shape);
-    StepTimes times = new StepTimes();
+    Observer observer = options.backend().isCuda() ? Nsight.named(times) : times;
     long end = System.nanoTime() + WARM_UP_NANOS;
     while (times.runs() < MIN_WARM_UP_RUNS || System.nanoTime() < end) {
-      session.observe(input, shape, times);
+      session.observe(input, shape, observer);
     }
     times.clear();
-    for (int i = 0; i < runs; i++) {
-      session.observe(input, shape, times);
+    session.time(input, shape, MIN_WARM_UP_RUNS);
+    double[] seconds = new double[1];
+    Runnable measured = () -> {
+      seconds[0] = StepTimes.median(session.time(input, shape, runs));
+      for (int i = 0; i < runs; i++) {
+        session.observe(input, shape, observer);
+      }
+    };
+    if (options.backend().isCuda() && !options.backend().isEmulated()) {
+      Nsight.capture(measured);
+    } else {
+      measured.run();
     }
-    return times;
+    return seconds[0];
   }
 }

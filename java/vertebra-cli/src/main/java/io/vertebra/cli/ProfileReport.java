@@ -19,8 +19,8 @@ record ProfileReport(Profile profile, List<Step> rows, Roofline machine) {
   void print(PrintWriter out) {
     String bandwidths = machine.levels().stream().map(level -> String.format(Locale.ROOT, "%s %.1f", level.name(),
         level.bytesPerSecond() / 1e9)).collect(Collectors.joining(", "));
-    out.println(String.format(Locale.ROOT, "FMA peak %.1f GFLOP/s; copying, GB/s: %s; an empty call %.2f us",
-        machine.peakFlops() / 1e9, bandwidths, 1e6 * machine.callSeconds()));
+    out.println(String.format(Locale.ROOT, "%s peak %.1f GFLOP/s; copying, GB/s: %s; an empty call %.2f us",
+        machine.peak(), machine.peakFlops() / 1e9, bandwidths, 1e6 * machine.callSeconds()));
     out.println();
     printRows(out);
     out.println();
@@ -62,7 +62,7 @@ record ProfileReport(Profile profile, List<Step> rows, Roofline machine) {
 
   /** An object for the machine, then one for each row, then one for each kind of step, then the totals. */
   void printJson(Output output) {
-    Map<String, Object> rates = Output.fields("fma_gflops", machine.peakFlops() / 1e9, "call_seconds",
+    Map<String, Object> rates = Output.fields(machine.peak().toLowerCase(Locale.ROOT) + "_gflops", machine.peakFlops() / 1e9, "call_seconds",
         machine.callSeconds());
     machine.levels().forEach(level -> rates.put("copy_" + level.name().toLowerCase(Locale.ROOT) + "_gb_s",
         level.bytesPerSecond() / 1e9));

@@ -1,6 +1,8 @@
 package io.vertebra.cli;
 
 import io.vertebra.cpu.CpuBackend;
+import io.vertebra.cuda.CudaBackend;
+import io.vertebra.program.Backend;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
@@ -13,11 +15,13 @@ import java.util.Set;
 /**
  * What bounds a computation on this machine (Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009), measured.
  *
- * @param peakFlops fp32 FLOP/s of fused multiply-adds in registers, all threads together
- * @param callSeconds of a call that gives every thread a few nanoseconds of work: into native code, fork and join
+ * @param peak what reaches it: FMA, or cuBLAS
+ * @param peakFlops FLOP/s: on a CPU, of fused multiply-adds in registers, all threads together; on a GPU, of large products
+ * @param callSeconds of a call that gives every thread a few nanoseconds of work: into native code, fork and join; on a GPU, a kernel in a graph
  * @param levels of memory, the fastest first, the last without limit
+ * @param elementBytes what activations and weights are counted with
  */
-record Roofline(double peakFlops, double callSeconds, List<Level> levels) {
+record Roofline(String peak, double peakFlops, double callSeconds, List<Level> levels, int elementBytes) {
   /** How long one measurement takes. */
   static final double SECONDS = 0.15;
   private static final long MEMORY_BYTES = 256 << 20;
@@ -33,7 +37,19 @@ record Roofline(double peakFlops, double callSeconds, List<Level> levels) {
    */
   record Level(String name, long bytes, double bytesPerSecond) {}
 
-  /** Measures for the threads of a backend; takes about a second. */
+  /** Measures what a backend computes on, in its precision and with its threads; takes about a second. */
+  static Roofline measure(Backend backend) {
+    return backend instanceof CudaBackend gpu ? measure(gpu) : measure((CpuBackend) backend, Cpu.detect());
+  }
+
+  private static Roofline measure(CudaBackend gpu) {
+    long cache = gpu.cacheBytes();
+    // Two blocks that take half of the cache, and two that take eight times what it has.
+    List<Level> levels = List.of(new Level("L2", cache, gpu.measureCopy(cache / 4, SECONDS)),
+        new Level("memory", Long.MAX_VALUE, gpu.measureCopy(4 * cache, SECONDS)));
+    return new Roofline("cuBLAS", gpu.measureProducts(SECONDS), measureCall(gpu, 1), levels, gpu.elementBytes());
+  }
+
   static Roofline measure(CpuBackend backend, Cpu cpu) {
     int threads = backend.threads();
     List<Level> levels = new ArrayList<>();
@@ -48,11 +64,11 @@ record Roofline(double peakFlops, double callSeconds, List<Level> levels) {
     }
     long total = Math.min(MAX_MEMORY_BYTES, Math.max(MEMORY_BYTES, 4 * largest));
     levels.add(new Level("memory", Long.MAX_VALUE, backend.measureCopy(total / 2 / threads, SECONDS)));
-    return new Roofline(backend.measureFma(SECONDS), measureCall(backend), List.copyOf(levels));
+    return new Roofline("FMA", backend.measureFma(SECONDS), measureCall(backend, threads), List.copyOf(levels), Float.BYTES);
   }
 
-  private static double measureCall(CpuBackend backend) {
-    Shape shape = Shape.of(backend.threads(), 8);
+  private static double measureCall(Backend backend, int rows) {
+    Shape shape = Shape.of(rows, 8);
     Recording chain = Recording.of(shape, Set.of("means"), Roofline::recordMeans);
     try (Program program = backend.compile(chain)) {
       double best = Double.MAX_VALUE;

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToLongFunction;
+import java.util.stream.LongStream;
 
 /** When the steps of several runs of one program began and ended. */
 final class StepTimes implements Observer {
@@ -13,9 +14,25 @@ final class StepTimes implements Observer {
   /** Of each run the begin and end of every step, in turn, in nanoseconds. */
   private final List<long[]> runs = new ArrayList<>();
   private long[] run = new long[0];
+  private long start;
 
   @Override
   public void before(int index, Call call) {
+    if (index == 0) {
+      start = System.nanoTime();
+    }
+  }
+
+  @Override
+  public void after(int index, Call call) {}
+
+  @Override
+  public boolean readsTensors() {
+    return false;
+  }
+
+  @Override
+  public void timed(int index, Call call, double begin, double end) {
     if (index == 0) {
       run = new long[2 * calls.size()];
       runs.add(run);
@@ -25,12 +42,8 @@ final class StepTimes implements Observer {
       run = Arrays.copyOf(run, 2 * calls.size());
       runs.set(runs.size() - 1, run);
     }
-    run[2 * index] = System.nanoTime();
-  }
-
-  @Override
-  public void after(int index, Call call) {
-    run[2 * index + 1] = System.nanoTime();
+    run[2 * index] = start + Math.round(1e6 * begin);
+    run[2 * index + 1] = start + Math.round(1e6 * end);
   }
 
   /** Forgets the runs so far. */
@@ -60,11 +73,6 @@ final class StepTimes implements Observer {
     return median(times -> times[2 * step + 1] - times[2 * step]);
   }
 
-  /** The median of the time from the first step's begin to the last one's end, in seconds. */
-  double runSeconds() {
-    return median(times -> times[times.length - 1] - times[0]);
-  }
-
   /** The median of the time a run spends between its steps, in seconds. */
   double secondsBetween() {
     return median(times -> {
@@ -77,7 +85,12 @@ final class StepTimes implements Observer {
   }
 
   private double median(ToLongFunction<long[]> value) {
-    long[] sorted = runs.stream().mapToLong(value).sorted().toArray();
+    return median(runs.stream().mapToLong(value).toArray());
+  }
+
+  /** The median of nanoseconds, in seconds. */
+  static double median(long[] nanos) {
+    long[] sorted = LongStream.of(nanos).sorted().toArray();
     int middle = sorted.length / 2;
     return (sorted[middle] + sorted[(sorted.length - 1) / 2]) / 2.0 / 1e9;
   }

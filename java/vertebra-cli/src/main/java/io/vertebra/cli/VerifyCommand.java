@@ -38,7 +38,7 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Option(names = "--tolerance", paramLabel = "T",
       description = "Largest relative error that passes; default: 1e-5 for files of whole tensors, 1e-4 for files of"
-          + " digests; 5e-2 in bf16.")
+          + " digests; 2e-2 in fp16 and tf32, 5e-2 in bf16.")
   private Double tolerance;
 
   @Parameters(paramLabel = "FILE|FOLDER", arity = "1..*",
@@ -94,7 +94,7 @@ final class VerifyCommand implements Callable<Integer> {
   /** A backend for each file, so that one model's weights are freed before the next one's are made. */
   private List<Row> verify(Path path) {
     GoldenFile file = GoldenFile.open(path);
-    try (Backend backend = options.device().open(options.threads(), options.precision())) {
+    try (Backend backend = options.open()) {
       List<Row> rows = file.verify(backend, tolerance == null ? file.defaultTolerance(options.precision()) : tolerance);
       if (rows.isEmpty()) {
         throw new WeightsException(path + ": holds nothing to compare with");

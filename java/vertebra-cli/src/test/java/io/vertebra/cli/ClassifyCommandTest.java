@@ -36,6 +36,18 @@ class ClassifyCommandTest {
     }
   }
 
+  /** As on a GPU: the kernels are the same. */
+  @Test
+  void everyFamilyReadsTheEmbeddedDigitsOnTheEmulator() {
+    for (String model : Digits.names()) {
+      Cli result = Cli.run("classify", "--json", "--top", 1, "--model", model, "--device", "cuda-emulated", "--precision", "fp16");
+      assertThat(result.exitCode()).as(result.err()).isZero();
+      assertThat(result.err().lines()).singleElement().asString().contains("cuda-emulated", "slow");
+      assertThat(result.objects()).hasSameSizeAs(Digits.sampleNames())
+          .allSatisfy(object -> assertThat(first(object).get("label")).isEqualTo(label(object)));
+    }
+  }
+
   @Test
   void embeddedModelsAreChosenByName() throws Exception {
     Path image = Cli.sample("0003_6.png", folder);
@@ -65,8 +77,10 @@ class ClassifyCommandTest {
     Path image = Cli.sample("0003_6.png", folder);
     Path weights = Cli.digitsWeights(folder);
     double expected = probability(Cli.run("classify", "--json", "--device", "reference", image));
-    assertThat(probability(Cli.run("classify", "--json", "--weights", weights, image)))
-        .isCloseTo(expected, within(1e-5));
+    for (String device : List.of("cpu", "cuda-emulated")) {
+      assertThat(probability(Cli.run("classify", "--json", "--device", device, "--weights", weights, image)))
+          .isCloseTo(expected, within(1e-5));
+    }
   }
 
   @Test

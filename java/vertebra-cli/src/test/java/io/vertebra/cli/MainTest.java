@@ -30,6 +30,11 @@ class MainTest {
     assertThat(Cli.run("clasify").err()).contains("clasify");
     assertThat(Cli.run("classify", "--top", "0").err()).contains("--top must be at least 1");
     assertThat(Cli.run("classify", "--device", "tpu").exitCode()).isEqualTo(2);
+    assertThat(Cli.run("classify", "--device", "tpu").err()).contains("tpu is no device; there are cpu, reference, cuda, cuda:N");
+    assertThat(Cli.run("classify", "--precision", "fp16").err()).contains("fp16 needs device cuda").doesNotContain("\tat ");
+    Cli gpu = Cli.run("classify", "--device", "cuda:77");
+    assertThat(gpu.exitCode()).isEqualTo(2);
+    assertThat(gpu.err()).containsAnyOf("driver", "there is no device cuda:77").doesNotContain("\tat ");
     assertThat(Cli.run("embed", "x.png").err()).contains("--output");
   }
 

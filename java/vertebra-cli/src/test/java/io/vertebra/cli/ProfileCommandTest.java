@@ -31,6 +31,16 @@ class ProfileCommandTest {
   }
 
   @Test
+  void aGpuIsMeasuredByWhatItCanDo() throws Exception {
+    Path trace = folder.resolve("gpu.json");
+    Cli result = Cli.run("profile", "--runs", 1, "--device", "cuda-emulated", "--precision", "bf16", "--trace", trace);
+    assertThat(result.exitCode()).as(result.err()).isZero();
+    assertThat(result.out()).contains("digits-swin on cuda", "bf16", "cuBLAS peak", "L2", "lost to").doesNotContain("FMA");
+    assertThat(result.out().lines()).anyMatch(line -> line.matches("all +" + STEPS + " .*"));
+    assertThat((List<?>) Json.parseObject(Files.readString(trace)).get("traceEvents")).hasSize(STEPS + 1);
+  }
+
+  @Test
   void figuresAddUp() {
     List<Map<String, Object>> steps = objects("layer", "--steps");
     assertThat(steps).hasSize(STEPS).extracting(step -> step.get("layer")).startsWith("patch_embed.proj")

@@ -21,7 +21,7 @@ class VerifyCommandTest {
 
   @Test
   void passes() {
-    for (String device : List.of("cpu", "reference")) {
+    for (String device : List.of("cpu", "reference", "cuda-emulated")) {
       Cli result = Cli.run("verify", golden, "--device", device, "--precision", "fp32");
       assertThat(result.exitCode()).as(result.err()).isZero();
       assertThat(result.out()).contains("logits", "stage3", "PASS " + golden, "1 passed, 0 failed, 0 could not be run");

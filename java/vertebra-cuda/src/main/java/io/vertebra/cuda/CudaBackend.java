@@ -93,6 +93,34 @@ public final class CudaBackend implements Backend {
     return kernel;
   }
 
+  /** FLOP/s that large products by cuBLAS reach in this backend's precision. */
+  public double measureProducts(double seconds) {
+    return store.using(() -> {
+      try (Ceilings ceilings = new Ceilings(runtime)) {
+        return ceilings.products(type(), tf32(), seconds);
+      }
+    });
+  }
+
+  /** Bytes per second, read and written, when blocks of {@code bytes} are copied on the device. */
+  public double measureCopy(long bytes, double seconds) {
+    return store.using(() -> {
+      try (Ceilings ceilings = new Ceilings(runtime)) {
+        return ceilings.copies(bytes, seconds);
+      }
+    });
+  }
+
+  /** Bytes of the device's last cache. */
+  public int cacheBytes() {
+    return runtime.cacheBytes();
+  }
+
+  /** Bytes of an element of activations. */
+  public int elementBytes() {
+    return type().bytes();
+  }
+
   @Override
   public Weights packMatrix(Parameter matrix) {
     Backend.requireMatrix(matrix);

@@ -140,6 +140,17 @@ final class CudaProgram extends Program {
     }
   }
 
+  /** Once there is a graph: what a run does between the copies, as that graph or launch by launch; waits until it is done. For measurements. */
+  void runOnDevice(boolean asGraph) {
+    requireOpen();
+    if (asGraph) {
+      stream.launch(graph);
+    } else {
+      give();
+    }
+    stream.synchronize();
+  }
+
   private GpuGraph capture() {
     stream.beginCapture();
     try {
@@ -255,7 +266,7 @@ final class CudaProgram extends Program {
     return ports;
   }
 
-  private long leastBytes(Call call) {
+  long leastBytes(Call call) {
     Cost cost = Cost.of(call);
     Weights matrix = call.op() instanceof Op.Linear op ? op.weights() : call.op() instanceof Op.Convolution op ? op.weights() : null;
     long saved = Float.BYTES - backend.type().bytes();

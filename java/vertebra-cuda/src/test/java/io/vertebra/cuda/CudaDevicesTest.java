@@ -2,15 +2,14 @@ package io.vertebra.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import io.vertebra.Device;
 import io.vertebra.Model;
 import io.vertebra.Precision;
 import io.vertebra.Session;
 import io.vertebra.VertebraException;
-import io.vertebra.cuda.runtime.DriverRuntime;
 import io.vertebra.demo.Digits;
+import io.vertebra.program.Backend;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -26,18 +25,17 @@ class CudaDevicesTest {
     }
   }
 
+  /** On the fake driver, with the fat binary that this build has or has not. */
   @Test
-  void withoutADriverTheMessageSaysSo() {
-    assumeFalse(hasGpu());
-    assertThatThrownBy(() -> Device.cuda().open(0, Precision.FP32)).isInstanceOf(VertebraException.class).hasMessageContaining("driver");
-    assertThatThrownBy(() -> Device.cuda(3).open(0, Precision.FP32)).isInstanceOf(VertebraException.class).hasMessageContaining("driver");
-  }
-
-  private static boolean hasGpu() {
-    try {
-      return !DriverRuntime.devices().isEmpty();
-    } catch (VertebraException none) {
-      return false;
+  void gpusGoByNumber() {
+    if (CudaDevices.class.getResource("/META-INF/native/linux-x86_64/vertebra.fatbin") == null) {
+      assertThatThrownBy(() -> Device.cuda().open(0, Precision.FP32)).isInstanceOf(VertebraException.class).hasMessageContaining("nvcc was missing");
+      return;
     }
+    try (Backend first = Device.cuda().open(0, Precision.FP32); Backend second = Device.cuda(1).open(0, Precision.BF16)) {
+      assertThat(first.describe()).contains("Fake GPU 0", "fp32");
+      assertThat(second.describe()).contains("Fake GPU 1", "bf16");
+    }
+    assertThatThrownBy(() -> Device.cuda(2).open(0, Precision.FP32)).isInstanceOf(VertebraException.class).hasMessageContaining("no device cuda:2");
   }
 }

@@ -28,6 +28,11 @@ final class DryRuntime implements GpuRuntime {
   }
 
   @Override
+  public int cacheBytes() {
+    return 50 << 20;
+  }
+
+  @Override
   public int sharedMemory() {
     return 227 << 10;
   }

@@ -52,6 +52,7 @@ final class CublasLibrary {
     } catch (IOException | UnsatisfiedLinkError e) {
       throw new VertebraException("cuBLAS cannot be loaded from " + library + ": " + e.getMessage() + ". Name another with " + VARIABLE, e);
     }
+    JCudaLibrary.extract("JCublas2");
     loaded = true;
   }
 

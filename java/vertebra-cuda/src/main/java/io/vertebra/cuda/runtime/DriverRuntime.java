@@ -19,7 +19,6 @@ import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
-import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
 
 /**
@@ -35,7 +34,7 @@ public final class DriverRuntime implements GpuRuntime {
   private final int driver;
   private final CUcontext context = new CUcontext();
   private final CUmodule module = new CUmodule();
-  private final CUstream copies = new CUstream();
+  private final CUstream copies;
   private final Map<String, DriverKernel> kernels = new ConcurrentHashMap<>();
   private volatile boolean closed;
 
@@ -46,6 +45,10 @@ public final class DriverRuntime implements GpuRuntime {
    * @throws VertebraException if there is no such device, or if the driver or the GPU is too old for the kernels
    */
   public DriverRuntime(int ordinal) {
+    this(ordinal, FatBinary.load());
+  }
+
+  DriverRuntime(int ordinal, FatBinary binary) {
     initialise();
     int count = count();
     if (ordinal < 0 || ordinal >= count) {
@@ -60,16 +63,17 @@ public final class DriverRuntime implements GpuRuntime {
       throw new VertebraException("cuda:" + ordinal + ", " + name + ", has compute capability " + capability / 10 + "." + capability % 10
           + "; the kernels need 8.0 or later (Ampere and newer). Use the CPU instead");
     }
-    FatBinary kernels = FatBinary.load();
     CudaStatus.driver("opening " + name, () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device));
     try {
       current();
+      // With direct buffers alone: an array would keep the garbage collector waiting while the driver compiles.
+      Pointer noOptions = Pointer.to(ByteBuffer.allocateDirect(Long.BYTES));
       String error = CudaStatus.driverError(
-          () -> JCudaDriver.cuModuleLoadDataEx(module, Pointer.to(kernels.contents()), 0, new int[0], Pointer.to(new int[0])));
+          () -> JCudaDriver.cuModuleLoadDataEx(module, Pointer.to(binary.contents()), 0, new int[0], noOptions));
       if (error != null) {
-        throw kernels.refused(name, capability, driver, error);
+        throw binary.refused(name, capability, driver, error);
       }
-      CudaStatus.driver("making a stream", () -> JCudaDriver.cuStreamCreate(copies, CUstream_flags.CU_STREAM_NON_BLOCKING));
+      copies = DriverStream.create(this);
     } catch (RuntimeException e) {
       JCudaDriver.cuDevicePrimaryCtxRelease(device);
       throw e;
@@ -95,6 +99,7 @@ public final class DriverRuntime implements GpuRuntime {
     if (initialised) {
       return;
     }
+    JCudaLibrary.extract("JCudaDriver");
     try {
       JCudaDriver.setExceptionsEnabled(true);
     } catch (LinkageError e) {
@@ -176,6 +181,16 @@ public final class DriverRuntime implements GpuRuntime {
   @Override
   public int multiprocessors() {
     return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+  }
+
+  @Override
+  public int cacheBytes() {
+    return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE);
+  }
+
+  @Override
+  public int sharedMemory() {
+    return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
   }
 
   /** Makes the context current on this thread. */
@@ -295,7 +310,6 @@ public final class DriverRuntime implements GpuRuntime {
   final class DriverKernel implements GpuKernel {
     private final String name;
     final CUfunction function;
-    private int allowed;
 
     DriverKernel(String name, CUfunction function) {
       this.name = name;
@@ -308,13 +322,10 @@ public final class DriverRuntime implements GpuRuntime {
     }
 
     @Override
-    public synchronized void allowShared(int bytes) {
-      if (bytes > allowed) {
-        current();
-        CudaStatus.driver(() -> "allowing " + name + " " + bytes + " bytes of shared memory", () -> JCudaDriver.cuFuncSetAttribute(function,
-            CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes));
-        allowed = bytes;
-      }
+    public void allowShared(int bytes) {
+      current();
+      CudaStatus.driver(() -> "allowing " + name + " " + bytes + " bytes of shared memory", () -> JCudaDriver.cuFuncSetAttribute(function,
+          CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes));
     }
   }
 }

@@ -20,7 +20,7 @@ final class DriverStream implements GpuStream {
   private static final int PARAMETERS_LIMIT = 4096;
 
   private final DriverRuntime runtime;
-  private final CUstream stream = new CUstream();
+  private final Handle<CUstream> handle;
   private Cublas cublas;
 
   /** The launch's arguments, packed as the kernel's parameters are, and how many bytes they take. */
@@ -31,34 +31,46 @@ final class DriverStream implements GpuStream {
 
   DriverStream(DriverRuntime runtime) {
     this.runtime = runtime;
+    this.handle = new Handle<>("stream", create(runtime), this::destroy);
+  }
+
+  static CUstream create(DriverRuntime runtime) {
     runtime.current();
+    CUstream stream = new CUstream();
     CudaStatus.driver("making a stream", () -> JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING));
+    return stream;
+  }
+
+  /** The stream, on a thread that has the context. */
+  private CUstream stream() {
+    runtime.current();
+    return handle.get();
   }
 
   @Override
   public void copyIn(long to, ByteBuffer from) {
-    runtime.current();
+    CUstream stream = stream();
     CudaStatus.driver(() -> "copying " + from.remaining() + " bytes to the GPU",
         () -> JCudaDriver.cuMemcpyHtoDAsync(new DeviceAddress(to), DriverRuntime.remaining(from), from.remaining(), stream));
   }
 
   @Override
   public void copyOut(ByteBuffer to, long from) {
-    runtime.current();
+    CUstream stream = stream();
     CudaStatus.driver(() -> "copying " + to.remaining() + " bytes from the GPU",
         () -> JCudaDriver.cuMemcpyDtoHAsync(DriverRuntime.remaining(to), new DeviceAddress(from), to.remaining(), stream));
   }
 
   @Override
   public void copy(long to, long from, long bytes) {
-    runtime.current();
+    CUstream stream = stream();
     CudaStatus.driver(() -> "copying " + bytes + " bytes on the GPU",
         () -> JCudaDriver.cuMemcpyDtoDAsync(new DeviceAddress(to), new DeviceAddress(from), bytes, stream));
   }
 
   @Override
   public void launch(GpuLaunch launch) {
-    runtime.current();
+    CUstream stream = stream();
     DriverRuntime.DriverKernel kernel = (DriverRuntime.DriverKernel) launch.kernel();
     pack(kernel.name(), launch.arguments());
     CudaStatus.driver(() -> "launching " + kernel.name() + " (grid " + launch.gridX() + "x" + launch.gridY() + "x" + launch.gridZ() + ", block "
@@ -85,7 +97,7 @@ final class DriverStream implements GpuStream {
 
   @Override
   public void multiply(GpuProduct product) {
-    runtime.current();
+    CUstream stream = stream();
     if (cublas == null) {
       cublas = new Cublas(runtime, stream);
     }
@@ -94,44 +106,53 @@ final class DriverStream implements GpuStream {
 
   @Override
   public void synchronize() {
-    runtime.current();
+    CUstream stream = stream();
     CudaStatus.driver("waiting for the GPU", () -> JCudaDriver.cuStreamSynchronize(stream));
   }
 
   @Override
   public void beginCapture() {
-    runtime.current();
+    CUstream stream = stream();
     CudaStatus.driver("beginning a capture",
         () -> JCudaDriver.cuStreamBeginCapture(stream, CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
   }
 
   @Override
   public GpuGraph endCapture() {
-    runtime.current();
+    CUstream stream = stream();
     CUgraph graph = new CUgraph();
     CudaStatus.driver("ending a capture", () -> JCudaDriver.cuStreamEndCapture(stream, graph));
-    return new DriverGraph(graph);
+    return instantiate(graph);
   }
 
   @Override
   public void launch(GpuGraph graph) {
-    runtime.current();
-    CudaStatus.driver("launching a graph", () -> JCudaDriver.cuGraphLaunch(((DriverGraph) graph).executable, stream));
+    CUstream stream = stream();
+    CUgraphExec executable = ((Graph) graph).handle.get();
+    CudaStatus.driver("launching a graph", () -> JCudaDriver.cuGraphLaunch(executable, stream));
   }
 
   @Override
   public GpuEvent newEvent() {
-    return new DriverEvent();
+    runtime.current();
+    CUevent event = new CUevent();
+    CudaStatus.driver("making an event", () -> JCudaDriver.cuEventCreate(event, CUevent_flags.CU_EVENT_DEFAULT));
+    return new Event(new Handle<>("event", event, this::destroy));
   }
 
   @Override
   public void record(GpuEvent event) {
-    runtime.current();
-    CudaStatus.driver("recording an event", () -> JCudaDriver.cuEventRecord(((DriverEvent) event).event, stream));
+    CUstream stream = stream();
+    CUevent recorded = ((Event) event).handle.get();
+    CudaStatus.driver("recording an event", () -> JCudaDriver.cuEventRecord(recorded, stream));
   }
 
   @Override
   public void close() {
+    handle.close();
+  }
+
+  private void destroy(CUstream stream) {
     runtime.current();
     if (cublas != null) {
       cublas.close();
@@ -139,54 +160,55 @@ final class DriverStream implements GpuStream {
     CudaStatus.driver("closing a stream", () -> JCudaDriver.cuStreamDestroy(stream));
   }
 
-  private final class DriverGraph implements GpuGraph {
-    private final int size;
-    final CUgraphExec executable = new CUgraphExec();
-
-    DriverGraph(CUgraph graph) {
-      try {
-        long[] nodes = new long[1];
-        CudaStatus.driver("counting a graph's nodes", () -> JCudaDriver.cuGraphGetNodes(graph, null, nodes));
-        size = Math.toIntExact(nodes[0]);
-        CudaStatus.driver("making a graph of " + size + " nodes ready", () -> JCudaDriver.cuGraphInstantiate(executable, graph, 0));
-      } finally {
-        JCudaDriver.cuGraphDestroy(graph);
-      }
-    }
-
-    @Override
-    public int size() {
-      return size;
-    }
-
-    @Override
-    public void close() {
-      runtime.current();
-      CudaStatus.driver("freeing a graph", () -> JCudaDriver.cuGraphExecDestroy(executable));
+  private Graph instantiate(CUgraph graph) {
+    try {
+      long[] nodes = new long[1];
+      CudaStatus.driver("counting a graph's nodes", () -> JCudaDriver.cuGraphGetNodes(graph, null, nodes));
+      CUgraphExec executable = new CUgraphExec();
+      CudaStatus.driver(() -> "making a graph of " + nodes[0] + " nodes ready", () -> JCudaDriver.cuGraphInstantiate(executable, graph, 0));
+      return new Graph(new Handle<>("graph", executable, this::destroy), Math.toIntExact(nodes[0]));
+    } finally {
+      JCudaDriver.cuGraphDestroy(graph);
     }
   }
 
-  private final class DriverEvent implements GpuEvent {
-    final CUevent event = new CUevent();
+  private void destroy(CUgraphExec executable) {
+    runtime.current();
+    CudaStatus.driver("freeing a graph", () -> JCudaDriver.cuGraphExecDestroy(executable));
+  }
 
-    DriverEvent() {
-      runtime.current();
-      CudaStatus.driver("making an event", () -> JCudaDriver.cuEventCreate(event, CUevent_flags.CU_EVENT_DEFAULT));
+  private void destroy(CUevent event) {
+    runtime.current();
+    CudaStatus.driver("freeing an event", () -> JCudaDriver.cuEventDestroy(event));
+  }
+
+  private record Graph(Handle<CUgraphExec> handle, int size) implements GpuGraph {
+    @Override
+    public void close() {
+      handle.close();
+    }
+  }
+
+  private final class Event implements GpuEvent {
+    final Handle<CUevent> handle;
+
+    Event(Handle<CUevent> handle) {
+      this.handle = handle;
     }
 
     @Override
     public double since(GpuEvent earlier) {
       runtime.current();
       float[] milliseconds = new float[1];
-      CudaStatus.driver("measuring between events",
-          () -> JCudaDriver.cuEventElapsedTime(milliseconds, ((DriverEvent) earlier).event, event));
+      CUevent start = ((Event) earlier).handle.get();
+      CUevent end = handle.get();
+      CudaStatus.driver("measuring between events", () -> JCudaDriver.cuEventElapsedTime(milliseconds, start, end));
       return milliseconds[0];
     }
 
     @Override
     public void close() {
-      runtime.current();
-      CudaStatus.driver("freeing an event", () -> JCudaDriver.cuEventDestroy(event));
+      handle.close();
     }
   }
 }

@@ -58,6 +58,12 @@ public final class EmulatedRuntime implements GpuRuntime {
     return MULTIPROCESSORS;
   }
 
+  /** Small: nothing depends on it, and what is measured with it is to be quick. */
+  @Override
+  public int cacheBytes() {
+    return 1 << 20;
+  }
+
   @Override
   public long allocate(long bytes) {
     return created(Emulator.vtbe_alloc(bytes), "device memory");

@@ -5,14 +5,13 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.LongConsumer;
 
 /** A stream of the emulator: work is done when a call returns, unless the stream captures. */
 final class EmulatedStream implements GpuStream {
   /** Far more than any kernel has. */
   private static final int MOST_PARAMETERS = 64;
 
-  private final Handle stream;
+  private final Handle<Long> stream;
   private final PinnedMemory pinned;
   /** The arguments of a launch, 8 bytes each, and then their addresses. */
   private final ByteBuffer parameters = ByteBuffer.allocateDirect(2 * MOST_PARAMETERS * Long.BYTES).order(ByteOrder.nativeOrder());
@@ -21,7 +20,7 @@ final class EmulatedStream implements GpuStream {
   private List<PinnedMemory.Range> captured;
 
   EmulatedStream(long handle, PinnedMemory pinned) {
-    this.stream = new Handle("stream", handle, Emulator::vtbe_stream_destroy);
+    this.stream = new Handle<>("stream", handle, Emulator::vtbe_stream_destroy);
     this.pinned = pinned;
     long values = PinnedMemory.address(parameters);
     this.addresses = values + MOST_PARAMETERS * Long.BYTES;
@@ -98,7 +97,7 @@ final class EmulatedStream implements GpuStream {
     long graph = EmulatedRuntime.created(Emulator.vtbe_capture_end(stream.get()), "graph");
     List<PinnedMemory.Range> host = captured;
     captured = null;
-    return new Graph(new Handle("graph", graph, Emulator::vtbe_graph_destroy), host);
+    return new Graph(new Handle<>("graph", graph, Emulator::vtbe_graph_destroy), host);
   }
 
   @Override
@@ -116,7 +115,7 @@ final class EmulatedStream implements GpuStream {
   @Override
   public GpuEvent newEvent() {
     long event = EmulatedRuntime.created(Emulator.vtbe_event_create(), "event");
-    return new Event(new Handle("event", event, Emulator::vtbe_event_destroy));
+    return new Event(new Handle<>("event", event, Emulator::vtbe_event_destroy));
   }
 
   @Override
@@ -132,35 +131,7 @@ final class EmulatedStream implements GpuStream {
     stream.close();
   }
 
-  /** An object of the emulator. {@link #close} is idempotent; nothing uses it afterwards. */
-  private static final class Handle implements AutoCloseable {
-    private final String what;
-    private final LongConsumer destroy;
-    private long handle;
-
-    Handle(String what, long handle, LongConsumer destroy) {
-      this.what = what;
-      this.handle = handle;
-      this.destroy = destroy;
-    }
-
-    long get() {
-      if (handle == 0) {
-        throw new IllegalStateException("the " + what + " is closed");
-      }
-      return handle;
-    }
-
-    @Override
-    public void close() {
-      if (handle != 0) {
-        destroy.accept(handle);
-        handle = 0;
-      }
-    }
-  }
-
-  private record Graph(Handle handle, List<PinnedMemory.Range> host) implements GpuGraph {
+  private record Graph(Handle<Long> handle, List<PinnedMemory.Range> host) implements GpuGraph {
     @Override
     public int size() {
       return Emulator.vtbe_graph_size(handle.get());
@@ -172,7 +143,7 @@ final class EmulatedStream implements GpuStream {
     }
   }
 
-  private record Event(Handle handle) implements GpuEvent {
+  private record Event(Handle<Long> handle) implements GpuEvent {
     @Override
     public double since(GpuEvent earlier) {
       return Emulator.vtbe_event_elapsed(((Event) earlier).handle.get(), handle.get());

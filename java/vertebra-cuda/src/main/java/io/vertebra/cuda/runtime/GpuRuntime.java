@@ -19,6 +19,9 @@ public interface GpuRuntime extends AutoCloseable {
   /** Number of streaming multiprocessors. */
   int multiprocessors();
 
+  /** Bytes of the L2 cache. */
+  int cacheBytes();
+
   /** The most dynamic shared memory, in bytes, that {@link GpuKernel#allowShared} grants; by default that of compute capability 8.0. */
   default int sharedMemory() {
     return 163 << 10;

@@ -1,0 +1,44 @@
+package io.vertebra.cuda.runtime;
+
+import io.vertebra.VertebraException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import jcuda.JCudaVersion;
+import jcuda.LibUtils;
+
+/**
+ * Puts JCuda's native libraries where JCuda puts them itself, the folder {@code java.io.tmpdir}, but whole: JCuda loads whatever file of
+ * the name it finds there, and so what another process is still writing, or was when it ended.
+ */
+final class JCudaLibrary {
+  private JCudaLibrary() {}
+
+  /** @param name {@code JCudaDriver} or {@code JCublas2} */
+  static void extract(String name) {
+    String file = LibUtils.createLibraryFileName(LibUtils.createPlatformLibraryName(name + "-" + JCudaVersion.get()));
+    Path folder = Path.of(System.getProperty("java.io.tmpdir"));
+    try (InputStream in = LibUtils.class.getResourceAsStream("/lib/" + file)) {
+      if (in == null) {
+        return; // it may be on java.library.path, where JCuda looks first
+      }
+      byte[] contents = in.readAllBytes();
+      Path target = folder.resolve(file);
+      if (Files.exists(target) && Files.size(target) == contents.length) {
+        return;
+      }
+      Path temporary = Files.createTempFile(folder, file, ".part");
+      try {
+        Files.write(temporary, contents);
+        Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+      } finally {
+        Files.deleteIfExists(temporary);
+      }
+    } catch (IOException e) {
+      throw new VertebraException("JCuda's " + file + " cannot be written to " + folder + " (" + e + "); name a writable folder with"
+          + " -Djava.io.tmpdir=FOLDER", e);
+    }
+  }
+}

@@ -1,0 +1,44 @@
+package io.vertebra.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.vertebra.Precision;
+import io.vertebra.conformance.ConformanceCases;
+import io.vertebra.conformance.ConformanceCases.Case;
+import io.vertebra.cuda.CudaOptions.Products;
+import io.vertebra.cuda.runtime.EmulatedRuntime;
+import io.vertebra.cuda.runtime.FakeDriver;
+import io.vertebra.cuda.runtime.GpuRuntime;
+import io.vertebra.golden.GoldenFile;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What runs on the emulator gives the same bits through JCuda, on a driver that the emulator stands behind. */
+class DriverConformanceTest {
+  private static CudaBackend backend(GpuRuntime runtime, Precision precision, Products products) {
+    return new CudaBackend(runtime, precision, new CudaOptions(products, false));
+  }
+
+  @ParameterizedTest
+  @MethodSource("io.vertebra.conformance.ConformanceCases#cases")
+  void anOperationGivesTheSame(Case testCase) {
+    for (Products products : List.of(Products.FUSED, Products.LIBRARY)) {
+      double[] expected = ConformanceCases.run(backend(new EmulatedRuntime(), Precision.FP16, products), testCase);
+      assertThat(ConformanceCases.run(backend(FakeDriver.open(), Precision.FP16, products), testCase)).isEqualTo(expected);
+    }
+  }
+
+  @Test
+  void aModelGivesTheSame() {
+    Path file = Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors");
+    for (Precision precision : Precision.values()) {
+      try (CudaBackend emulated = backend(new EmulatedRuntime(), precision, Products.RULE);
+          CudaBackend driven = backend(FakeDriver.open(), precision, Products.RULE)) {
+        assertThat(GoldenFile.open(file).verify(driven, 1)).isEqualTo(GoldenFile.open(file).verify(emulated, 1));
+      }
+    }
+  }
+}
