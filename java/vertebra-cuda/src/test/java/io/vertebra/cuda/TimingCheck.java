@@ -26,17 +26,17 @@ import java.util.stream.Collectors;
 /**
  * Latency, throughput and the time of every kernel of models, with weights and images by formula.
  *
- * <pre>TimingCheck [--device cuda:N|cuda-emulated] [--models NAME|GOLDEN_FILE,...] [--batches 1,8,32,128] [--precisions fp16,...] [--runs 200]
- *     [--seconds 1]</pre>
- *
- * {@code --seconds} is how long each of the card's peaks is measured.
+ * <pre>TimingCheck [--device cuda:N|cuda-emulated] [--models NAME|GOLDEN_FILE,...] [--batches 1,8,32,128] [--precisions fp16,...] [--runs 200]</pre>
  */
 final class TimingCheck {
   private static final String MODELS = "swin_tiny_patch4_window7_224,coatnet_0_rw_224,uniformer_small,hornet_tiny_7x7,hornet_tiny_gf,"
       + "Conformer_small_patch16";
   private static final int WARM_UP = 20;
-  /** More than any cache holds. */
-  private static final long COPIED_BYTES = 256 << 20;
+  /** How long a ceiling is measured. */
+  private static final double SECONDS = 0.3;
+
+  /** What the device gives at most. */
+  private record Ceilings(double bytesPerSecond, double flops) {}
 
   /** A model without weights, and the batch of 1 it takes. */
   private record Subject(String name, Shape image, Loader loader) {
@@ -54,19 +54,6 @@ final class TimingCheck {
       Architecture architecture = Families.named(name).architecture();
       return new Subject(name, Shape.of(1, architecture.inputHeight(), architecture.inputWidth(), 3),
           backend -> architecture.load(new FormulaWeights(), backend)::forward);
-    }
-  }
-
-  /** What the card gives at most: bytes read and written in copies, products by cuBLAS. */
-  private record Peak(double bytesPerSecond, double flops) {
-    static Peak measure(CheckOptions options, Precision precision) {
-      double seconds = Double.parseDouble(options.get("seconds"));
-      try (CudaBackend backend = new CudaBackend(options.open(), precision)) {
-        Peak peak = new Peak(backend.measureCopy(COPIED_BYTES, seconds), backend.measureProducts(seconds));
-        System.out.printf(Locale.ROOT, "%n## %s%n%nMeasured at most: %.0f GB/s copied (read and written), %.1f TFLOP/s by cuBLAS.%n",
-            backend.describe(), peak.bytesPerSecond() / 1e9, peak.flops() / 1e12);
-        return peak;
-      }
     }
   }
 
@@ -103,10 +90,15 @@ final class TimingCheck {
 
   public static void main(String[] arguments) {
     CheckOptions options = CheckOptions.parse(arguments,
-        Map.of("models", MODELS, "batches", "1,8,32,128", "precisions", "fp16", "runs", "200", "seconds", "1"));
+        Map.of("models", MODELS, "batches", "1,8,32,128", "precisions", "fp16", "runs", "200"));
     int runs = Integer.parseInt(options.get("runs"));
     for (Precision precision : options.precisions()) {
-      Peak peak = Peak.measure(options, precision);
+      Ceilings ceilings;
+      try (CudaBackend backend = new CudaBackend(options.open(), precision)) {
+        ceilings = new Ceilings(backend.measureCopy(4L * backend.cacheBytes(), SECONDS), backend.measureProducts(SECONDS));
+        System.out.printf(Locale.ROOT, "%n## %s%n%nMeasured at most: %.0f GB/s copied (read and written), %.1f TFLOP/s by cuBLAS.%n",
+            backend.describe(), ceilings.bytesPerSecond() / 1e9, ceilings.flops() / 1e12);
+      }
       System.out.println("\n| model | batch | run p50 ms | p99 | on the device p50 | p99 | without graph p50 | images/s |"
           + "\n|---|---:|---:|---:|---:|---:|---:|---:|");
       StringBuilder kernels = new StringBuilder();
@@ -115,7 +107,7 @@ final class TimingCheck {
         try (CudaBackend backend = new CudaBackend(options.open(), precision)) {
           Consumer<Recorder> forward = subject.loader().load(backend);
           for (int batch : options.integers("batches")) {
-            kernels.append(time(subject, forward, backend, batch, runs, peak));
+            kernels.append(time(subject, forward, backend, batch, runs, ceilings));
           }
         }
       }
@@ -123,7 +115,7 @@ final class TimingCheck {
     }
   }
 
-  private static String time(Subject subject, Consumer<Recorder> forward, CudaBackend backend, int batch, int runs, Peak peak) {
+  private static String time(Subject subject, Consumer<Recorder> forward, CudaBackend backend, int batch, int runs, Ceilings ceilings) {
     Shape image = subject.image();
     Recording recording = Recording.of(Shape.of(batch, image.dim(1), image.dim(2), image.dim(3)), Set.of(Backbone.LOGITS), forward);
     try (CudaProgram program = (CudaProgram) backend.compile(recording)) {
@@ -136,11 +128,11 @@ final class TimingCheck {
       System.out.printf(Locale.ROOT, "| %s | %d | %.3f | %.3f | %.3f | %.3f | %.3f | %.0f |%n", subject.name(), batch, whole.quantile(0.5),
           whole.quantile(0.99), onDevice.quantile(0.5), onDevice.quantile(0.99), withoutGraph.quantile(0.5),
           batch * 1e3 / onDevice.quantile(0.5));
-      return kernels(subject.name() + ", batch " + batch, program, Math.min(fewer, WARM_UP), peak);
+      return kernels(subject.name() + ", batch " + batch, program, Math.min(fewer, WARM_UP), ceilings);
     }
   }
 
-  private static String kernels(String title, CudaProgram program, int runs, Peak peak) {
+  private static String kernels(String title, CudaProgram program, int runs, Ceilings ceilings) {
     Map<String, Total> totals = new LinkedHashMap<>();
     for (int i = 0; i < runs; i++) {
       program.run(new Observer() {
@@ -174,7 +166,7 @@ final class TimingCheck {
       double seconds = total.milliseconds / 1e3;
       table.append(String.format(Locale.ROOT, "| %s | %d | %.3f | %.0f %% | %.0f | %.0f %% | %.2f | %.0f %% |%n", entry.getKey(), total.calls / runs,
           total.milliseconds / runs, 100 * total.milliseconds / all, total.bytes / seconds / 1e9,
-          100 * total.bytes / seconds / peak.bytesPerSecond(), total.flops / seconds / 1e12, 100 * total.flops / seconds / peak.flops()));
+          100 * total.bytes / seconds / ceilings.bytesPerSecond(), total.flops / seconds / 1e12, 100 * total.flops / seconds / ceilings.flops()));
     });
     return table.toString();
   }
