@@ -40,8 +40,7 @@ public final class Session implements AutoCloseable {
   private final Preprocessor preprocessor;
   private boolean closed;
 
-  /** @param slots the input's memory image by image */
-  private record Entry(Set<String> outputs, boolean dense, Shape input, Program program, FloatBuffer[] slots) {
+  private record Entry(Set<String> outputs, boolean dense, Shape input, Program program) {
     boolean serves(Set<String> wanted, boolean wantsDense, int batch, int frames, int height, int width) {
       return dense == wantsDense && input.dim(0) == batch && (input.rank() == 5 ? input.dim(1) : 0) == frames && input.dim(-3) == height
           && input.dim(-2) == width && (outputs == wanted || outputs.equals(wanted));
@@ -62,7 +61,7 @@ public final class Session implements AutoCloseable {
     enter();
     try {
       Entry entry = program(EMBED, false, 1);
-      preprocessor.apply(image, entry.slots[0]);
+      preprocessor.apply(image, entry.program, 0);
       entry.program.run();
       return entry.program.read(Backbone.POOLED);
     } finally {
@@ -215,7 +214,7 @@ public final class Session implements AutoCloseable {
     }
     Entry entry = program(outputs, dense, images.size());
     for (int i = 0; i < images.size(); i++) {
-      preprocessor.apply(images.get(i), entry.slots[i]);
+      preprocessor.apply(images.get(i), entry.program, i);
     }
     return entry;
   }
@@ -279,12 +278,7 @@ public final class Session implements AutoCloseable {
     if (programs.size() == PROGRAMS) {
       programs.remove(PROGRAMS - 1).program.close();
     }
-    FloatBuffer[] slots = new FloatBuffer[batch];
-    int size = Math.toIntExact(input.elements() / batch);
-    for (int i = 0; i < batch; i++) {
-      slots[i] = program.input().slice(i * size, size);
-    }
-    Entry entry = new Entry(Set.copyOf(outputs), dense, input, program, slots);
+    Entry entry = new Entry(Set.copyOf(outputs), dense, input, program);
     programs.add(0, entry);
     return entry;
   }

@@ -6,7 +6,6 @@ import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.cuda.runtime.GpuType;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessor;
-import io.vertebra.image.ReferencePreprocessor;
 import io.vertebra.program.Backend;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
@@ -156,10 +155,10 @@ public final class CudaBackend implements Backend {
 
   @Override
   public Preprocessor preprocessor(Preprocessing recipe) {
-    return new ReferencePreprocessor(recipe);
+    return store.acquired(() -> new CudaPreprocessor(recipe, this));
   }
 
-  /** A program has been closed. */
+  /** A program or a preprocessor has been closed. */
   void release() {
     store.release();
   }

@@ -2,32 +2,35 @@ package io.vertebra.cuda;
 
 import io.vertebra.cuda.LaunchList.Grid;
 import io.vertebra.program.Call;
+import io.vertebra.program.MemoryPlan;
 import io.vertebra.program.Op;
 import io.vertebra.program.Shape;
 import java.util.List;
 
-/** Turns recorded operations into launches and products. Not thread-safe. */
-final class CudaBinder {
+/** Turns the operations of a recording into launches and products. Not thread-safe. */
+final class CudaBinder implements MemoryPlan.Scratch {
   /** Widths of heads that attention kernels are made for. */
   private static final int[] HEAD_DIMS = {32, 64, 128};
   /** Queries of a block of attention. */
   private static final int QUERIES = 64;
 
   private final CudaBackend backend;
+  private final List<Call> calls;
   private final ProductBinder products;
 
-  CudaBinder(CudaBackend backend) {
+  CudaBinder(CudaBackend backend, List<Call> calls) {
     this.backend = backend;
-    this.products = new ProductBinder(backend);
+    this.calls = calls;
+    this.products = new ProductBinder(backend, calls);
   }
 
-  /** Bytes of scratch memory that a call needs. */
-  long scratchBytes(Call call) {
+  @Override
+  public long bytes(Call call) {
     Shape in = call.in().shape();
     if (call.op() instanceof Op.Linear op) {
-      return products.plan(op, in).scratchBytes();
+      return products.scratchBytes(call, op);
     } else if (call.op() instanceof Op.Convolution op) {
-      return products.plan(products.product(op, in), in).scratchBytes();
+      return products.scratchBytes(call, products.product(op, in));
     } else if (call.op() instanceof Op.GlobalFilter op) {
       return MapBinder.filterScratch(op, in, backend.runtime().sharedMemory());
     } else if (call.op() instanceof Op.MeanPool) {
@@ -36,7 +39,12 @@ final class CudaBinder {
     return 0;
   }
 
-  List<Step> bind(List<Call> calls, LaunchList list) {
+  @Override
+  public Call last(Call call) {
+    return products.lastReader(call);
+  }
+
+  List<Step> bind(LaunchList list) {
     List<Step> steps = calls.stream().map(call -> {
       list.begin(call);
       bind(call, list);

@@ -12,6 +12,7 @@ import io.vertebra.program.Observer;
 import io.vertebra.program.Op;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
+import io.vertebra.program.Shape;
 import io.vertebra.program.Tensor;
 import io.vertebra.program.Weights;
 import java.lang.ref.Reference;
@@ -19,11 +20,13 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.ObjLongConsumer;
 
 /**
  * Launches in a row. The first run gives them to the device one by one; from the second on they are one graph, so that a run is a copy in for each input,
@@ -47,6 +50,8 @@ final class CudaProgram extends Program {
   /** Whether the host has the outputs of the last run. */
   private boolean complete;
   private long stagingBytes;
+  /** Elements of the first input's batch that are on the device already. */
+  private final BitSet prepared = new BitSet();
 
   /**
    * Where a tensor meets the host.
@@ -76,15 +81,15 @@ final class CudaProgram extends Program {
   CudaProgram(Recording recording, CudaBackend backend) {
     super(recording);
     this.backend = backend;
-    CudaBinder binder = new CudaBinder(backend);
-    this.plan = new MemoryPlan(recording, backend.type().bytes(), ALIGNMENT, binder::scratchBytes);
+    CudaBinder binder = new CudaBinder(backend, recording.calls());
+    this.plan = new MemoryPlan(recording, backend.type().bytes(), ALIGNMENT, binder);
     try {
       this.workspace = own(new CudaMemory(backend.runtime(), plan.bytes()), CudaMemory::close);
       this.stream = own(backend.runtime().newStream(), GpuStream::close);
       this.list = own(new LaunchList(backend, plan, workspace.address()), LaunchList::close);
       recording.inputs().forEach(tensor -> inputs.add(port(tensor, false)));
       recording.outputs().values().forEach(tensor -> outputs.computeIfAbsent(tensor, output -> port(output, true)));
-      this.steps = binder.bind(recording.calls(), list);
+      this.steps = binder.bind(list);
     } catch (RuntimeException | Error e) {
       free();
       throw e;
@@ -216,7 +221,36 @@ final class CudaProgram extends Program {
   }
 
   private void copyIn() {
-    inputs.forEach(port -> stream.copyIn(port.device, port.bytes));
+    if (prepared.isEmpty()) {
+      inputs.forEach(port -> stream.copyIn(port.device, port.bytes));
+      return;
+    }
+    inputs.stream().skip(1).forEach(port -> stream.copyIn(port.device, port.bytes));
+    Port first = inputs.get(0);
+    int batch = recording().inputs().get(0).shape().dim(0);
+    int size = first.bytes.capacity() / batch;
+    for (int i = prepared.nextClearBit(0); i < batch; i = prepared.nextClearBit(i + 1)) {
+      stream.copyIn(first.device + (long) i * size, first.bytes.slice(i * size, size));
+    }
+    prepared.clear();
+  }
+
+  /**
+   * Has an element of the first input's batch made on the device for the next run.
+   *
+   * @param elements floats that it must have
+   * @param maker given the stream and the address for fp32 values
+   * @throws IllegalArgumentException if an element has another size, or there is none such
+   */
+  void prepare(int element, int elements, ObjLongConsumer<GpuStream> maker) {
+    requireOpen();
+    Shape input = recording().inputs().get(0).shape();
+    if (element < 0 || element >= input.dim(0) || input.elements() / input.dim(0) != elements) {
+      throw new IllegalArgumentException("an image of " + elements + " values is no element " + element + " of an input " + input);
+    }
+    prepared.clear(element);
+    maker.accept(stream, inputs.get(0).device + (long) element * elements * Float.BYTES);
+    prepared.set(element);
   }
 
   private void copyOut() {
@@ -230,6 +264,7 @@ final class CudaProgram extends Program {
       port.values.get(0, into);
       return;
     }
+    stream.synchronize();
     ByteBuffer bytes = CudaMemory.hostBuffer((long) into.length * backend.type().bytes());
     backend.runtime().copyOut(bytes, workspace.address() + plan.offset(tensor));
     Encoding.decode(bytes, backend.type(), into);
@@ -278,10 +313,25 @@ final class CudaProgram extends Program {
     return workspace.bytes() + list.bytes() + stagingBytes + ports().stream().mapToLong(port -> port.bytes.capacity()).sum();
   }
 
+  CudaBackend backend() {
+    return backend;
+  }
+
+  /** Waits for what the stream was given; nothing once this is closed. */
+  void await() {
+    if (!frees.isEmpty()) {
+      stream.synchronize();
+    }
+  }
+
   @Override
   protected void release() {
-    free();
-    backend.release();
+    try {
+      await();
+    } finally {
+      free();
+      backend.release();
+    }
   }
 
   private void free() {

@@ -135,9 +135,9 @@ final class LaunchList implements AutoCloseable {
     return tensor.shape().elements() * type().bytes();
   }
 
-  /** Address of the call's scratch memory. */
-  long scratch() {
-    return workspace + plan.scratch(call);
+  /** Address of a call's scratch memory. */
+  long scratch(Call owner) {
+    return workspace + plan.scratch(owner);
   }
 
   long matrix(Weights weights) {

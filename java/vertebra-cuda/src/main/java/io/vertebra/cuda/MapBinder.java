@@ -82,7 +82,7 @@ final class MapBinder {
           op.firstChannel(), channels, filterLines(height, width));
       return;
     }
-    long maps = list.scratch();
+    long maps = list.scratch(call);
     list.extra(4 * scratch);
     int lines = (int) Math.min((long) batch * height, Math.max(1, 2048 / width));
     Grid rows = Grid.of(LaunchList.divideUp((long) batch * height, lines) * tiles)
@@ -147,9 +147,9 @@ final class MapBinder {
     if (parts > 1) {
       long scratch = meanScratch(in, list.type());
       list.extra(2 * scratch);
-      list.launch("vtb_adaptive_average_pool_" + list.type().suffix(), averageGrid(list, (long) batch * parts, channels), list.scratch(), scratch, from,
-          list.scratch(), batch * parts, positions / parts, 1, channels, 1, 1);
-      from = list.scratch();
+      list.launch("vtb_adaptive_average_pool_" + list.type().suffix(), averageGrid(list, (long) batch * parts, channels), list.scratch(call), scratch, from,
+          list.scratch(call), batch * parts, positions / parts, 1, channels, 1, 1);
+      from = list.scratch(call);
       positions = parts;
     }
     list.kernel("vtb_adaptive_average_pool", averageGrid(list, batch, channels), from, list.address(call.out()), batch, positions, 1, channels, 1, 1);

@@ -9,16 +9,53 @@ import io.vertebra.program.Op;
 import io.vertebra.program.RowMap;
 import io.vertebra.program.RowSource;
 import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
-/** Matrix products, what goes before them and what follows. */
+/** Matrix products of one recording, what goes before them and what follows. */
 final class ProductBinder {
+  /** How many calls later the rows that one gathers may still serve another: they take memory until then. */
+  private static final int KEPT_CALLS = 4;
+
   private final CudaBackend backend;
   private final Map<Shape, RowMap> taps = new HashMap<>();
+  /** By the outputs of calls that find their rows gathered, the call that gathers them. */
+  private final Map<Tensor, Call> gatherers = new HashMap<>();
+  /** By the outputs of calls that gather rows, the last call that reads them. */
+  private final Map<Tensor, Call> lastReaders = new HashMap<>();
 
-  ProductBinder(CudaBackend backend) {
+  /** Rows as they are gathered. */
+  private record Rows(Tensor in, RowSource source) {}
+
+  ProductBinder(CudaBackend backend, List<Call> calls) {
     this.backend = backend;
+    Map<Rows, Integer> gathered = new HashMap<>();
+    for (int i = 0; i < calls.size(); i++) {
+      Call call = calls.get(i);
+      if (call.op() instanceof Op.Linear op && plan(op, call.in().shape()).gathers()) {
+        Rows rows = new Rows(call.in(), op.rows());
+        int by = gathered.getOrDefault(rows, i);
+        if (by < i && i - by <= KEPT_CALLS) {
+          gatherers.put(call.out(), calls.get(by));
+          lastReaders.put(calls.get(by).out(), call);
+        } else {
+          gathered.put(rows, i);
+        }
+      }
+    }
+  }
+
+  /** Bytes of scratch memory that a call needs. */
+  long scratchBytes(Call call, Op.Linear op) {
+    ProductPlan plan = plan(op, call.in().shape());
+    return gatherers.containsKey(call.out()) ? plan.withRows().scratchBytes() : plan.scratchBytes();
+  }
+
+  /** The last call that reads what this one leaves in scratch memory. */
+  Call lastReader(Call call) {
+    return lastReaders.getOrDefault(call.out(), call);
   }
 
   /** A convolution as the product that it is. */
@@ -27,7 +64,7 @@ final class ProductBinder {
     return new Op.Linear(new RowSource(rows, null), op.weights(), Epilogue.bias(op.bias()).activation(op.activation()));
   }
 
-  ProductPlan plan(Op.Linear op, Shape in) {
+  private ProductPlan plan(Op.Linear op, Shape in) {
     ProductPlan plan = ProductPlan.of(op, in, backend);
     CudaBinder.requireIndexable((long) plan.m() * Math.max(plan.n(), plan.gathers() ? plan.k() : 1), "a product of shape [" + plan.m() + ", " + plan.n() + "]");
     return plan;
@@ -35,13 +72,15 @@ final class ProductBinder {
 
   void bind(LaunchList list, Call call, Op.Linear op) {
     ProductPlan plan = plan(op, call.in().shape());
-    list.extra(plan.extraBytes());
     long rows = list.address(call.in());
-    RowMap map = op.rows().map();
-    if (plan.gathers()) {
-      rows = list.scratch();
+    RowMap map = plan.gathers() ? null : op.rows().map();
+    if (gatherers.containsKey(call.out())) {
+      rows = list.scratch(gatherers.get(call.out()));
+      plan = plan.withRows();
+    } else if (plan.gathers()) {
+      rows = list.scratch(call);
+      list.extra(2 * plan.rowBytes());
       gather(list, op.rows(), list.address(call.in()), rows, plan.m(), plan.k());
-      map = null;
     }
     long weights = list.matrix(op.weights());
     long out = list.address(call.out());
@@ -52,9 +91,10 @@ final class ProductBinder {
       list.launch(name, new Grid(plan.tiles(), 2 * plan.side(), 1, 0), out, list.bytes(call.out()), arguments);
       return;
     }
-    long product = plan.apart() ? list.scratch() + plan.productOffset() : out;
+    long product = plan.apart() ? list.scratch(call) + plan.productOffset() : out;
     list.multiply(plan, rows, weights, product);
     if (plan.finishes()) {
+      list.extra(2 * plan.productBytes());
       long vectors = (long) plan.m() * plan.n() / list.vector(plan.n());
       list.kernel("vtb_epilogue", Grid.forItems(vectors),
           arguments(list, op.epilogue(), new Object[] {product}, out, new Object[] {plan.m(), plan.n()}));

@@ -33,7 +33,7 @@ record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finis
    */
   private record Rates(double small, double large, double libraryFlops) {
     private static final Rates HALVES = new Rates(0.25, 0.42, 500e6);
-    private static final Rates FP32 = new Rates(0.6, 1.7, 50e6);
+    private static final Rates FP32 = new Rates(0.4, 1.7, 50e6);
     private static final Rates TF32 = new Rates(FP32.small, FP32.large, 250e6);
     /** A kernel however little it does, a product of cuBLAS, which may take two, and bytes moved. */
     private static final double KERNEL = 2;
@@ -76,6 +76,11 @@ record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finis
     return wanted == Products.LIBRARY || wanted == Products.RULE && pays ? library : fused;
   }
 
+  /** The same where the rows have been made already. */
+  ProductPlan withRows() {
+    return new ProductPlan(m, n, k, false, side, finishes, apart, elementBytes);
+  }
+
   /** The time this is estimated to take. */
   private double micros(Rates rates, int multiprocessors) {
     double gather = gathers ? Rates.pass(rowBytes()) : 0;
@@ -106,11 +111,6 @@ record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finis
 
   long scratchBytes() {
     return apart ? productOffset() + productBytes() : gathers ? rowBytes() : 0;
-  }
-
-  /** Written to be read again. */
-  long extraBytes() {
-    return 2 * ((gathers ? rowBytes() : 0) + (finishes ? productBytes() : 0));
   }
 
   /** Blocks of {@code vtb_gemm}. */

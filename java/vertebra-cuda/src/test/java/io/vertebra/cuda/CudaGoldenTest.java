@@ -1,19 +1,29 @@
 package io.vertebra.cuda;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.vertebra.Precision;
-import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.golden.GoldenFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
+/** Every small golden file of the published implementations, on the emulated device. */
 class CudaGoldenTest {
   private static final Path MINI = Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini");
+  private static final double FP32 = 1e-5;
+  private static final double HALF = 2e-2;
+  /**
+   * What bf16 storage, with its 8 bits, does not hold to 2e-2 in every tensor, by the beginnings of files' names: a filter whose terms cancel (3e-2 with
+   * activations in fp32, on the CPU); a model that chooses among tokens by scores; and logits that are the sum of two classifiers', each off by 1.1e-2, and
+   * cancel.
+   */
+  private static final Map<String, Double> BF16 = Map.of("hornet_mini_gf_s1", 5e-2, "uniformer_mini_light_tiny", 4e-2, "conformer_", 3e-2);
 
   static Stream<Path> mini() throws IOException {
     try (Stream<Path> files = Files.list(MINI)) {
@@ -23,24 +33,27 @@ class CudaGoldenTest {
 
   @ParameterizedTest
   @MethodSource("mini")
-  void agrees(Path file) {
-    for (Precision precision : List.of(Precision.FP32, Precision.FP16, Precision.BF16)) {
-      long start = System.nanoTime();
-      try (CudaBackend backend = new CudaBackend(new EmulatedRuntime(), precision, new CudaOptions(Products.RULE, false))) {
-        String worst = "";
-        double error = 0;
-        double logits = 0;
-        for (GoldenFile.Row row : GoldenFile.open(file).verify(backend, 1)) {
-          if (!(row.error() <= error)) {
-            error = row.error();
-            worst = row.tensor();
-          }
-          if (row.tensor().equals("logits")) {
-            logits = row.error();
-          }
-        }
-        System.err.println("ERR " + precision + " " + (System.nanoTime() - start) / 1000000 + " " + error + " " + logits + " " + file.getFileName() + " " + worst);
-      }
+  void agreesInFp32(Path file) {
+    check(Precision.FP32, file, FP32);
+  }
+
+  @ParameterizedTest
+  @MethodSource("mini")
+  void agreesInFp16(Path file) {
+    check(Precision.FP16, file, HALF);
+  }
+
+  @ParameterizedTest
+  @MethodSource("mini")
+  void agreesInBf16(Path file) {
+    String name = file.getFileName().toString();
+    check(Precision.BF16, file, BF16.entrySet().stream().filter(entry -> name.startsWith(entry.getKey())).mapToDouble(Map.Entry::getValue).findFirst()
+        .orElse(HALF));
+  }
+
+  private static void check(Precision precision, Path file, double tolerance) {
+    try (CudaBackend backend = new CudaBackend(new EmulatedRuntime(), precision)) {
+      assertThat(GoldenFile.open(file).verify(backend, tolerance)).isNotEmpty().allMatch(GoldenFile.Row::passed);
     }
   }
 }

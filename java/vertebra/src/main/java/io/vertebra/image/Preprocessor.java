@@ -1,5 +1,6 @@
 package io.vertebra.image;
 
+import io.vertebra.program.Program;
 import java.nio.FloatBuffer;
 
 /** Applies one {@link Preprocessing}. Not thread-safe; {@link #apply} reuses memory, which {@link #close} frees. */
@@ -15,6 +16,17 @@ public interface Preprocessor extends AutoCloseable {
    * @throws IllegalStateException if this is closed
    */
   void apply(Image image, FloatBuffer into);
+
+  /**
+   * Makes an image an element of the batch of a program's next run. A device may do that in its own memory: then {@link Program#slot} does not show it.
+   *
+   * @throws ImageException if the image is too long and thin to be resized
+   * @throws IllegalArgumentException if the program's input is not made of images of this recipe's size
+   * @throws IllegalStateException if this or the program is closed
+   */
+  default void apply(Image image, Program program, int slot) {
+    apply(image, program.slot(slot));
+  }
 
   @Override
   void close();

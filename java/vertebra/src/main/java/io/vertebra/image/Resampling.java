@@ -96,6 +96,11 @@ public final class Resampling {
     return first.clone();
   }
 
+  /** {@code [count, taps]}. */
+  public int[] weightsToArray() {
+    return weights.clone();
+  }
+
   /** {@code [count, taps]}: groups of four weights as {@code vtb_preprocess_args} in vertebra.h wants them. */
   public int[] packedWeights() {
     int[] packed = new int[weights.length];

@@ -5,7 +5,6 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.ToLongFunction;
 import java.util.stream.Stream;
 
 /**
@@ -25,6 +24,18 @@ public final class MemoryPlan {
   /** By the calls' outputs. */
   private final Map<Tensor, Buffer> scratch = new HashMap<>();
   private long bytes;
+
+  /** Memory that calls need besides their tensors. */
+  @FunctionalInterface
+  public interface Scratch {
+    /** Bytes that a call needs; 0 for none. */
+    long bytes(Call call);
+
+    /** The last call that reads what this one leaves there; by default this one. */
+    default Call last(Call call) {
+      return call;
+    }
+  }
 
   private static final class Buffer {
     final long size;
@@ -51,14 +62,16 @@ public final class MemoryPlan {
   /**
    * @param elementBytes bytes of an element of every tensor
    * @param alignment offsets are multiples of this power of two
-   * @param scratchBytes what a call needs besides its tensors while it runs
+   * @param needs what calls need besides their tensors
    */
-  public MemoryPlan(Recording recording, int elementBytes, int alignment, ToLongFunction<Call> scratchBytes) {
+  public MemoryPlan(Recording recording, int elementBytes, int alignment, Scratch needs) {
     this.elementBytes = elementBytes;
     this.alignment = alignment;
     List<Call> calls = recording.calls();
     Map<Tensor, Integer> lastRead = new HashMap<>();
+    Map<Tensor, Integer> made = new HashMap<>();
     for (int i = 0; i < calls.size(); i++) {
+      made.put(calls.get(i).out(), i);
       for (Tensor read : calls.get(i).reads()) {
         lastRead.put(read, i);
       }
@@ -76,9 +89,9 @@ public final class MemoryPlan {
       } else {
         define(call.out(), i, lastRead);
       }
-      long bytes = scratchBytes.applyAsLong(call);
+      long bytes = needs.bytes(call);
       if (bytes > 0) {
-        scratch.put(call.out(), new Buffer(bytes, i, i));
+        scratch.put(call.out(), new Buffer(bytes, i, made.get(needs.last(call).out())));
       }
     }
     place();

@@ -8,6 +8,7 @@ import java.nio.FloatBuffer;
  */
 public abstract class Program implements AutoCloseable {
   private final Recording recording;
+  private FloatBuffer[] slots;
   private boolean closed;
 
   protected Program(Recording recording) {
@@ -30,6 +31,23 @@ public abstract class Program implements AutoCloseable {
   }
 
   protected abstract FloatBuffer inputMemory(int index);
+
+  /**
+   * The part of the first input's memory that holds one element of its batch; always the same buffer.
+   *
+   * @throws IndexOutOfBoundsException if the batch has no such element
+   */
+  public final FloatBuffer slot(int element) {
+    FloatBuffer input = input();
+    if (slots == null) {
+      slots = new FloatBuffer[recording.inputs().get(0).shape().dim(0)];
+      int size = input.capacity() / slots.length;
+      for (int i = 0; i < slots.length; i++) {
+        slots[i] = input.slice(i * size, size);
+      }
+    }
+    return slots[element];
+  }
 
   /**
    * Runs all calls.

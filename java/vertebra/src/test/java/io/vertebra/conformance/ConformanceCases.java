@@ -44,7 +44,7 @@ public final class ConformanceCases {
 
   /** Makes random weights on a backend; two fixtures of one seed make the same. */
   public record Fixture(Backend backend, Random random) {
-    float[] values(int count, double scale) {
+    public float[] values(int count, double scale) {
       float[] values = new float[count];
       for (int i = 0; i < count; i++) {
         values[i] = (float) (random.nextGaussian() * scale);
@@ -52,31 +52,31 @@ public final class ConformanceCases {
       return values;
     }
 
-    Weights vector(int... dims) {
+    public Weights vector(int... dims) {
       Shape shape = Shape.of(dims);
       return backend.packValues(shape, values((int) shape.elements(), 1));
     }
 
-    Weights matrix(int out, int in) {
+    public Weights matrix(int out, int in) {
       return backend.packMatrix(Parameter.of("matrix", Shape.of(out, in), values(out * in, 1 / Math.sqrt(in))));
     }
 
-    Weights convolution(int out, int in) {
+    public Weights convolution(int out, int in) {
       int columns = Op.Convolution.WINDOW.taps() * in;
       return backend.packConvolution(Parameter.of("convolution", Shape.of(out, columns), values(out * columns, 1 / Math.sqrt(columns))));
     }
 
-    Norm norm(int channels) {
+    public Norm norm(int channels) {
       return new Norm(vector(channels), vector(channels), 1e-5f);
     }
 
     /** {@code rows} entries drawn from the source's rows, some of them -1. */
-    RowMap gather(int rows, int groups, int sourceRows) {
+    public RowMap gather(int rows, int groups, int sourceRows) {
       return new RowMap(IntStream.range(0, rows * groups).map(i -> random.nextInt(sourceRows + 1) - 1).toArray(), groups);
     }
 
     /** A permutation of {@code rows} with {@code dropped} entries of -1 among them. */
-    RowMap scatter(int rows, int dropped) {
+    public RowMap scatter(int rows, int dropped) {
       List<Integer> targets = new ArrayList<>(IntStream.range(0, rows).boxed().toList());
       targets.addAll(Collections.nCopies(dropped, -1));
       Collections.shuffle(targets, random);

@@ -1,0 +1,127 @@
+package io.vertebra.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import io.vertebra.Precision;
+import io.vertebra.cuda.runtime.EmulatedRuntime;
+import io.vertebra.image.Filter;
+import io.vertebra.image.Image;
+import io.vertebra.image.Preprocessing;
+import io.vertebra.image.Preprocessor;
+import io.vertebra.image.ReferencePreprocessor;
+import io.vertebra.image.Resize;
+import io.vertebra.program.Activation;
+import io.vertebra.program.Op;
+import io.vertebra.program.Program;
+import io.vertebra.program.Recording;
+import io.vertebra.program.Shape;
+import java.awt.image.BufferedImage;
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
+import java.util.Random;
+import java.util.Set;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Test;
+
+/** Preprocessing on the emulated device is that of the reference, bit for bit. */
+class CudaPreprocessorTest {
+  private final EmulatedRuntime runtime = new EmulatedRuntime();
+
+  /** A program whose output is its input. */
+  private static Program echo(CudaBackend backend, Preprocessing recipe, int batch) {
+    Shape input = Shape.of(batch, recipe.height(), recipe.width(), 3);
+    return backend.compile(Recording.of(input, Set.of("x"),
+        r -> r.output("x", r.affine("x", r.input(), new Op.Affine(null, null, null, Activation.IDENTITY)))));
+  }
+
+  private static Image image(int width, int height, boolean direct) {
+    byte[] samples = new byte[3 * width * height];
+    new Random(width).nextBytes(samples);
+    return Image.rgb(direct ? ByteBuffer.allocateDirect(samples.length).put(0, samples) : ByteBuffer.wrap(samples), width, height);
+  }
+
+  /** One whose pixels are ints, a part of a larger one. */
+  private static Image part(int width, int height) {
+    BufferedImage whole = new BufferedImage(width + 9, height + 4, BufferedImage.TYPE_INT_RGB);
+    Random random = new Random(height);
+    for (int i = 0; i < (width + 9) * (height + 4); i++) {
+      whole.setRGB(i % (width + 9), i / (width + 9), random.nextInt());
+    }
+    return Image.of(whole.getSubimage(5, 3, width, height));
+  }
+
+  private static float[] expected(Preprocessing recipe, Image image) {
+    FloatBuffer values = FloatBuffer.allocate(recipe.elements());
+    new ReferencePreprocessor(recipe).apply(image, values);
+    return values.array();
+  }
+
+  @Test
+  void everySizeAndLayoutOfPixels() {
+    Preprocessing padded = new Preprocessing(new Resize.Squash(20, 11), Filter.BICUBIC, 16, 18, Preprocessing.IMAGENET_MEAN, Preprocessing.IMAGENET_STD);
+    for (Preprocessing recipe : new Preprocessing[] {Preprocessing.official(24), Preprocessing.squash(17), padded}) {
+      try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32); Program program = echo(backend, recipe, 1);
+          Preprocessor preprocessor = backend.preprocessor(recipe)) {
+        for (Image image : new Image[] {image(61, 47, true), image(61, 47, false), part(61, 47), image(9, 31, true), part(200, 90)}) {
+          preprocessor.apply(image, program, 0);
+          program.run();
+          assertThat(program.read("x")).isEqualTo(expected(recipe, image));
+        }
+      }
+    }
+  }
+
+  @Test
+  void elementsOfABatchFromHostAndDevice() {
+    Preprocessing recipe = Preprocessing.official(20);
+    Image first = image(40, 30, true);
+    Image second = image(33, 50, true);
+    float[] zeros = new float[recipe.elements()];
+    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP16); Program program = echo(backend, recipe, 3);
+        Preprocessor preprocessor = backend.preprocessor(recipe)) {
+      for (int slot = 0; slot < 3; slot++) {
+        program.slot(slot).put(0, zeros);
+      }
+      preprocessor.apply(first, program, 2);
+      preprocessor.apply(second, program, 0);
+      preprocessor.apply(second, program.slot(1));
+      program.run();
+      float[] output = program.read("x");
+      int size = recipe.elements();
+      for (int i = 0; i < size; i++) {
+        assertThat(output[i]).isEqualTo(output[size + i]);
+        assertThat(output[i]).isCloseTo(expected(recipe, second)[i], within(1e-3f));
+        assertThat(output[2 * size + i]).isCloseTo(expected(recipe, first)[i], within(1e-3f));
+      }
+      program.run();
+      assertThat(program.read("x")[0]).as("what was on the device served one run").isZero();
+    }
+  }
+
+  private static Offset<Float> within(float value) {
+    return Offset.offset(value);
+  }
+
+  @Test
+  void whatDoesNotFitIsRefusedAndNothingStaysBehind() {
+    long used = runtime.memoryUsed();
+    Preprocessing recipe = Preprocessing.official(20);
+    Image image = image(40, 30, true);
+    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32); CudaBackend other = new CudaBackend(runtime, Precision.FP32);
+        Program program = echo(backend, recipe, 1); Program foreign = echo(other, recipe, 1)) {
+      Preprocessor preprocessor = backend.preprocessor(recipe);
+      preprocessor.apply(image, program, 0);
+      assertThatIllegalArgumentException().isThrownBy(() -> preprocessor.apply(image, foreign, 0)).withMessageContaining("another backend");
+      assertThatIllegalArgumentException().isThrownBy(() -> preprocessor.apply(image, program, 1)).withMessageContaining("element 1");
+      try (Preprocessor larger = backend.preprocessor(Preprocessing.official(32))) {
+        assertThatIllegalArgumentException().isThrownBy(() -> larger.apply(image, program, 0)).withMessageContaining("3072");
+      }
+      preprocessor.close();
+      preprocessor.close();
+      assertThatIllegalStateException().isThrownBy(() -> preprocessor.apply(image, program, 0)).withMessageContaining("closed");
+    }
+    assertThat(runtime.memoryUsed()).isEqualTo(used);
+  }
+}
