@@ -23,7 +23,8 @@ public record Device(String name) {
   /** @throws IllegalArgumentException if there is no device of that name */
   public Device {
     if (!NAMES.matcher(name).matches()) {
-      throw new IllegalArgumentException(name + " is no device; there are cpu, reference, cuda, cuda:N for the GPU of that number, and cuda-emulated");
+      throw new IllegalArgumentException(name + " is no device; there are cpu, reference, cuda, cuda:N for the GPU of that number, and"
+          + " cuda-emulated");
     }
   }
 
@@ -59,8 +60,8 @@ public record Device(String name) {
       return new ReferenceBackend();
     }
     return ServiceLoader.load(DeviceProvider.class, Device.class.getClassLoader()).findFirst()
-        .orElseThrow(() -> new VertebraException("device " + name + " needs the artifact io.vertebra:vertebra-cuda on the class path, and the same with"
-            + " classifier linux-x86_64"))
+        .orElseThrow(() -> new VertebraException("device " + name + " needs the artifact io.vertebra:vertebra-cuda on the class path, and the"
+            + " same with classifier linux-x86_64"))
         .open(this, precision);
   }
 

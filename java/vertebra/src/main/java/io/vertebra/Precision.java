@@ -9,16 +9,17 @@ public enum Precision {
   /** CUDA: as {@link #FP32}, but tensor cores may round the inputs of products to TF32 (11 bits of precision, fp32's range). */
   TF32,
   /**
-   * CUDA: weights of products, and activations wherever they are stored, are fp16 (11 bits of precision, up to 65504); products are summed, and everything
-   * else is computed, in single precision.
+   * CUDA: weights of products, and activations wherever they are stored, are fp16 (11 bits of precision, up to 65504); products are summed,
+   * and everything else is computed, in single precision.
    */
   FP16,
   /**
    * Weights and the inputs of products are rounded to bf16 (8 bits of precision), and the products summed in single precision.
    *
-   * <p>On the CPU normalisation, activations, residuals and softmax stay in single precision, and so do sums of fewer than 32 products, such as those of a
-   * first 3x3 convolution. Logits agree with the published implementations to a relative 2e-2. Fast with AVX-512 BF16 or AMX (levels {@code avx512_bf16}
-   * and {@code amx}); elsewhere correct, but slower than {@link #FP32}. With CUDA activations are bf16 wherever they are stored.
+   * <p>On the CPU normalisation, activations, residuals and softmax stay in single precision, and so do sums of fewer than 32 products, such as
+   * those of a first 3x3 convolution. Logits agree with the published implementations to a relative 2e-2. Fast with AVX-512 BF16 or AMX (levels
+   * {@code avx512_bf16} and {@code amx}); elsewhere correct, but slower than {@link #FP32}. With CUDA activations are bf16 wherever they are
+   * stored.
    */
   BF16;
 
