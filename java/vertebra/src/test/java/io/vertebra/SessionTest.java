@@ -92,7 +92,7 @@ class SessionTest {
   @Test
   void plainRunsAreTimed() {
     try (Model model = Digits.swin().build(); Session session = model.newSession()) {
-      assertThat(session.time(INPUT, RAW, 3)).hasSize(3).allMatch(nanos -> nanos > 0);
+      assertThat(session.time(INPUT, RAW, 3)).hasSize(3).doesNotContain(0);
       assertThatThrownBy(() -> session.time(new float[1], RAW, 1)).isInstanceOf(IllegalArgumentException.class);
     }
   }
