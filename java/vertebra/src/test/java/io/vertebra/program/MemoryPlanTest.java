@@ -28,6 +28,42 @@ class MemoryPlanTest {
     }
   }
 
+  @Test
+  void scratchMemoryIsKeptFromItsCallToItsLastReader() {
+    try (Backend backend = new ReferenceBackend()) {
+      Backbone backbone = Families.named("swin_tiny_patch4_window7_224").architecture().load(new FormulaWeights(), backend);
+      Recording recording = Recording.of(Shape.of(1, 224, 224, 3), Set.of("logits"), backbone::forward);
+      List<Call> calls = recording.calls();
+      MemoryPlan plan = new MemoryPlan(recording, 2, 256, new MemoryPlan.Scratch() {
+        @Override
+        public long bytes(Call call) {
+          return call.op() instanceof Op.Linear ? call.out().shape().elements() + 100 : 0;
+        }
+
+        @Override
+        public Call last(Call call) {
+          return calls.get(Math.min(calls.size() - 1, calls.indexOf(call) + 1));
+        }
+      });
+      for (int i = 0; i + 1 < calls.size(); i++) {
+        Call call = calls.get(i);
+        assertThat(plan.offset(call.out()) % 256).isZero();
+        if (call.op() instanceof Op.Linear) {
+          long begin = plan.scratch(call);
+          long end = begin + call.out().shape().elements() + 100;
+          assertThat(begin % 256).isZero();
+          assertThat(end).isLessThanOrEqualTo(plan.bytes());
+          for (Tensor tensor : List.of(call.in(), call.out(), calls.get(i + 1).in(), calls.get(i + 1).out())) {
+            long from = plan.offset(tensor);
+            assertThat(end <= from || from + 2 * tensor.shape().elements() <= begin).as("%s beside %s", call, tensor).isTrue();
+          }
+        } else {
+          assertThat(plan.scratch(call)).isNegative();
+        }
+      }
+    }
+  }
+
   private static int checkLifetimes(Recording recording, MemoryPlan plan) {
     List<Call> calls = recording.calls();
     Map<Tensor, Integer> lastUse = new HashMap<>();
