@@ -95,8 +95,8 @@ public final class CudaBackend implements Backend {
   /** FLOP/s that large products by cuBLAS reach in this backend's precision. */
   public double measureProducts(double seconds) {
     return store.using(() -> {
-      try (Ceilings ceilings = new Ceilings(runtime)) {
-        return ceilings.products(type(), tf32(), seconds);
+      try (Measurements device = new Measurements(runtime)) {
+        return device.products(type(), tf32(), seconds);
       }
     });
   }
@@ -104,8 +104,8 @@ public final class CudaBackend implements Backend {
   /** Bytes per second, read and written, when blocks of {@code bytes} are copied on the device. */
   public double measureCopy(long bytes, double seconds) {
     return store.using(() -> {
-      try (Ceilings ceilings = new Ceilings(runtime)) {
-        return ceilings.copies(bytes, seconds);
+      try (Measurements device = new Measurements(runtime)) {
+        return device.copies(bytes, seconds);
       }
     });
   }

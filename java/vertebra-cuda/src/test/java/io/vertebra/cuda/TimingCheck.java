@@ -4,7 +4,6 @@ import io.vertebra.Precision;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Families;
-import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.golden.GoldenFile;
 import io.vertebra.program.Call;
 import io.vertebra.program.Cost;
@@ -27,15 +26,17 @@ import java.util.stream.Collectors;
 /**
  * Latency, throughput and the time of every kernel of models, with weights and images by formula.
  *
- * <pre>TimingCheck [--device cuda:N|cuda-emulated] [--models NAME|GOLDEN_FILE,...] [--batches 1,8,32,128] [--precisions fp16,...] [--runs 200]
- *     [--edge 8192]</pre>
- *
- * {@code --edge} is that of the matrices by which the card's peak is measured.
+ * <pre>TimingCheck [--device cuda:N|cuda-emulated] [--models NAME|GOLDEN_FILE,...] [--batches 1,8,32,128] [--precisions fp16,...] [--runs 200]</pre>
  */
 final class TimingCheck {
   private static final String MODELS = "swin_tiny_patch4_window7_224,coatnet_0_rw_224,uniformer_small,hornet_tiny_7x7,hornet_tiny_gf,"
       + "Conformer_small_patch16";
   private static final int WARM_UP = 20;
+  /** How long a ceiling is measured. */
+  private static final double SECONDS = 0.3;
+
+  /** What the device gives at most. */
+  private record Ceilings(double bytesPerSecond, double flops) {}
 
   /** A model without weights, and the batch of 1 it takes. */
   private record Subject(String name, Shape image, Loader loader) {
@@ -89,14 +90,14 @@ final class TimingCheck {
 
   public static void main(String[] arguments) {
     CheckOptions options = CheckOptions.parse(arguments,
-        Map.of("models", MODELS, "batches", "1,8,32,128", "precisions", "fp16", "runs", "200", "edge", "8192"));
+        Map.of("models", MODELS, "batches", "1,8,32,128", "precisions", "fp16", "runs", "200"));
     int runs = Integer.parseInt(options.get("runs"));
     for (Precision precision : options.precisions()) {
       Ceilings ceilings;
-      try (GpuRuntime runtime = options.open()) {
-        ceilings = Ceilings.measure(runtime, precision, Integer.parseInt(options.get("edge")));
-        System.out.printf(Locale.ROOT, "%n## %s, %s%n%nMeasured at most: %.0f GB/s copied (read and written), %.1f TFLOP/s by cuBLAS.%n", precision,
-            runtime.describe(), ceilings.bytesPerSecond() / 1e9, ceilings.flops() / 1e12);
+      try (CudaBackend backend = new CudaBackend(options.open(), precision)) {
+        ceilings = new Ceilings(backend.measureCopy(4L * backend.cacheBytes(), SECONDS), backend.measureProducts(SECONDS));
+        System.out.printf(Locale.ROOT, "%n## %s%n%nMeasured at most: %.0f GB/s copied (read and written), %.1f TFLOP/s by cuBLAS.%n",
+            backend.describe(), ceilings.bytesPerSecond() / 1e9, ceilings.flops() / 1e12);
       }
       System.out.println("\n| model | batch | run p50 ms | p99 | on the device p50 | p99 | without graph p50 | images/s |"
           + "\n|---|---:|---:|---:|---:|---:|---:|---:|");

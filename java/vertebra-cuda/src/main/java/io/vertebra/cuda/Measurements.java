@@ -10,7 +10,7 @@ import io.vertebra.weights.FormulaWeights;
 import io.vertebra.weights.Parameter;
 
 /** Measures what a device reaches at best, by its own clock. One thread. */
-final class Ceilings implements AutoCloseable {
+final class Measurements implements AutoCloseable {
   private static final int LEAST_SIDE = 128;
   private static final int LARGEST_SIDE = 8192;
   /** Of values that blocks repeat. */
@@ -21,7 +21,7 @@ final class Ceilings implements AutoCloseable {
   private final GpuEvent start;
   private final GpuEvent end;
 
-  Ceilings(GpuRuntime runtime) {
+  Measurements(GpuRuntime runtime) {
     this.runtime = runtime;
     this.stream = runtime.newStream();
     this.start = stream.newEvent();
