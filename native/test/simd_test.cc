@@ -216,8 +216,8 @@ struct ActivationCase {
 
 const ActivationCase activation_cases[] = {
     {VTB_GELU, "gelu", [](double x) { return x * normal_distribution(x); }, 5e-7, -13, -16},
-    {VTB_SILU, "silu", [](double x) { return x * logistic(x); }, 3e-7, -87.3f, -110},
-    {VTB_SIGMOID, "sigmoid", logistic, 3e-7, -87.3f, -110},
+    {VTB_SILU, "silu", [](double x) { return x * logistic(x); }, 3e-7, -87.3f, -infinity},
+    {VTB_SIGMOID, "sigmoid", logistic, 3e-7, -87.3f, -infinity},
     {VTB_TANH, "tanh", [](double x) { return std::tanh(x); }, 3e-7, -infinity, -infinity},
 };
 
@@ -236,7 +236,7 @@ TEST(SimdMath, Activations) {
           ASSERT_EQ(out[i], c.exact(100) == 1 ? 1 : infinity);
         } else if (in[i] < c.low) {
           ASSERT_LE(std::fabs(out[i]), 2e-36) << in[i];
-          if (in[i] <= c.vanished) { ASSERT_EQ(out[i], 0) << in[i]; }
+          if (in[i] <= c.vanished && c.vanished > -infinity) { ASSERT_EQ(out[i], 0) << in[i]; }
         } else {
           ASSERT_FALSE(std::isnan(out[i])) << in[i];
           const double exact = c.exact(in[i]);
