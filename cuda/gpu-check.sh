@@ -22,7 +22,7 @@ mkdir -p "$bundle/checks/io/vertebra/cuda" "$bundle/checks/io/vertebra/conforman
 "$jlink" --add-modules java.base,java.logging,java.management,jdk.unsupported --strip-debug --no-header-files \
     --no-man-pages --compress=2 --output "$bundle/runtime"
 cp "$jar" "$bundle/"
-for name in ConformanceCheck TimingCheck CheckOptions; do
+for name in CudaCases ConformanceCheck TimingCheck CheckOptions; do
   cp "$checks/io/vertebra/cuda/$name"*.class "$bundle/checks/io/vertebra/cuda/"
 done
 cp "$cases/io/vertebra/conformance/ConformanceCases"*.class "$bundle/checks/io/vertebra/conformance/"

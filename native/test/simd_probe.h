@@ -21,6 +21,7 @@ struct SimdProbe {
   // Element by element; count is a multiple of the width.
   void (*exp)(const float* in, int64_t count, float* out);
   void (*activate)(int32_t activation, const float* in, int64_t count, float* out);
+  void (*fast_gelu)(const float* in, int64_t count, float* out);
   void (*gelu_for_bf16)(const float* in, int64_t count, float* out);
   // Of a vector rounded to bf16 the first n lanes.
   void (*round_to_bf16)(const float* in, int n, uint16_t* out);

@@ -46,7 +46,16 @@ Grid split(const GemmKernel& kernel, const vtb_gemm_args& args, int32_t threads)
   const int32_t row_blocks = divide_up(tiles, block_tiles);
   // Columns only where there are too few rows: threads that share a block of rows each stage all of it.
   if (row_blocks >= 2 * threads) return {row_blocks, 1};
-  return {row_blocks, std::min(panels, divide_up(tasks, row_blocks))};
+  // As many blocks of columns as there are tasks for, or some more if then no thread has more panels than the others.
+  const int32_t fewest = std::min(panels, divide_up(tasks, row_blocks)), most = std::min(panels, 2 * fewest);
+  const auto longest = [&](int32_t blocks) {
+    return divide_up(int64_t{row_blocks} * blocks, threads) * divide_up(panels, blocks);
+  };
+  int32_t best = fewest;
+  for (int32_t blocks = fewest + 1; blocks <= most; ++blocks) {
+    if (longest(blocks) < longest(best)) best = blocks;
+  }
+  return {row_blocks, best};
 }
 
 // A thread's scratch: which block of rows it holds, then the rows, then, for bf16, a gathered row in fp32.

@@ -3,12 +3,13 @@
 
 #include "gemm/register_tile.h"
 #include "rows/rows_f32.h"
+#include "simd/fast_gelu.h"
 
 namespace vtb::VTB_ISA {
 
 struct Fp32 {
   static Vec multiply_add(Vec x, Vec weight, Vec sum) { return fma(x, weight, sum); }
-  static Vec gelu(Vec x) { return VTB_ISA::gelu(x); }
+  static Vec gelu(Vec x) { return fast_gelu(x); }
 };
 
 static void stage_f32_rows(const RowOperand& operand, int64_t begin, int64_t end, float* out, int32_t, int64_t stride,

@@ -71,6 +71,8 @@ struct vtb_pool {
   std::atomic<int32_t> sleepers;
   std::atomic<bool> stopping;
   alignas(64) std::atomic<bool> busy;
+  // Callers that work without help. Each has a thread, so that as many workers have to stay out.
+  std::atomic<int32_t> alone;
 };
 
 namespace {
@@ -83,19 +85,22 @@ void take_tasks(vtb_pool* pool, int32_t worker) {
   }
 }
 
-void help(vtb_pool* pool, int32_t worker) {
+// Returns whether the worker was wanted.
+bool help(vtb_pool* pool, int32_t worker) {
+  if (worker >= pool->threads - pool->alone.load(std::memory_order_relaxed)) return false;
   uint32_t region = pool->region.load(std::memory_order_relaxed);
   do {
-    if (!(region & region_open)) return;
+    if (!(region & region_open)) return true;
   } while (!pool->region.compare_exchange_weak(region, region + 1, std::memory_order_acquire));
   take_tasks(pool, worker);
   const uint32_t before = pool->region.fetch_sub(1, std::memory_order_release);
   if ((before & inside) == 1 && (before & caller_parked)) futex_wake(pool->region, 1);
+  return true;
 }
 
-void wait_for_region(vtb_pool* pool, uint32_t seen) {
+void wait_for_region(vtb_pool* pool, uint32_t seen, bool spin) {
   const auto changed = [=] { return pool->regions_opened.load(std::memory_order_acquire) != seen; };
-  if (spin_until(changed)) return;
+  if (spin && spin_until(changed)) return;
   pool->sleepers.fetch_add(1);
   while (!changed()) futex_wait(pool->regions_opened, seen);
   pool->sleepers.fetch_sub(1);
@@ -105,18 +110,19 @@ void* worker_main(void* argument) {
   const Worker& self = *static_cast<Worker*>(argument);
   vtb_pool* pool = self.pool;
   uint32_t seen = 0;
+  bool wanted = true;
   for (;;) {
-    wait_for_region(pool, seen);
+    wait_for_region(pool, seen, wanted);
     seen = pool->regions_opened.load(std::memory_order_acquire);
     if (pool->stopping.load(std::memory_order_relaxed)) return nullptr;
-    help(pool, self.index);
+    wanted = help(pool, self.index);
   }
 }
 
 void announce(vtb_pool* pool, int32_t wanted) {
   // Sequentially consistent against wait_for_region: either the worker sees the change or this sees the sleeper.
   pool->regions_opened.fetch_add(1);
-  if (pool->sleepers.load() > 0) futex_wake(pool->regions_opened, wanted);
+  if (pool->sleepers.load() > pool->alone.load(std::memory_order_relaxed)) futex_wake(pool->regions_opened, wanted);
 }
 
 void close_region(vtb_pool* pool) {
@@ -147,7 +153,8 @@ bool start(Worker* worker) {
 
 void stop(vtb_pool* pool, int32_t workers) {
   pool->stopping.store(true);
-  announce(pool, INT_MAX);
+  pool->regions_opened.fetch_add(1);
+  futex_wake(pool->regions_opened, INT_MAX);
   for (int32_t i = 0; i < workers; ++i) pthread_join(pool->workers[i].thread, nullptr);
   delete[] pool->workers;
   delete pool;
@@ -158,8 +165,16 @@ void stop(vtb_pool* pool, int32_t workers) {
 namespace vtb {
 
 void run_tasks(vtb_pool* pool, int64_t tasks, TaskFunction function, const void* context) {
-  if (tasks <= 1 || pool->threads == 1 || pool->busy.exchange(true, std::memory_order_acquire)) {
+  if (tasks <= 1 || pool->threads == 1) {
     for (int64_t i = 0; i < tasks; ++i) function(context, i, 0);
+    return;
+  }
+  // When the other threads' worth of callers already works alone, so does this one.
+  if (pool->alone.load(std::memory_order_relaxed) >= pool->threads - 1 ||
+      pool->busy.exchange(true, std::memory_order_acquire)) {
+    pool->alone.fetch_add(1, std::memory_order_relaxed);
+    for (int64_t i = 0; i < tasks; ++i) function(context, i, 0);
+    pool->alone.fetch_sub(1, std::memory_order_relaxed);
     return;
   }
   pool->function = function;

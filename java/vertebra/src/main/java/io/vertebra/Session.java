@@ -17,12 +17,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 
 /**
  * Runs a {@link Model} for one caller at a time: a second thread that calls while one is running gets an {@link IllegalStateException}.
  * It keeps one program with its workspace for each of the last few kinds of call (input size, batch, outputs), so repeated calls create nothing but their
- * result. Close it to free the workspaces.
+ * result. Where activations of a whole batch would not stay in cache, the backend has it run in pieces. Close it to free the workspaces.
  *
  * <p>Images are prepared as the model's {@link Preprocessing} says. Raw inputs are {@code [batch, channels, height,
  * width]}, or {@code [batch, channels, frames, height, width]} for a video model, which takes nothing else; normalised,
@@ -38,18 +39,36 @@ public final class Session implements AutoCloseable {
   private final ReentrantLock running = new ReentrantLock();
   private final List<Entry> programs = new ArrayList<>();
   private final Preprocessor preprocessor;
+  /** The shape of an image as preprocessing makes it. */
+  private final Shape image;
   private boolean closed;
 
-  private record Entry(Set<String> outputs, boolean dense, Shape input, Program program) {
-    boolean serves(Set<String> wanted, boolean wantsDense, int batch, int frames, int height, int width) {
-      return dense == wantsDense && input.dim(0) == batch && (input.rank() == 5 ? input.dim(1) : 0) == frames && input.dim(-3) == height
-          && input.dim(-2) == width && (outputs == wanted || outputs.equals(wanted));
+  /**
+   * @param element shape of an image or clip, channels last
+   * @param batch images of the calls this serves
+   * @param whole whether the batch has to run in one piece
+   * @param piece how many images the program takes
+   */
+  private record Entry(Shape element, Set<String> outputs, boolean dense, int batch, boolean whole, int piece, Program program) {
+    boolean serves(Shape wantedElement, Set<String> wanted, boolean wantsDense, int wantedBatch, boolean wantsWhole) {
+      return dense == wantsDense && batch == wantedBatch && whole == wantsWhole && element.equals(wantedElement)
+          && (outputs == wanted || outputs.equals(wanted));
     }
   }
+
+  /** Puts images of a batch, from {@code first} on, where a program reads them. */
+  @FunctionalInterface
+  private interface Input {
+    void write(int first, Entry entry);
+  }
+
+  /** @param shape of one piece's */
+  private record Output(Shape shape, float[] values) {}
 
   Session(Model model) {
     this.model = model;
     this.preprocessor = model.backend().preprocessor(model.preprocessing());
+    this.image = Shape.of(model.preprocessing().height(), model.preprocessing().width(), model.backbone().inputChannels());
   }
 
   /**
@@ -60,7 +79,7 @@ public final class Session implements AutoCloseable {
   public float[] embed(Image image) {
     enter();
     try {
-      Entry entry = program(EMBED, false, 1);
+      Entry entry = program(element(), EMBED, false, 1, false);
       preprocessor.apply(image, entry.program, 0);
       entry.program.run();
       return entry.program.read(Backbone.POOLED);
@@ -95,14 +114,7 @@ public final class Session implements AutoCloseable {
 
   /** Feature maps of all stages for dense tasks, finest first. */
   public List<FeatureMap> features(List<Image> images) {
-    enter();
-    try {
-      Entry entry = prepare(images, Set.copyOf(model.backbone().featureNames()), true);
-      entry.program.run();
-      return featureMaps(entry.program);
-    } finally {
-      running.unlock();
-    }
+    return featureMaps(run(images, featureNames(), true));
   }
 
   /**
@@ -111,14 +123,7 @@ public final class Session implements AutoCloseable {
    * @param shape {@code [batch, channels, (frames,) height, width]}
    */
   public List<FeatureMap> features(float[] input, Shape shape) {
-    enter();
-    try {
-      Entry entry = prepare(input, shape, Set.copyOf(model.backbone().featureNames()), true);
-      entry.program.run();
-      return featureMaps(entry.program);
-    } finally {
-      running.unlock();
-    }
+    return featureMaps(run(input, shape, featureNames(), true));
   }
 
   /**
@@ -129,20 +134,14 @@ public final class Session implements AutoCloseable {
    * @throws IllegalArgumentException if the input's size does not fit the shape, or the model refuses the shape or has no such output
    */
   public Map<String, float[]> run(float[] input, Shape shape, Set<String> outputs) {
-    enter();
-    try {
-      Entry entry = prepare(input, shape, outputs, false);
-      entry.program.run();
-      Map<String, float[]> values = new LinkedHashMap<>();
-      entry.program.recording().outputs().keySet().forEach(name -> values.put(name, entry.program.read(name)));
-      return values;
-    } finally {
-      running.unlock();
-    }
+    Map<String, float[]> values = new LinkedHashMap<>();
+    run(input, shape, outputs, false).forEach((name, output) -> values.put(name, output.values()));
+    return values;
   }
 
   /**
-   * Runs a raw input as far as the weights go, to probabilities, an embedding or feature maps, with {@code observer} around every step.
+   * Runs a raw input as far as the weights go, to probabilities, an embedding or feature maps, with {@code observer} around every step. The
+   * batch runs in one piece, however large.
    *
    * @param shape {@code [batch, channels, (frames,) height, width]}
    */
@@ -179,19 +178,60 @@ public final class Session implements AutoCloseable {
   private Program prepareAll(float[] input, Shape shape) {
     Backbone backbone = model.backbone();
     boolean dense = backbone.embeddingWidth() == 0;
-    Set<String> outputs = dense ? Set.copyOf(backbone.featureNames()) : backbone.classes() > 0 ? CLASSIFY : EMBED;
-    return prepare(input, shape, outputs, dense).program;
+    Set<String> outputs = dense ? featureNames() : backbone.classes() > 0 ? CLASSIFY : EMBED;
+    Entry entry = program(element(input, shape), outputs, dense, shape.dim(0), true);
+    write(input, 0, entry);
+    return entry.program;
   }
 
   private float[] run(List<Image> images, Set<String> outputs, String output) {
+    return run(images, outputs, false).get(output).values();
+  }
+
+  private Map<String, Output> run(List<Image> images, Set<String> outputs, boolean dense) {
+    if (images.isEmpty()) {
+      throw new IllegalArgumentException("a batch needs at least one image");
+    }
+    return run(element(), outputs, dense, images.size(), (first, entry) -> {
+      for (int i = 0; i < entry.piece; i++) {
+        preprocessor.apply(images.get(first + i), entry.program, i);
+      }
+    });
+  }
+
+  private Map<String, Output> run(float[] input, Shape shape, Set<String> outputs, boolean dense) {
+    return run(element(input, shape), outputs, dense, shape.dim(0), (first, entry) -> write(input, first, entry));
+  }
+
+  /** Runs a batch piece by piece. */
+  private Map<String, Output> run(Shape element, Set<String> outputs, boolean dense, int batch, Input input) {
     enter();
     try {
-      Entry entry = prepare(images, outputs, false);
-      entry.program.run();
-      return entry.program.read(output);
+      Map<String, Output> results = new LinkedHashMap<>();
+      Entry entry = program(element, outputs, dense, batch, false);
+      for (int first = 0; first < batch; first += entry.piece) {
+        if (batch - first < entry.piece) {
+          entry = program(element, outputs, dense, batch - first, false);
+        }
+        input.write(first, entry);
+        entry.program.run();
+        collect(entry, first, batch, results);
+      }
+      return results;
     } finally {
       running.unlock();
     }
+  }
+
+  private static void collect(Entry entry, int first, int batch, Map<String, Output> results) {
+    entry.program.recording().outputs().forEach((name, tensor) -> {
+      int size = Math.toIntExact(tensor.shape().elements() / entry.piece);
+      if ((long) size * batch > Integer.MAX_VALUE) {
+        throw new IllegalArgumentException("output " + name + " of a batch of " + batch + " does not fit an array; run a smaller batch");
+      }
+      float[] values = results.computeIfAbsent(name, wanted -> new Output(tensor.shape(), new float[size * batch])).values();
+      entry.program.read(tensor, values, size * first);
+    });
   }
 
   private void enter() {
@@ -208,40 +248,38 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  private Entry prepare(List<Image> images, Set<String> outputs, boolean dense) {
-    if (images.isEmpty()) {
-      throw new IllegalArgumentException("a batch needs at least one image");
-    }
-    Entry entry = program(outputs, dense, images.size());
-    for (int i = 0; i < images.size(); i++) {
-      preprocessor.apply(images.get(i), entry.program, i);
-    }
-    return entry;
-  }
-
-  private Entry prepare(float[] input, Shape shape, Set<String> outputs, boolean dense) {
+  /**
+   * Checks a raw input.
+   *
+   * @return the shape of one image or clip of it, channels last
+   */
+  private Shape element(float[] input, Shape shape) {
     int channels = model.backbone().inputChannels();
     boolean video = model.architecture().inputFrames() > 0;
     if (shape.rank() != (video ? 5 : 4) || shape.elements() != input.length || shape.dim(1) != channels) {
       throw new IllegalArgumentException(input.length + " values of shape " + shape + " are no input of model " + model.name()
           + ": it takes [batch, " + channels + (video ? ", frames, height, width]" : ", height, width]"));
     }
-    Entry entry = program(outputs, dense, shape.dim(0), video ? shape.dim(2) : 0, shape.dim(-2), shape.dim(-1));
-    int positions = input.length / shape.dim(0) / channels;
-    FloatBuffer target = entry.program.input();
-    int next = 0;
-    for (int image = 0; image < input.length; image += channels * positions) {
+    return video ? Shape.of(shape.dim(2), shape.dim(3), shape.dim(4), channels) : Shape.of(shape.dim(2), shape.dim(3), channels);
+  }
+
+  private static void write(float[] input, int first, Entry entry) {
+    int channels = entry.element.channels();
+    int positions = entry.element.rows();
+    for (int i = 0; i < entry.piece; i++) {
+      FloatBuffer slot = entry.program.slot(i);
+      int image = (first + i) * channels * positions;
+      int next = 0;
       for (int position = 0; position < positions; position++) {
         for (int channel = 0; channel < channels; channel++) {
-          target.put(next++, input[image + channel * positions + position]);
+          slot.put(next++, input[image + channel * positions + position]);
         }
       }
     }
-    return entry;
   }
 
-  /** The program for images, which preprocessing brings to one size. */
-  private Entry program(Set<String> outputs, boolean dense, int batch) {
+  /** The shape of an image, if the model takes any. */
+  private Shape element() {
     if (model.backbone().inputChannels() != 3) {
       throw new IllegalArgumentException("model " + model.name() + " takes " + model.backbone().inputChannels()
           + " channels, images have 3; run it on a raw input");
@@ -250,14 +288,14 @@ public final class Session implements AutoCloseable {
       throw new IllegalArgumentException("model " + model.name() + " takes clips, not images; run it on a raw input"
           + " [batch, channels, frames, height, width]");
     }
-    return program(outputs, dense, batch, 0, model.preprocessing().height(), model.preprocessing().width());
+    return image;
   }
 
-  /** @param frames of a clip; 0 for an image */
-  private Entry program(Set<String> outputs, boolean dense, int batch, int frames, int height, int width) {
+  /** @param whole whether the batch is to run in one piece */
+  private Entry program(Shape element, Set<String> outputs, boolean dense, int batch, boolean whole) {
     for (int i = 0; i < programs.size(); i++) {
       Entry entry = programs.get(i);
-      if (entry.serves(outputs, dense, batch, frames, height, width)) {
+      if (entry.serves(element, outputs, dense, batch, whole)) {
         if (i > 0) {
           programs.add(0, programs.remove(i));
         }
@@ -272,26 +310,35 @@ public final class Session implements AutoCloseable {
       throw new IllegalArgumentException("the weights of model " + model.name() + " are a dense backbone's, without final norm and"
           + " classifier; use features");
     }
-    int channels = backbone.inputChannels();
-    Shape input = frames == 0 ? Shape.of(batch, height, width, channels) : Shape.of(batch, frames, height, width, channels);
-    Program program = model.backend().compile(Recording.of(input, outputs, dense ? backbone::features : backbone::forward));
+    IntFunction<Recording> record = images -> Recording.of(batch(images, element), outputs, dense ? backbone::features : backbone::forward);
+    int piece = whole ? batch : model.backend().piece(batch, record);
+    Program program = model.backend().compile(record.apply(piece));
     if (programs.size() == PROGRAMS) {
       programs.remove(PROGRAMS - 1).program.close();
     }
-    Entry entry = new Entry(Set.copyOf(outputs), dense, input, program);
+    Entry entry = new Entry(element, Set.copyOf(outputs), dense, batch, whole, piece, program);
     programs.add(0, entry);
     return entry;
   }
 
-  private List<FeatureMap> featureMaps(Program program) {
+  private static Shape batch(int images, Shape element) {
+    return element.rank() == 3 ? Shape.of(images, element.dim(0), element.dim(1), element.dim(2))
+        : Shape.of(images, element.dim(0), element.dim(1), element.dim(2), element.dim(3));
+  }
+
+  private Set<String> featureNames() {
+    return Set.copyOf(model.backbone().featureNames());
+  }
+
+  private List<FeatureMap> featureMaps(Map<String, Output> outputs) {
     List<FeatureMap> maps = new ArrayList<>();
     List<String> names = model.backbone().featureNames();
     for (int i = 0; i < names.size(); i++) {
-      Tensor tensor = program.recording().outputs().get(names.get(i));
-      Shape shape = tensor.shape();
-      int batch = shape.rows() / shape.dim(-3) / shape.dim(-2);
-      maps.add(new FeatureMap(names.get(i), model.backbone().featureStrides().get(i), batch, shape.dim(-3), shape.dim(-2),
-          shape.channels(), program.read(tensor)));
+      Output output = outputs.get(names.get(i));
+      Shape shape = output.shape();
+      int images = output.values().length / (shape.dim(-3) * shape.dim(-2) * shape.channels());
+      maps.add(new FeatureMap(names.get(i), model.backbone().featureStrides().get(i), images, shape.dim(-3), shape.dim(-2),
+          shape.channels(), output.values()));
     }
     return maps;
   }

@@ -16,12 +16,14 @@ import io.vertebra.demo.Digits;
 import io.vertebra.image.Image;
 import io.vertebra.program.Call;
 import io.vertebra.program.Observer;
+import io.vertebra.program.Recording;
 import io.vertebra.program.Shape;
 import io.vertebra.weights.FormulaWeights;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -62,6 +64,40 @@ class SessionTest {
   }
 
   @Test
+  void aLargeBatchRunsInPiecesWithTheSameResults() {
+    Shape batch = Shape.of(6, 3, 224, 224);
+    float[] input = FormulaWeights.input("pieces", batch);
+    int values = input.length / 6;
+    try (Model model = Model.builder("swin_tiny_patch4_window7_224").weights(new FormulaWeights()).threads(2).build();
+        Session session = model.newSession()) {
+      assertThat(model.backend().piece(6, images -> Recording.of(Shape.of(images, 224, 224, 3), Set.of("pooled"), model.backbone()::forward)))
+          .isGreaterThan(1).isLessThan(5);
+      assertThat(pooled(session, Arrays.copyOf(input, 5 * values), 5)).as("pieces and a rest").isEqualTo(oneByOne(session, input, 5));
+      assertThat(pooled(session, input, 6)).isEqualTo(oneByOne(session, input, 6));
+      List<FeatureMap> maps = session.features(input, batch);
+      assertThat(maps).extracting(FeatureMap::batch).containsOnly(6);
+      List<FeatureMap> lastOnly = session.features(Arrays.copyOfRange(input, 5 * values, 6 * values), Shape.of(1, 3, 224, 224));
+      for (int i = 0; i < maps.size(); i++) {
+        float[] all = maps.get(i).values();
+        assertThat(Arrays.copyOfRange(all, all.length / 6 * 5, all.length)).isEqualTo(lastOnly.get(i).values());
+      }
+    }
+  }
+
+  private static float[] pooled(Session session, float[] input, int images) {
+    return session.run(input, Shape.of(images, 3, 224, 224), Set.of(Backbone.POOLED)).get(Backbone.POOLED);
+  }
+
+  private static float[] oneByOne(Session session, float[] input, int images) {
+    int values = 3 * 224 * 224;
+    float[] all = new float[768 * images];
+    for (int i = 0; i < images; i++) {
+      System.arraycopy(pooled(session, Arrays.copyOfRange(input, i * values, (i + 1) * values), 1), 0, all, 768 * i, 768);
+    }
+    return all;
+  }
+
+  @Test
   void closingFreesEverything() {
     long before = CpuBackend.allocatedBytes();
     for (int i = 0; i < 20; i++) {
@@ -92,7 +128,7 @@ class SessionTest {
   @Test
   void plainRunsAreTimed() {
     try (Model model = Digits.swin().build(); Session session = model.newSession()) {
-      assertThat(session.time(INPUT, RAW, 3)).hasSize(3).allMatch(nanos -> nanos > 0);
+      assertThat(session.time(INPUT, RAW, 3)).hasSize(3).doesNotContain(0);
       assertThatThrownBy(() -> session.time(new float[1], RAW, 1)).isInstanceOf(IllegalArgumentException.class);
     }
   }
@@ -293,8 +329,8 @@ class SessionTest {
   }
 
   @Test
-  void batchesTooLargeForABufferAreRefused() {
-    try (Model model = Digits.swin().build(); Session session = model.newSession()) {
+  void batchesTooLargeForABufferAreRefusedWhereTheyRunWhole() {
+    try (Model model = Digits.swin().device(Device.REFERENCE).build(); Session session = model.newSession()) {
       assertThatThrownBy(() -> session.embedAll(Collections.nCopies(1_000_000, image))).isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("smaller batch");
     }

@@ -22,7 +22,7 @@ enum Library {
   ONNX_RUNTIME("onnxruntime", "model.onnx") {
     @Override
     void write(Workload workload, Path file) throws IOException {
-      OnnxExporter.write(workload.record(workload.weights(), new ReferenceBackend()), file);
+      OnnxExporter.write(workload.recorder(workload.weights(), new ReferenceBackend()).apply(workload.batch()), file);
     }
 
     @Override
@@ -33,7 +33,7 @@ enum Library {
   LIBTORCH("libtorch", "model.pt") {
     @Override
     void write(Workload workload, Path file) throws IOException {
-      TorchScriptExporter.write(workload.record(workload.weights(), new ReferenceBackend()), file);
+      TorchScriptExporter.write(workload.recorder(workload.weights(), new ReferenceBackend()).apply(workload.batch()), file);
     }
 
     @Override

@@ -16,6 +16,7 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.IntFunction;
 
 /**
  * What all engines do: one model on one batch of images. Immutable.
@@ -39,10 +40,14 @@ record Workload(Loader model, ParameterSource weights, float[] images, Shape sha
         FormulaWeights.input(variant.name(), shape), shape, precision);
   }
 
-  /** The model's way to the logits, with weights packed for a backend. */
-  Recording record(ParameterSource source, Backend backend) {
-    return Recording.of(Shape.of(shape.dim(0), shape.dim(2), shape.dim(3), shape.dim(1)), Set.of(Backbone.LOGITS),
-        model.load(source, backend));
+  /** Records the model's way to the logits for so many images, with weights packed for a backend. */
+  IntFunction<Recording> recorder(ParameterSource source, Backend backend) {
+    Consumer<Recorder> forward = model.load(source, backend);
+    return batch -> Recording.of(Shape.of(batch, shape.dim(2), shape.dim(3), shape.dim(1)), Set.of(Backbone.LOGITS), forward);
+  }
+
+  int batch() {
+    return shape.dim(0);
   }
 
   /** The images as most libraries take them, {@code [batch, channels, height, width]}, in direct memory. */

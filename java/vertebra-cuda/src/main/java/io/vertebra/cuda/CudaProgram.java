@@ -258,16 +258,17 @@ final class CudaProgram extends Program {
   }
 
   @Override
-  protected void copy(Tensor tensor, float[] into) {
+  protected void copy(Tensor tensor, float[] into, int offset) {
+    int count = (int) tensor.shape().elements();
     Port port = outputs.get(tensor);
     if (port != null && complete) {
-      port.values.get(0, into);
+      port.values.get(0, into, offset, count);
       return;
     }
     stream.synchronize();
-    ByteBuffer bytes = CudaMemory.hostBuffer((long) into.length * backend.type().bytes());
+    ByteBuffer bytes = CudaMemory.hostBuffer((long) count * backend.type().bytes());
     backend.runtime().copyOut(bytes, workspace.address() + plan.offset(tensor));
-    Encoding.decode(bytes, backend.type(), into);
+    Encoding.decode(bytes, backend.type(), into, offset);
   }
 
   /** What a run gives the device, call by call. */

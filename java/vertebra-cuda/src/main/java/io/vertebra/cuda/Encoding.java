@@ -42,14 +42,16 @@ final class Encoding {
     return bytes;
   }
 
-  static void decode(ByteBuffer bytes, GpuType type, float[] into) {
+  /** Writes all values of {@code bytes} to {@code into}, from element {@code offset} on. */
+  static void decode(ByteBuffer bytes, GpuType type, float[] into, int offset) {
+    int count = bytes.capacity() / type.bytes();
     if (type == GpuType.F32) {
-      bytes.asFloatBuffer().get(into);
+      bytes.asFloatBuffer().get(into, offset, count);
       return;
     }
     ShortBuffer halves = bytes.asShortBuffer();
-    for (int i = 0; i < into.length; i++) {
-      into[i] = decoded(halves.get(i), type);
+    for (int i = 0; i < count; i++) {
+      into[offset + i] = decoded(halves.get(i), type);
     }
   }
 

@@ -23,7 +23,7 @@ final class ConformanceCheck {
 
   public static void main(String[] arguments) {
     CheckOptions options = CheckOptions.parse(arguments, Map.of("cases", ".*", "precisions", "fp32,tf32,fp16,bf16"));
-    List<Case> cases = ConformanceCases.cases().filter(testCase -> testCase.toString().matches(options.get("cases"))).toList();
+    List<Case> cases = CudaCases.all().filter(testCase -> testCase.toString().matches(options.get("cases"))).toList();
     if (cases.isEmpty()) {
       throw new IllegalArgumentException("no case matches " + options.get("cases"));
     }

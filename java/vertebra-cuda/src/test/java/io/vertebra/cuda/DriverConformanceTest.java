@@ -23,7 +23,7 @@ class DriverConformanceTest {
   }
 
   @ParameterizedTest
-  @MethodSource("io.vertebra.conformance.ConformanceCases#cases")
+  @MethodSource("io.vertebra.cuda.CudaCases#all")
   void anOperationGivesTheSame(Case testCase) {
     for (Products products : List.of(Products.FUSED, Products.LIBRARY)) {
       double[] expected = ConformanceCases.run(backend(new EmulatedRuntime(), Precision.FP16, products), testCase);

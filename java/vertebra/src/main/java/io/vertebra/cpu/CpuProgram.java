@@ -63,9 +63,10 @@ final class CpuProgram extends Program {
   }
 
   @Override
-  protected void copy(Tensor tensor, float[] into) {
+  protected void copy(Tensor tensor, float[] into, int offset) {
     FloatBuffer kept = outputs.get(tensor);
-    (kept == null ? view(tensor) : kept).get(0, into);
+    FloatBuffer values = kept == null ? view(tensor) : kept;
+    values.get(0, into, offset, values.capacity());
   }
 
   @Override

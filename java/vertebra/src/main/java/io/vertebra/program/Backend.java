@@ -3,6 +3,7 @@ package io.vertebra.program;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessor;
 import io.vertebra.weights.Parameter;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 
 /**
@@ -46,6 +47,16 @@ public interface Backend extends AutoCloseable {
    * @throws IllegalArgumentException if weights are not this backend's, or values stand where a packed matrix should
    */
   Program compile(Recording recording);
+
+  /**
+   * How many images of a batch to run at a time.
+   *
+   * @param record records a batch of so many images
+   * @return 1 to {@code batch}
+   */
+  default int piece(int batch, IntFunction<Recording> record) {
+    return batch;
+  }
 
   /** Makes images into a program's input; one for each session. */
   Preprocessor preprocessor(Preprocessing recipe);

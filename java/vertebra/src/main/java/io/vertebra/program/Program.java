@@ -95,25 +95,26 @@ public abstract class Program implements AutoCloseable {
   protected abstract void execute(int index);
 
   /**
-   * Copies a tensor's present contents to {@code into}.
+   * Copies a tensor's present contents to {@code into}, from element {@code offset} on.
    *
-   * @throws IllegalArgumentException if the tensor is none of this program's, or {@code into} has another number of elements
+   * @throws IllegalArgumentException if the tensor is none of this program's, or there is no room for it
    */
-  public final void read(Tensor tensor, float[] into) {
+  public final void read(Tensor tensor, float[] into, int offset) {
     requireOpen();
-    if (!recording.has(tensor) || into.length != tensor.shape().elements()) {
-      throw new IllegalArgumentException(tensor + " is none of this program's, or is not of " + into.length + " elements");
+    if (!recording.has(tensor) || offset < 0 || into.length - offset < tensor.shape().elements()) {
+      throw new IllegalArgumentException(tensor + " is none of this program's, or does not fit behind the first " + offset + " of "
+          + into.length + " elements");
     }
-    copy(tensor, into);
+    copy(tensor, into, offset);
   }
 
-  /** {@link #read(Tensor, float[])} once its arguments are checked. */
-  protected abstract void copy(Tensor tensor, float[] into);
+  /** {@link #read(Tensor, float[], int)} once its arguments are checked. */
+  protected abstract void copy(Tensor tensor, float[] into, int offset);
 
   /** A tensor's present contents. */
   public final float[] read(Tensor tensor) {
     float[] values = new float[Math.toIntExact(tensor.shape().elements())];
-    read(tensor, values);
+    read(tensor, values, 0);
     return values;
   }
 

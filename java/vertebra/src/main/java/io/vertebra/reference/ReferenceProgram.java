@@ -269,13 +269,13 @@ final class ReferenceProgram extends Program {
   }
 
   @Override
-  protected void copy(Tensor tensor, float[] into) {
+  protected void copy(Tensor tensor, float[] into, int offset) {
     double[] values = arrays.get(tensor);
     if (values == null) {
       throw new IllegalStateException(tensor + " has not been computed yet");
     }
-    for (int i = 0; i < into.length; i++) {
-      into[i] = (float) values[i];
+    for (int i = 0; i < values.length; i++) {
+      into[offset + i] = (float) values[i];
     }
   }
 

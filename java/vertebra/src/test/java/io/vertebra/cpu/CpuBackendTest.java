@@ -217,7 +217,7 @@ class CpuBackendTest {
       Tensor own = program.recording().inputs().get(0);
       assertThatThrownBy(() -> program.read("z")).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("[y]");
       assertThatThrownBy(() -> program.read(foreign)).isInstanceOf(IllegalArgumentException.class);
-      assertThatThrownBy(() -> program.read(own, new float[121])).isInstanceOf(IllegalArgumentException.class);
+      assertThatThrownBy(() -> program.read(own, new float[121], 2)).isInstanceOf(IllegalArgumentException.class);
     }
   }
 

@@ -1,0 +1,52 @@
+package io.vertebra.cuda;
+
+import io.vertebra.conformance.ConformanceCases;
+import io.vertebra.conformance.ConformanceCases.Case;
+import io.vertebra.conformance.ConformanceCases.Fixture;
+import io.vertebra.program.Epilogue;
+import io.vertebra.program.Op;
+import io.vertebra.program.Recorder;
+import io.vertebra.program.RowSource;
+import io.vertebra.program.Shape;
+import io.vertebra.program.Tensor;
+import io.vertebra.program.Weights;
+import java.util.stream.Stream;
+
+/** The cases of all backends, and those that this one does in ways of its own. */
+final class CudaCases {
+  private CudaCases() {}
+
+  static Stream<Case> all() {
+    Shape positions = Shape.of(2, 40, 40, 12);
+    Shape large = Shape.of(1, 72, 71, 5);
+    Shape wide = Shape.of(2 * 70, 3 * 2 * 96);
+    Shape rows = Shape.of(150, 40);
+    return Stream.concat(ConformanceCases.cases(), Stream.of(
+        new Case("mean pool in two launches", positions, (r, f) -> r.meanPool("x", r.input())),
+        new Case("global filter in three launches", large, (r, f) -> r.globalFilter("x", r.input(), new Op.GlobalFilter(filter(f, 72, 71, 4), 1))),
+        new Case("window attention with wide heads", wide,
+            (r, f) -> r.windowAttention("x", r.input(), new Op.WindowAttention(70, 2, 96, 0.1f, null, null))),
+        new Case("linear several tiles", rows,
+            (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(136, 40), Epilogue.bias(f.vector(136)))),
+        new Case("linears on the same rows", Shape.of(20, 24), CudaCases::sameRows)));
+  }
+
+  private static Tensor sameRows(Recorder r, Fixture f) {
+    RowSource normed = RowSource.norm(f.norm(24));
+    Tensor a = r.linear("a", r.input(), normed, f.matrix(24, 24), Epilogue.bias(null));
+    Tensor b = r.linear("b", a, normed, f.matrix(24, 24), Epilogue.bias(null));
+    return r.linear("x", r.input(), normed, f.matrix(24, 24), Epilogue.bias(null).gate(b, 0));
+  }
+
+  /** A filter of real, symmetric numbers. */
+  private static Weights filter(Fixture fixture, int height, int width, int channels) {
+    int columns = width / 2 + 1;
+    float[] values = fixture.values(height * columns * channels, 1);
+    float[] filter = new float[2 * values.length];
+    int row = columns * channels;
+    for (int i = 0; i < values.length; i++) {
+      filter[2 * i] = values[(i / row == 0 ? 0 : Math.min(i / row, height - i / row)) * row + i % row];
+    }
+    return fixture.backend().packValues(Shape.of(height, columns, channels, 2), filter);
+  }
+}
