@@ -1,10 +1,10 @@
 #!/bin/sh
 # Makes a bundle that checks and times Vertebra on a machine with an NVIDIA GPU and nothing else: no JDK, no toolkit.
-#   mvn -DskipTests package && cuda/gpu-check.sh [vertebra-gpu-check.tar.gz]
+#   mvn -DskipTests package && cuda/gpu-check.sh [ARCHIVE]    by default java/vertebra-cuda/target/vertebra-gpu-check.tar.gz
 # There: tar xzf vertebra-gpu-check.tar.gz && vertebra-gpu-check/run.sh
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
-archive=${1:-$root/vertebra-gpu-check.tar.gz}
+archive=${1:-$root/java/vertebra-cuda/target/vertebra-gpu-check.tar.gz}
 jlink=${JAVA_HOME:+$JAVA_HOME/bin/}jlink
 jar=$root/java/vertebra-cli/target/vertebra.jar
 checks=$root/java/vertebra-cuda/target/test-classes

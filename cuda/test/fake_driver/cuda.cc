@@ -1,6 +1,6 @@
 // A libcuda.so.1 without a GPU: the functions of the driver API that Vertebra calls, over the emulator, so that the code
-// for real GPUs runs whole. It is as strict as the driver: a thread needs a current context, a launch's packed parameters
-// must be those of the kernel. Environment variables make it a machine with another GPU or driver.
+// for real GPUs runs whole. It is as strict as the driver: a thread needs a current context. Environment
+// variables make it a machine with another GPU or driver.
 #include "vertebra_cuda_emulator.h"
 
 #include <cstdint>
@@ -198,24 +198,8 @@ int cuFuncSetAttribute(const vtbe_kernel* kernel, int attribute, int value) {
 }
 
 int cuLaunchKernel(const vtbe_kernel* kernel, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-    unsigned block_y, unsigned block_z, unsigned shared_bytes, vtbe_stream* stream, void**, void** extra) {
+    unsigned block_y, unsigned block_z, unsigned shared_bytes, vtbe_stream* stream, void** parameters, void**) {
   VERTEBRA_NEED_CONTEXT;
-  char* packed = nullptr;
-  size_t size = 0;
-  for (; *extra; extra += 2) {
-    if (*extra == reinterpret_cast<void*>(1)) packed = static_cast<char*>(extra[1]);
-    if (*extra == reinterpret_cast<void*>(2)) size = *static_cast<size_t*>(extra[1]);
-  }
-  void* parameters[256];
-  size_t count = 0;
-  size_t offset = 0;
-  for (const char* letter = vtbe_kernel_signature(kernel); *letter; ++letter) {
-    const size_t bytes = *letter == 'p' || *letter == 'l' ? 8 : 4;
-    offset = (offset + bytes - 1) / bytes * bytes;
-    parameters[count++] = packed + offset;
-    offset += bytes;
-  }
-  if (offset != size) return kInvalidValue;
   return result(vtbe_launch(stream, kernel, static_cast<int32_t>(grid_x), static_cast<int32_t>(grid_y),
       static_cast<int32_t>(grid_z), static_cast<int32_t>(block_x), static_cast<int32_t>(block_y),
       static_cast<int32_t>(block_z), static_cast<int32_t>(shared_bytes), parameters));

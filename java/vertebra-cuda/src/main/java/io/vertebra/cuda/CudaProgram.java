@@ -161,7 +161,11 @@ final class CudaProgram extends Program {
     try {
       give();
     } catch (RuntimeException | Error e) {
-      stream.endCapture().close();
+      try {
+        stream.endCapture().close();
+      } catch (RuntimeException spoilt) {
+        e.addSuppressed(spoilt);
+      }
       throw e;
     }
     return own(stream.endCapture(), GpuGraph::close);

@@ -29,17 +29,22 @@ final class Cublas implements AutoCloseable {
   /** Not while the stream captures. */
   Cublas(DriverRuntime runtime, CUstream stream) {
     CublasLibrary.load();
+    JCublas2.setExceptionsEnabled(true);
     this.runtime = runtime;
     scalars.put(0, 1f);
-    JCublas2.setExceptionsEnabled(true);
-    CudaStatus.cublas(() -> "starting cuBLAS", () -> JCublas2.cublasCreate(handle));
     workspace = runtime.allocate(WORKSPACE_BYTES);
-    CudaStatus.cublas(() -> "giving cuBLAS its stream", () -> JCublas2.cublasSetStream(handle, new cudaStream_t(stream)));
-    CudaStatus.cublas(() -> "giving cuBLAS its workspace",
-        () -> JCublas2.cublasSetWorkspace(handle, new DeviceAddress(workspace), WORKSPACE_BYTES));
-    // Parts of a sum that are added up in fp16 would be less exact than one sum in fp32.
-    CudaStatus.cublas(() -> "setting cuBLAS up",
-        () -> JCublas2.cublasSetMathMode(handle, cublasMath.CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
+    try {
+      CudaStatus.cublas(() -> "starting cuBLAS", () -> JCublas2.cublasCreate(handle));
+      CudaStatus.cublas(() -> "giving cuBLAS its stream", () -> JCublas2.cublasSetStream(handle, new cudaStream_t(stream)));
+      CudaStatus.cublas(() -> "giving cuBLAS its workspace",
+          () -> JCublas2.cublasSetWorkspace(handle, new DeviceAddress(workspace), WORKSPACE_BYTES));
+      // Parts of a sum that are added up in fp16 would be less exact than one sum in fp32.
+      CudaStatus.cublas(() -> "setting cuBLAS up",
+          () -> JCublas2.cublasSetMathMode(handle, cublasMath.CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
+    } catch (RuntimeException e) {
+      runtime.free(workspace);
+      throw e;
+    }
   }
 
   // cublasGemmEx of JCublas takes the compute type for a cudaDataType of old; cublasGemmEx_new is cublasGemmEx as it is in C.

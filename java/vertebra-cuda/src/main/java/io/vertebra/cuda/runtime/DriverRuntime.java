@@ -2,7 +2,6 @@ package io.vertebra.cuda.runtime;
 
 import io.vertebra.VertebraException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -234,10 +233,7 @@ public final class DriverRuntime implements GpuRuntime {
   @Override
   public ByteBuffer allocateHost(long bytes) {
     current();
-    Pointer memory = new Pointer();
-    CudaStatus.driver("allocating " + bytes + " bytes of pinned host memory",
-        () -> JCudaDriver.cuMemHostAlloc(memory, Math.toIntExact(bytes), 0));
-    return memory.getByteBuffer().order(ByteOrder.nativeOrder());
+    return HostMemory.allocate(bytes).buffer();
   }
 
   @Override

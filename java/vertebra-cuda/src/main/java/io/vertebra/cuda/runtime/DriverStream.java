@@ -1,8 +1,6 @@
 package io.vertebra.cuda.runtime;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.LongBuffer;
 import java.util.List;
 import jcuda.Pointer;
 import jcuda.driver.CUevent;
@@ -16,22 +14,26 @@ import jcuda.driver.JCudaDriver;
 
 /** A stream of the driver that other streams do not wait for, with a cuBLAS handle of its own. */
 final class DriverStream implements GpuStream {
-  /** The most bytes that CUDA lets a kernel's parameters take. */
-  private static final int PARAMETERS_LIMIT = 4096;
+  /** Far more than any kernel has. */
+  private static final int MOST_PARAMETERS = 64;
 
   private final DriverRuntime runtime;
   private final Handle<CUstream> handle;
   private Cublas cublas;
 
-  /** The launch's arguments, packed as the kernel's parameters are, and how many bytes they take. */
-  private final ByteBuffer arguments = ByteBuffer.allocateDirect(PARAMETERS_LIMIT).order(ByteOrder.nativeOrder());
-  private final LongBuffer argumentBytes = ByteBuffer.allocateDirect(Long.BYTES).order(ByteOrder.nativeOrder()).asLongBuffer();
-  private final Pointer parameters = Pointer.to(JCudaDriver.CU_LAUNCH_PARAM_BUFFER_POINTER, Pointer.to(arguments),
-      JCudaDriver.CU_LAUNCH_PARAM_BUFFER_SIZE, Pointer.to(argumentBytes), JCudaDriver.CU_LAUNCH_PARAM_END);
+  /** The arguments of a launch, 8 bytes each, and then their addresses. */
+  private final ByteBuffer arguments;
+  private final Pointer addresses;
 
   DriverStream(DriverRuntime runtime) {
     this.runtime = runtime;
     this.handle = new Handle<>("stream", create(runtime), this::destroy);
+    HostMemory memory = HostMemory.allocate(2 * MOST_PARAMETERS * Long.BYTES);
+    arguments = memory.buffer();
+    addresses = memory.withByteOffset(MOST_PARAMETERS * Long.BYTES);
+    for (int i = 0; i < MOST_PARAMETERS; i++) {
+      arguments.putLong((MOST_PARAMETERS + i) * Long.BYTES, memory.address() + i * Long.BYTES);
+    }
   }
 
   static CUstream create(DriverRuntime runtime) {
@@ -76,23 +78,22 @@ final class DriverStream implements GpuStream {
     CudaStatus.driver(() -> "launching " + kernel.name() + " (grid " + launch.gridX() + "x" + launch.gridY() + "x" + launch.gridZ() + ", block "
         + launch.blockX() + "x" + launch.blockY() + "x" + launch.blockZ() + ", " + launch.sharedBytes() + " bytes of shared memory)",
         () -> JCudaDriver.cuLaunchKernel(kernel.function, launch.gridX(), launch.gridY(), launch.gridZ(), launch.blockX(), launch.blockY(),
-            launch.blockZ(), launch.sharedBytes(), stream, null, parameters));
+            launch.blockZ(), launch.sharedBytes(), stream, addresses, null));
   }
 
   private void pack(String kernel, List<Object> values) {
-    arguments.clear();
-    for (Object value : values) {
-      if (value instanceof Long number) {
-        arguments.position(arguments.position() + Long.BYTES - 1 & -Long.BYTES).putLong(number);
-      } else if (value instanceof Integer number) {
-        arguments.putInt(number);
-      } else if (value instanceof Float number) {
-        arguments.putFloat(number);
+    for (int i = 0; i < values.size(); i++) {
+      int at = i * Long.BYTES;
+      if (values.get(i) instanceof Long number) {
+        arguments.putLong(at, number);
+      } else if (values.get(i) instanceof Integer number) {
+        arguments.putInt(at, number);
+      } else if (values.get(i) instanceof Float number) {
+        arguments.putFloat(at, number);
       } else {
-        throw new IllegalArgumentException(kernel + " cannot take an argument such as " + value);
+        throw new IllegalArgumentException(kernel + " cannot take an argument such as " + values.get(i));
       }
     }
-    argumentBytes.put(0, arguments.position());
   }
 
   @Override
@@ -157,6 +158,7 @@ final class DriverStream implements GpuStream {
     if (cublas != null) {
       cublas.close();
     }
+    runtime.freeHost(arguments);
     CudaStatus.driver("closing a stream", () -> JCudaDriver.cuStreamDestroy(stream));
   }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.VertebraException;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
@@ -38,8 +39,9 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
 
   @Test
   void failuresNameWhatFailed() {
-    assertThatThrownBy(() -> stream.launch(softmax(in, out, ROWS))).isInstanceOf(VertebraException.class)
-        .hasMessage("launching vtb_softmax_f32 (grid 1x1x1, block 32x4x1, 0 bytes of shared memory) failed with CUDA_ERROR_INVALID_VALUE");
+    assertThatThrownBy(() -> stream.launch(new GpuLaunch(runtime.kernel("vtb_softmax_f32"), 1, 1, 1, 2048, 1, 1, 0, List.of(in, out, ROWS, CHANNELS))))
+        .isInstanceOf(VertebraException.class)
+        .hasMessage("launching vtb_softmax_f32 (grid 1x1x1, block 2048x1x1, 0 bytes of shared memory) failed with CUDA_ERROR_INVALID_VALUE");
     assertThatIllegalArgumentException().isThrownBy(() -> stream.launch(softmax(in, "out", ROWS, CHANNELS))).withMessageContaining("out");
     assertThatIllegalArgumentException().isThrownBy(() -> runtime.kernel("vtb_softmax_f64")).withMessageContaining("vtb_softmax_f64");
     assertThatThrownBy(() -> runtime.kernel("vtb_softmax_f32").allowShared(1 << 20)).isInstanceOf(VertebraException.class)
