@@ -17,8 +17,10 @@ final class MapBinder {
   /** Channels that a global filter transforms together, and bytes of their complex numbers at a position. */
   private static final int FILTER_CHANNELS = 8;
   private static final int COMPLEX_BYTES = 32;
-  /** Positions that one block averages in reasonable time. */
-  private static final int POOLED_POSITIONS = 1024;
+  /** More positions than one block averages in the time of another launch, and how many are left to a block then. */
+  private static final int POOLED_POSITIONS = 256;
+  private static final int PART_POSITIONS = 32;
+  private static final int MOST_PARTS = 128;
 
   private MapBinder() {}
 
@@ -123,8 +125,8 @@ final class MapBinder {
     int positions = in.rows() / in.dim(0);
     int parts = 1;
     if (positions > POOLED_POSITIONS) {
-      // Equal parts of some hundred positions; the mean of their means is that of all.
-      for (int candidate = 2; candidate <= 128 && positions / candidate >= 64; candidate++) {
+      // The mean of the means of equal parts is that of all.
+      for (int candidate = 2; candidate <= MOST_PARTS && positions / candidate >= PART_POSITIONS; candidate++) {
         parts = positions % candidate == 0 ? candidate : parts;
       }
     }
