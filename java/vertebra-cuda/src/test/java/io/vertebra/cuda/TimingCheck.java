@@ -5,9 +5,7 @@ import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Families;
 import io.vertebra.golden.GoldenFile;
-import io.vertebra.program.Call;
 import io.vertebra.program.Cost;
-import io.vertebra.program.Observer;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
 import io.vertebra.program.Shape;
@@ -24,9 +22,10 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 /**
- * Latency, throughput and the time of every kernel of models, with weights and images by formula.
+ * Latency, throughput and the time of every kernel of models, with weights and images by formula. A kernel's time is that of its call repeated, without
+ * pauses between launches and with whatever fits in cache.
  *
- * <pre>TimingCheck [--device cuda:N|cuda-emulated] [--models NAME|GOLDEN_FILE,...] [--batches 1,8,32,128] [--precisions fp16,...] [--runs 200]</pre>
+ * <pre>TimingCheck [--device cuda:N|cuda-emulated] [--models NAME|GOLDEN_FILE,...] [--batches 1,8,32,128] [--precisions fp16,...] [--runs 1000]</pre>
  */
 final class TimingCheck {
   private static final String MODELS = "swin_tiny_patch4_window7_224,coatnet_0_rw_224,uniformer_small,hornet_tiny_7x7,hornet_tiny_gf,"
@@ -90,7 +89,7 @@ final class TimingCheck {
 
   public static void main(String[] arguments) {
     CheckOptions options = CheckOptions.parse(arguments,
-        Map.of("models", MODELS, "batches", "1,8,32,128", "precisions", "fp16", "runs", "200"));
+        Map.of("models", MODELS, "batches", "1,8,32,128", "precisions", "fp16", "runs", "1000"));
     int runs = Integer.parseInt(options.get("runs"));
     for (Precision precision : options.precisions()) {
       Ceilings ceilings;
@@ -132,31 +131,15 @@ final class TimingCheck {
     }
   }
 
-  private static String kernels(String title, CudaProgram program, int runs, Ceilings ceilings) {
+  private static String kernels(String title, CudaProgram program, int repeats, Ceilings ceilings) {
     Map<String, Total> totals = new LinkedHashMap<>();
-    for (int i = 0; i < runs; i++) {
-      program.run(new Observer() {
-        @Override
-        public void before(int index, Call call) {}
-
-        @Override
-        public void after(int index, Call call) {}
-
-        @Override
-        public boolean readsTensors() {
-          return false;
-        }
-
-        @Override
-        public void timed(int index, Call call, double begin, double end) {
-          Step step = program.steps().get(index);
-          Total total = totals.computeIfAbsent(name(step), key -> new Total());
-          total.calls++;
-          total.milliseconds += end - begin;
-          total.bytes += program.leastBytes(call) + step.extraBytes();
-          total.flops += Cost.of(call).flops();
-        }
-      });
+    for (int i = 0; i < program.steps().size(); i++) {
+      Step step = program.steps().get(i);
+      Total total = totals.computeIfAbsent(name(step), key -> new Total());
+      total.calls++;
+      total.milliseconds += program.milliseconds(i, repeats);
+      total.bytes += program.leastBytes(step.call()) + step.extraBytes();
+      total.flops += Cost.of(step.call()).flops();
     }
     double all = totals.values().stream().mapToDouble(total -> total.milliseconds).sum();
     StringBuilder table = new StringBuilder("\n### " + title + "\n\n| kernels of a call | calls | ms | share | GB/s | of peak | TFLOP/s | of peak |"
@@ -164,8 +147,8 @@ final class TimingCheck {
     totals.entrySet().stream().sorted(Comparator.comparingDouble(entry -> -entry.getValue().milliseconds)).forEach(entry -> {
       Total total = entry.getValue();
       double seconds = total.milliseconds / 1e3;
-      table.append(String.format(Locale.ROOT, "| %s | %d | %.3f | %.0f %% | %.0f | %.0f %% | %.2f | %.0f %% |%n", entry.getKey(), total.calls / runs,
-          total.milliseconds / runs, 100 * total.milliseconds / all, total.bytes / seconds / 1e9,
+      table.append(String.format(Locale.ROOT, "| %s | %d | %.3f | %.0f %% | %.0f | %.0f %% | %.2f | %.0f %% |%n", entry.getKey(), total.calls,
+          total.milliseconds, 100 * total.milliseconds / all, total.bytes / seconds / 1e9,
           100 * total.bytes / seconds / ceilings.bytesPerSecond(), total.flops / seconds / 1e12, 100 * total.flops / seconds / ceilings.flops()));
     });
     return table.toString();

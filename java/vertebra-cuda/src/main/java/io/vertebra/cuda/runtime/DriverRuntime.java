@@ -2,16 +2,11 @@ package io.vertebra.cuda.runtime;
 
 import io.vertebra.VertebraException;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.stream.Collectors;
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
-import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
@@ -25,12 +20,7 @@ import jcuda.driver.JCudaDriver;
  * calls.
  */
 public final class DriverRuntime implements GpuRuntime {
-  private static boolean initialised;
-
-  private final CUdevice device;
-  private final String name;
-  private final int capability;
-  private final int driver;
+  private final DriverDevice device;
   private final CUcontext context = new CUcontext();
   private final CUmodule module = new CUmodule();
   private final CUstream copies;
@@ -48,21 +38,16 @@ public final class DriverRuntime implements GpuRuntime {
   }
 
   DriverRuntime(int ordinal, FatBinary binary) {
-    initialise();
-    int count = count();
-    if (ordinal < 0 || ordinal >= count) {
-      throw new VertebraException("there is no device cuda:" + ordinal + "; this machine has "
-          + devices().stream().collect(Collectors.joining(", ")));
+    List<DriverDevice> devices = DriverDevice.all();
+    if (ordinal < 0 || ordinal >= devices.size()) {
+      throw new VertebraException("there is no device cuda:" + ordinal + "; this machine has " + String.join(", ", devices()));
     }
-    device = device(ordinal);
-    name = name(device);
-    capability = capability(device);
-    driver = driverVersion();
-    if (capability < FatBinary.LEAST_CAPABILITY) {
-      throw new VertebraException("cuda:" + ordinal + ", " + name + ", has compute capability " + capability / 10 + "." + capability % 10
-          + "; the kernels need 8.0 or later (Ampere and newer). Use the CPU instead");
+    device = devices.get(ordinal);
+    if (device.capability() < FatBinary.LEAST_CAPABILITY) {
+      throw new VertebraException("cuda:" + ordinal + ", " + device.name() + ", has compute capability " + device.capability() / 10 + "."
+          + device.capability() % 10 + "; the kernels need 8.0 or later (Ampere and newer). Use the CPU instead");
     }
-    CudaStatus.driver("opening " + name, () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device));
+    CudaStatus.driver("opening " + device.name(), () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device.handle()));
     try {
       current();
       // With direct buffers alone: an array would keep the garbage collector waiting while the driver compiles.
@@ -70,11 +55,11 @@ public final class DriverRuntime implements GpuRuntime {
       String error = CudaStatus.driverError(
           () -> JCudaDriver.cuModuleLoadDataEx(module, Pointer.to(binary.contents()), 0, new int[0], noOptions));
       if (error != null) {
-        throw binary.refused(name, capability, driver, error);
+        throw binary.refused(device.name(), device.capability(), DriverDevice.driverVersion(), error);
       }
       copies = DriverStream.create(this);
     } catch (RuntimeException e) {
-      JCudaDriver.cuDevicePrimaryCtxRelease(device);
+      JCudaDriver.cuDevicePrimaryCtxRelease(device.handle());
       throw e;
     }
   }
@@ -85,111 +70,32 @@ public final class DriverRuntime implements GpuRuntime {
    * @throws VertebraException if there is none, or no driver
    */
   public static List<String> devices() {
-    initialise();
-    List<String> devices = new ArrayList<>();
-    for (int i = 0; i < count(); i++) {
-      CUdevice device = device(i);
-      devices.add("cuda:" + i + " " + name(device) + " (sm_" + capability(device) + "), " + gibibytes(memory(device)));
-    }
-    return devices;
-  }
-
-  private static synchronized void initialise() {
-    if (initialised) {
-      return;
-    }
-    JCudaLibrary.extract("JCudaDriver");
-    try {
-      JCudaDriver.setExceptionsEnabled(true);
-    } catch (LinkageError e) {
-      throw noDriver(e);
-    }
-    CudaStatus.driver("starting CUDA", () -> JCudaDriver.cuInit(0));
-    if (count() == 0) {
-      throw CudaStatus.failure("looking for a GPU", CUresult.stringFor(CUresult.CUDA_ERROR_NO_DEVICE));
-    }
-    initialised = true;
-  }
-
-  private static VertebraException noDriver(LinkageError error) {
-    // The first attempt in a JVM tells why; later ones tell that there was one.
-    String message = String.valueOf(error.getMessage());
-    if (message.contains("libcuda.so.1") || error instanceof NoClassDefFoundError) {
-      return new VertebraException("there is no NVIDIA driver: libcuda.so.1 cannot be found or loaded. Install the driver (it brings nvidia-smi"
-          + " along); in a container, start it with --gpus all", error);
-    }
-    return new VertebraException("JCuda's native library cannot be loaded (it needs the artifact jcuda-natives with classifier linux-x86_64 on"
-        + " the class path, and a writable java.io.tmpdir): " + message, error);
-  }
-
-  private static int count() {
-    int[] count = new int[1];
-    CudaStatus.driver("counting the GPUs", () -> JCudaDriver.cuDeviceGetCount(count));
-    return count[0];
-  }
-
-  private static CUdevice device(int ordinal) {
-    CUdevice device = new CUdevice();
-    CudaStatus.driver("looking at cuda:" + ordinal, () -> JCudaDriver.cuDeviceGet(device, ordinal));
-    return device;
-  }
-
-  private static String name(CUdevice device) {
-    byte[] name = new byte[256];
-    CudaStatus.driver("asking for a GPU's name", () -> JCudaDriver.cuDeviceGetName(name, name.length, device));
-    int length = 0;
-    while (length < name.length && name[length] != 0) {
-      length++;
-    }
-    return new String(name, 0, length, StandardCharsets.UTF_8);
-  }
-
-  private static int capability(CUdevice device) {
-    return 10 * attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
-        + attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
-  }
-
-  private static int attribute(CUdevice device, int attribute) {
-    int[] value = new int[1];
-    CudaStatus.driver("asking for an attribute of a GPU", () -> JCudaDriver.cuDeviceGetAttribute(value, attribute, device));
-    return value[0];
-  }
-
-  private static long memory(CUdevice device) {
-    long[] bytes = new long[1];
-    CudaStatus.driver("asking for a GPU's memory", () -> JCudaDriver.cuDeviceTotalMem(bytes, device));
-    return bytes[0];
-  }
-
-  private static int driverVersion() {
-    int[] version = new int[1];
-    CudaStatus.driver("asking for the driver's version", () -> JCudaDriver.cuDriverGetVersion(version));
-    return version[0];
+    return DriverDevice.all().stream().map(DriverDevice::toString).toList();
   }
 
   @Override
   public String describe() {
-    return name + " (sm_" + capability + "), driver of CUDA " + FatBinary.version(driver);
+    return device.name() + " (sm_" + device.capability() + "), driver of CUDA " + FatBinary.version(DriverDevice.driverVersion());
   }
 
   @Override
   public long memoryTotal() {
-    return memory(device);
+    return device.memory();
   }
 
   @Override
   public int multiprocessors() {
-    return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+    return device.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   }
 
   @Override
   public int cacheBytes() {
-    return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE);
+    return device.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE);
   }
 
   @Override
   public int sharedMemory() {
-    return attribute(device, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
+    return device.attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
   }
 
   /** Makes the context current on this thread. */
@@ -214,12 +120,8 @@ public final class DriverRuntime implements GpuRuntime {
     long[] free = new long[1];
     long[] total = new long[1];
     CudaStatus.driver("asking for free memory", () -> JCudaDriver.cuMemGetInfo(free, total));
-    throw new VertebraException("the memory of " + name + " is out: " + gibibytes(bytes) + " wanted, " + gibibytes(free[0]) + " of "
-        + gibibytes(total[0]) + " free. Use a smaller batch, or close other sessions, and other processes that nvidia-smi lists");
-  }
-
-  private static String gibibytes(long bytes) {
-    return String.format(Locale.ROOT, bytes < 1 << 30 ? "%.1f MiB" : "%.1f GiB", bytes / (double) (bytes < 1 << 30 ? 1 << 20 : 1 << 30));
+    throw new VertebraException("the memory of " + device.name() + " is out: " + DriverDevice.gibibytes(bytes) + " wanted, " + DriverDevice.gibibytes(free[0]) + " of "
+        + DriverDevice.gibibytes(total[0]) + " free. Use a smaller batch, or close other sessions, and other processes that nvidia-smi lists");
   }
 
   @Override
@@ -299,7 +201,7 @@ public final class DriverRuntime implements GpuRuntime {
     closed = true;
     CudaStatus.driver("closing a stream", () -> JCudaDriver.cuStreamDestroy(copies));
     CudaStatus.driver("unloading the kernels", () -> JCudaDriver.cuModuleUnload(module));
-    CudaStatus.driver("closing " + name, () -> JCudaDriver.cuDevicePrimaryCtxRelease(device));
+    CudaStatus.driver("closing " + device.name(), () -> JCudaDriver.cuDevicePrimaryCtxRelease(device.handle()));
   }
 
   /** A function of the module. */
