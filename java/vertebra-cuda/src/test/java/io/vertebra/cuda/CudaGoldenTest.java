@@ -3,6 +3,7 @@ package io.vertebra.cuda;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.Precision;
+import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.golden.GoldenFile;
 import java.io.IOException;
@@ -12,10 +13,11 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** Every small golden file of the published implementations, on the emulated device. */
+/** Every small golden file of the published implementations, on the emulated device; no launch may write anything but its result. */
 class CudaGoldenTest {
-  private static final Path MINI = Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini");
+  private static final Path GOLDEN = Path.of("..", "vertebra", "src", "test", "resources", "golden");
   private static final double FP32 = 1e-5;
   private static final double HALF = 2e-2;
   /**
@@ -26,7 +28,7 @@ class CudaGoldenTest {
   private static final Map<String, Double> BF16 = Map.of("hornet_mini_gf_s1", 5e-2, "uniformer_mini_light_tiny", 4e-2, "conformer_", 3e-2);
 
   static Stream<Path> mini() throws IOException {
-    try (Stream<Path> files = Files.list(MINI)) {
+    try (Stream<Path> files = Files.list(GOLDEN.resolve("mini"))) {
       return files.sorted().toList().stream();
     }
   }
@@ -51,8 +53,19 @@ class CudaGoldenTest {
         .orElse(HALF));
   }
 
+  /** Layers as large as they are, which take other tiles, cuBLAS, and longer lists of launches. */
+  @ParameterizedTest
+  @ValueSource(strings = {"swin_tiny_patch4_window7_224", "hornet_tiny_gf", "uniformer_small", "coatnet_0_rw_224"})
+  void aFullModelAgreesInFp16(String model) {
+    check(new CudaOptions(Products.RULE, false), Precision.FP16, GOLDEN.resolve("full").resolve(model + ".safetensors"), 5e-3);
+  }
+
   private static void check(Precision precision, Path file, double tolerance) {
-    try (CudaBackend backend = new CudaBackend(new EmulatedRuntime(), precision)) {
+    check(new CudaOptions(Products.RULE, true), precision, file, tolerance);
+  }
+
+  private static void check(CudaOptions options, Precision precision, Path file, double tolerance) {
+    try (CudaBackend backend = new CudaBackend(new EmulatedRuntime(), precision, options)) {
       assertThat(GoldenFile.open(file).verify(backend, tolerance)).isNotEmpty().allMatch(GoldenFile.Row::passed);
     }
   }
