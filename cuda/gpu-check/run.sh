@@ -20,6 +20,13 @@ while [ $# -gt 0 ]; do
 done
 java="$here/runtime/bin/java"
 jar="$here/vertebra.jar"
+if [ -z "${VERTEBRA_CUBLAS:-}" ]; then
+  # Whichever cuBLAS this machine's PyTorch uses, if it brought one along.
+  VERTEBRA_CUBLAS=$(python3 -c 'import glob, os, sys
+found = [lib for path in sys.path for lib in glob.glob(path + "/nvidia/*/lib/libcublas.so.1[23]")]
+print(os.path.dirname(found[0]) if found else "")' 2>/dev/null)
+  if [ -n "$VERTEBRA_CUBLAS" ]; then export VERTEBRA_CUBLAS; else unset VERTEBRA_CUBLAS; fi
+fi
 failures="$report.failures"
 : >"$report"
 : >"$failures"
