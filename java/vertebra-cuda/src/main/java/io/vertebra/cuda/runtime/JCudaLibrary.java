@@ -3,6 +3,8 @@ package io.vertebra.cuda.runtime;
 import io.vertebra.VertebraException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.URL;
+import java.net.URLConnection;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -20,18 +22,19 @@ final class JCudaLibrary {
   static void extract(String name) {
     String file = LibUtils.createLibraryFileName(LibUtils.createPlatformLibraryName(name + "-" + JCudaVersion.get()));
     Path folder = Path.of(System.getProperty("java.io.tmpdir"));
-    try (InputStream in = LibUtils.class.getResourceAsStream("/lib/" + file)) {
-      if (in == null) {
-        return; // it may be on java.library.path, where JCuda looks first
-      }
-      byte[] contents = in.readAllBytes();
+    URL resource = LibUtils.class.getResource("/lib/" + file);
+    if (resource == null) {
+      return; // it may be on java.library.path, where JCuda looks first
+    }
+    try {
+      URLConnection packaged = resource.openConnection();
       Path target = folder.resolve(file);
-      if (Files.exists(target) && Files.size(target) == contents.length) {
+      if (Files.exists(target) && Files.size(target) == packaged.getContentLengthLong()) {
         return;
       }
       Path temporary = Files.createTempFile(folder, file, ".part");
-      try {
-        Files.write(temporary, contents);
+      try (InputStream in = packaged.getInputStream()) {
+        Files.copy(in, temporary, StandardCopyOption.REPLACE_EXISTING);
         Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
       } finally {
         Files.deleteIfExists(temporary);
