@@ -13,6 +13,7 @@ import io.vertebra.program.Tensor;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /** Matrix products of one recording, what goes before them and what follows. */
 final class ProductBinder {
@@ -66,7 +67,8 @@ final class ProductBinder {
 
   private ProductPlan plan(Op.Linear op, Shape in) {
     ProductPlan plan = ProductPlan.of(op, in, backend);
-    CudaBinder.requireIndexable((long) plan.m() * Math.max(plan.n(), plan.gathers() ? plan.k() : 1), "a product of shape [" + plan.m() + ", " + plan.n() + "]");
+    long elements = (long) plan.m() * Math.max(plan.n(), plan.gathers() ? plan.k() : 1);
+    CudaBinder.requireIndexable(elements, "a product of shape [" + plan.m() + ", " + plan.n() + "]");
     return plan;
   }
 
@@ -108,11 +110,7 @@ final class ProductBinder {
     Object[] middle = {list.values(epilogue.bias()), code(epilogue.activation()), epilogue.activationLast() ? 1 : 0, gateAddress,
         gate == null ? 0 : gate.tensor().shape().channels(), list.address(epilogue.residual()), list.upload(epilogue.residualRows()),
         list.upload(epilogue.map()), out};
-    Object[] all = new Object[before.length + middle.length + after.length];
-    System.arraycopy(before, 0, all, 0, before.length);
-    System.arraycopy(middle, 0, all, before.length, middle.length);
-    System.arraycopy(after, 0, all, before.length + middle.length, after.length);
-    return all;
+    return Stream.of(before, middle, after).flatMap(Stream::of).toArray();
   }
 
   /** The rows as {@code source} reads them, [rows, channels]. */
