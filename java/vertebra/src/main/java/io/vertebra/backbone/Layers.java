@@ -17,7 +17,7 @@ public record Layers(Parameters parameters, Backend backend) {
 
   /** A convolution {@code NAME.weight [out, in, size, size]} with bias, as a matrix over taps x channels. */
   public Layer conv(String name, int out, int in, int size) {
-    return new Layer(backend.packMatrix(Convolutions.asMatrix(parameters.get(name + ".weight", out, in, size, size))), vector(name + ".bias", out));
+    return Matrix.of(parameters, name, true, out, in, size, size).pack(backend);
   }
 
   /** A depthwise convolution {@code [channels, taps]} as its kernels read it, {@code [taps, channels]}. */

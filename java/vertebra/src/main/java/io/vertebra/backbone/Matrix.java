@@ -1,42 +1,47 @@
 package io.vertebra.backbone;
 
 import io.vertebra.program.Backend;
-import io.vertebra.program.DType;
 import io.vertebra.program.Shape;
 import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.Parameters;
+import java.nio.FloatBuffer;
+import java.util.Arrays;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * A linear layer or convolution on its way to the backend: weights {@code [out, in]} and a bias, into which neighbouring layers are folded. Each
- * method gives a changed copy. Arithmetic in double precision, rounded once a fold. Values are computed when first asked for, so that a backend
- * that only counts parameters reads none.
+ * method gives a changed copy. Values are computed row by row when they are asked for, in double precision, rounded once, and not kept: a backend that only counts
+ * parameters reads none, and one that packs them holds no second copy. Immutable and thread-safe.
  */
 public final class Matrix {
   private final String name;
   private final int out;
   private final int in;
-  private final boolean biased;
-  private final Supplier<Values> source;
-  private Values values;
+  private final Rows rows;
+  private final Supplier<double[]> bias;
+  /** What the weights are as long as nothing is folded in; or null. */
+  private final Parameter unchanged;
+
+  /** Computes a row of the weights. */
+  @FunctionalInterface
+  private interface Rows {
+    void read(int row, double[] into);
+  }
 
   /** @param bias null if there is none */
-  private record Values(float[] weights, float[] bias) {}
-
-  private Matrix(String name, int out, int in, boolean biased, Supplier<Values> source) {
+  private Matrix(String name, int out, int in, Rows rows, Supplier<double[]> bias, Parameter unchanged) {
     this.name = name;
     this.out = out;
     this.in = in;
-    this.biased = biased;
-    this.source = source;
+    this.rows = rows;
+    this.bias = bias;
+    this.unchanged = unchanged;
   }
 
-  private synchronized Values values() {
-    if (values == null) {
-      values = source.get();
-    }
-    return values;
+  private Matrix(String name, int out, int in, Rows rows, Supplier<double[]> bias) {
+    this(name, out, in, rows, bias, null);
   }
 
   /** Values of a per-channel affine map, such as a batch norm's: {@code y = scale x + shift}. */
@@ -58,24 +63,66 @@ public final class Matrix {
     }
   }
 
-  /** {@code NAME.weight}, {@code [out, in]} or {@code [out, in, 1, 1(, 1)]} as given, and {@code NAME.bias} if there is one. */
+  /**
+   * {@code NAME.weight}, {@code [out, in]} or, of a convolution, {@code [out, in, (time,) height, width]}, then as the matrix {@code [out, taps * in]} that multiplies patches
+   * read tap by tap; and {@code NAME.bias} if there is one.
+   */
   public static Matrix of(Parameters parameters, String name, boolean bias, int... shape) {
     Parameter weight = parameters.get(name + ".weight", shape);
     Parameter shift = bias ? parameters.get(name + ".bias", shape[0]) : null;
-    int in = (int) (weight.shape().elements() / shape[0]);
-    Parameter matrix = shape.length > 2 ? Convolutions.asMatrix(weight) : weight;
-    return new Matrix(name, shape[0], in, bias, () -> new Values(matrix.toFloats(), bias ? parameters.finite(shift) : null));
+    int columns = (int) (weight.shape().elements() / shape[0]);
+    Matrix matrix = stored(weight.reshaped(Shape.of(shape[0], columns)), bias ? () -> widened(parameters.finite(shift)) : null);
+    int taps = columns / shape[1];
+    return taps == 1 || shape[1] == 1 ? matrix : matrix.columns(tapsFirst(shape[1], taps));
+  }
+
+  private static Matrix stored(Parameter weight, Supplier<double[]> bias) {
+    int in = weight.shape().dim(1);
+    Supplier<FloatBuffer> floats = new Supplier<>() {
+      private FloatBuffer opened;
+
+      @Override
+      public synchronized FloatBuffer get() {
+        if (opened == null) {
+          opened = weight.floats();
+        }
+        return opened;
+      }
+    };
+    Rows rows = (row, into) -> {
+      FloatBuffer values = floats.get();
+      for (int i = 0; i < in; i++) {
+        into[i] = values.get(row * in + i);
+      }
+    };
+    return new Matrix(weight.name(), weight.shape().dim(0), in, rows, bias, weight);
+  }
+
+  /** For every column (tap, channel) the one it is in a checkpoint, (channel, tap). */
+  private static int[] tapsFirst(int channels, int taps) {
+    int[] columns = new int[taps * channels];
+    for (int i = 0; i < columns.length; i++) {
+      columns[i] = i % channels * taps + i / channels;
+    }
+    return columns;
+  }
+
+  private static double[] widened(float[] values) {
+    double[] wide = new double[values.length];
+    for (int i = 0; i < wide.length; i++) {
+      wide[i] = values[i];
+    }
+    return wide;
   }
 
   /** No weights to be learned: output o is input {@code inputs[o]}, or zero where that is -1. */
   public static Matrix selection(String name, int[] inputs, int in) {
-    float[] weights = new float[inputs.length * in];
-    for (int o = 0; o < inputs.length; o++) {
-      if (inputs[o] >= 0) {
-        weights[o * in + inputs[o]] = 1;
+    return new Matrix(name, inputs.length, in, (row, into) -> {
+      Arrays.fill(into, 0);
+      if (inputs[row] >= 0) {
+        into[inputs[row]] = 1;
       }
-    }
-    return new Matrix(name, inputs.length, in, false, () -> new Values(weights, null));
+    }, null);
   }
 
   public int out() {
@@ -89,19 +136,18 @@ public final class Matrix {
 
   /** Folds a map of the outputs in: {@code scale (W x + b) + shift}. */
   public Matrix then(Affine affine) {
-    return new Matrix(name, out, in, true, () -> {
-      float[] weights = values().weights();
-      float[] bias = values().bias();
-      float[] changed = new float[weights.length];
-      float[] changedBias = new float[out];
-      for (int o = 0; o < out; o++) {
-        double factor = affine.scale()[o];
-        for (int i = 0; i < in; i++) {
-          changed[o * in + i] = (float) (factor * weights[o * in + i]);
-        }
-        changedBias[o] = (float) (factor * (bias == null ? 0 : bias[o]) + affine.shift()[o]);
+    return new Matrix(name, out, in, (row, into) -> {
+      rows.read(row, into);
+      double factor = affine.scale()[row];
+      for (int i = 0; i < in; i++) {
+        into[i] *= factor;
       }
-      return new Values(changed, changedBias);
+    }, () -> {
+      double[] changed = wideBias();
+      for (int o = 0; o < out; o++) {
+        changed[o] = affine.scale()[o] * changed[o] + affine.shift()[o];
+      }
+      return changed;
     });
   }
 
@@ -112,75 +158,85 @@ public final class Matrix {
 
   /** Folds a map of the inputs in: {@code W (scale x + shift) + b}. Exact only where nothing is padded between the two. */
   public Matrix after(Affine affine) {
-    return new Matrix(name, out, in, true, () -> {
-      float[] weights = values().weights();
-      float[] bias = values().bias();
-      float[] changed = new float[weights.length];
-      float[] changedBias = new float[out];
-      int channels = affine.scale().length;
-      for (int o = 0; o < out; o++) {
-        double sum = bias == null ? 0 : bias[o];
-        for (int i = 0; i < in; i++) {
-          changed[o * in + i] = (float) ((double) weights[o * in + i] * affine.scale()[i % channels]);
-          sum += (double) weights[o * in + i] * affine.shift()[i % channels];
-        }
-        changedBias[o] = (float) sum;
+    int channels = affine.scale().length;
+    return new Matrix(name, out, in, (row, into) -> {
+      rows.read(row, into);
+      for (int i = 0; i < in; i++) {
+        into[i] *= affine.scale()[i % channels];
       }
-      return new Values(changed, changedBias);
+    }, () -> {
+      double[] changed = wideBias();
+      double[] row = new double[in];
+      for (int o = 0; o < out; o++) {
+        rows.read(o, row);
+        for (int i = 0; i < in; i++) {
+          changed[o] += row[i] * affine.shift()[i % channels];
+        }
+      }
+      return changed;
     });
   }
 
   /** Of a depthwise convolution {@code [channels, taps]} that keeps its map's size: adds the operand to the output, by one more at the centre tap. */
   public Matrix plusOperand() {
-    return new Matrix(name, out, in, biased, () -> {
-      float[] changed = weights();
-      for (int o = 0; o < out; o++) {
-        changed[o * in + in / 2] += 1;
-      }
-      return new Values(changed, values().bias());
-    });
+    return new Matrix(name, out, in, (row, into) -> {
+      rows.read(row, into);
+      into[in / 2] += 1;
+    }, bias);
   }
 
-  /** Output o becomes the present output {@code rows[o]}: a part, or another order. */
-  public Matrix rows(int[] rows) {
-    return new Matrix(name, rows.length, in, biased, () -> {
-      float[] weights = values().weights();
-      float[] bias = values().bias();
-      float[] changed = new float[rows.length * in];
-      float[] changedBias = bias == null ? null : new float[rows.length];
-      for (int o = 0; o < rows.length; o++) {
-        System.arraycopy(weights, rows[o] * in, changed, o * in, in);
-        if (bias != null) {
-          changedBias[o] = bias[rows[o]];
+  /** Output o becomes the present output {@code selected[o]}: a part, or another order. */
+  public Matrix rows(int[] selected) {
+    return new Matrix(name, selected.length, in, (row, into) -> rows.read(selected[row], into),
+        bias == null ? null : () -> {
+          double[] all = bias.get();
+          return IntStream.of(selected).mapToDouble(row -> all[row]).toArray();
+        });
+  }
+
+  /** Input i becomes the present input {@code selected[i]}. */
+  public Matrix columns(int[] selected) {
+    double[] all = new double[in];
+    return new Matrix(name, out, selected.length, (row, into) -> {
+      synchronized (all) {
+        rows.read(row, all);
+        for (int i = 0; i < selected.length; i++) {
+          into[i] = all[selected[i]];
         }
       }
-      return new Values(changed, changedBias);
-    });
+    }, bias);
   }
 
-  /** Input i becomes the present input {@code columns[i]}. */
-  public Matrix columns(int[] columns) {
-    return new Matrix(name, out, columns.length, biased, () -> {
-      float[] weights = values().weights();
-      float[] bias = values().bias();
-      float[] changed = new float[out * columns.length];
-      for (int o = 0; o < out; o++) {
-        for (int i = 0; i < columns.length; i++) {
-          changed[o * columns.length + i] = weights[o * in + columns[i]];
-        }
-      }
-      return new Values(changed, bias);
-    });
-  }
-
-  /** A copy of the weights, {@code [out, in]} row-major. */
+  /** The weights, {@code [out, in]} row-major. */
   public float[] weights() {
-    return values().weights().clone();
+    float[] weights = new float[out * in];
+    write(FloatBuffer.wrap(weights));
+    return weights;
   }
 
-  /** A copy of the bias; zeros if there is none. */
+  private void write(FloatBuffer into) {
+    double[] row = new double[in];
+    float[] rounded = new float[in];
+    for (int o = 0; o < out; o++) {
+      rows.read(o, row);
+      into.put(rounded(row, rounded));
+    }
+  }
+
+  private static float[] rounded(double[] values, float[] into) {
+    for (int i = 0; i < into.length; i++) {
+      into[i] = (float) values[i];
+    }
+    return into;
+  }
+
+  /** The bias; zeros if there is none. */
   public float[] bias() {
-    return biased ? values().bias().clone() : new float[out];
+    return rounded(wideBias(), new float[out]);
+  }
+
+  private double[] wideBias() {
+    return bias == null ? new double[out] : bias.get();
   }
 
   public Layer pack(Backend backend) {
@@ -193,11 +249,10 @@ public final class Matrix {
   }
 
   private Layer layer(Backend backend, Weights weights) {
-    return new Layer(weights, biased ? backend.packValues(Shape.of(out), () -> values().bias()) : null);
+    return new Layer(weights, bias == null ? null : backend.packValues(Shape.of(out), this::bias));
   }
 
   private Parameter parameter() {
-    Shape shape = Shape.of(out, in);
-    return new Parameter(name, shape, DType.F32, () -> Parameter.of(name, shape, values().weights()).data());
+    return unchanged != null ? unchanged : Parameter.computed(name, Shape.of(out, in), this::write);
   }
 }

@@ -5,7 +5,6 @@ import io.vertebra.VertebraException;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessor;
 import io.vertebra.program.Backend;
-import io.vertebra.program.DType;
 import io.vertebra.program.MemoryPlan;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
@@ -15,7 +14,6 @@ import io.vertebra.program.WeightStore.Form;
 import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.IntFunction;
@@ -149,21 +147,32 @@ public final class CpuBackend implements Backend {
     return precision == Precision.FP32;
   }
 
+  /** fp32 and the 16-bit types are packed from where they lie in a file; anything else is put together in fp32 first. */
   private NativeMemory packed(Parameter matrix) {
-    int out = matrix.shape().dim(0);
-    int in = matrix.shape().dim(1);
-    // fp32 and the 16-bit types are packed from what lies in the file; anything else goes through fp32 first.
     int dtype = switch (matrix.dtype()) {
+      case F32 -> Native.VTB_F32;
       case F16 -> Native.VTB_F16;
       case BF16 -> Native.VTB_BF16;
-      default -> Native.VTB_F32;
+      default -> -1;
     };
-    Parameter source = matrix.dtype() == DType.F32 || dtype != Native.VTB_F32
-        ? matrix : Parameter.of(matrix.name(), matrix.shape(), matrix.toFloats());
-    ByteBuffer data = source.data();
+    if (dtype >= 0 && !matrix.isComputed()) {
+      try (BytePointer bytes = new BytePointer(matrix.data())) {
+        return packed(matrix, bytes.address(), dtype);
+      }
+    }
+    long bytes = matrix.shape().elements() * Float.BYTES;
+    try (NativeMemory floats = new NativeMemory(bytes)) {
+      matrix.write(floats.buffer(0, bytes).asFloatBuffer());
+      return packed(matrix, floats.address(), Native.VTB_F32);
+    }
+  }
+
+  private NativeMemory packed(Parameter matrix, long values, int dtype) {
+    int out = matrix.shape().dim(0);
+    int in = matrix.shape().dim(1);
     NativeMemory packed = new NativeMemory(Native.vtb_gemm_packed_bytes(arithmetic(), out, in));
-    try (BytePointer bytes = new BytePointer(data)) {
-      if (Native.vtb_gemm_pack(pool, bytes.address(), dtype, arithmetic(), out, in, packed.address()) != Native.VTB_OK) {
+    try {
+      if (Native.vtb_gemm_pack(pool, values, dtype, arithmetic(), out, in, packed.address()) != Native.VTB_OK) {
         throw new WeightsException(matrix.name() + " holds values that are NaN, infinite or too large; the checkpoint is damaged");
       }
       return packed;

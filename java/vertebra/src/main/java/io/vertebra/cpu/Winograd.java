@@ -2,6 +2,7 @@ package io.vertebra.cpu;
 
 import io.vertebra.program.Shape;
 import io.vertebra.weights.Parameter;
+import java.nio.FloatBuffer;
 import java.util.Arrays;
 
 /** The transformed taps of Winograd's F(2x2, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308). */
@@ -24,26 +25,28 @@ final class Winograd {
 
   /** {@code [out, 9 * in]} to {@code [out, 16 * in]}: for every output and input channel G g G^T. */
   static Parameter transformed(Parameter matrix) {
-    float[] taps = matrix.toFloats();
     int out = matrix.shape().dim(0);
     int in = matrix.shape().dim(1) / TAPS;
-    float[] result = new float[out * POSITIONS * in];
-    double[] row = new double[in];
-    for (int o = 0; o < out; o++) {
-      for (int p = 0; p < POSITIONS; p++) {
-        Arrays.fill(row, 0);
-        for (int t = 0; t < TAPS; t++) {
-          double factor = KRONECKER[p][t];
-          int from = (o * TAPS + t) * in;
-          for (int i = 0; i < in && factor != 0; i++) {
-            row[i] += factor * taps[from + i];
+    return Parameter.computed(matrix.name(), Shape.of(out, POSITIONS * in), into -> {
+      FloatBuffer taps = matrix.floats();
+      double[] row = new double[in];
+      float[] rounded = new float[in];
+      for (int o = 0; o < out; o++) {
+        for (int p = 0; p < POSITIONS; p++) {
+          Arrays.fill(row, 0);
+          for (int t = 0; t < TAPS; t++) {
+            double factor = KRONECKER[p][t];
+            int from = (o * TAPS + t) * in;
+            for (int i = 0; i < in && factor != 0; i++) {
+              row[i] += factor * taps.get(from + i);
+            }
           }
-        }
-        for (int i = 0; i < in; i++) {
-          result[(o * POSITIONS + p) * in + i] = (float) row[i];
+          for (int i = 0; i < in; i++) {
+            rounded[i] = (float) row[i];
+          }
+          into.put(rounded);
         }
       }
-    }
-    return Parameter.of(matrix.name(), Shape.of(out, POSITIONS * in), result);
+    });
   }
 }

@@ -5,25 +5,42 @@ import io.vertebra.program.Halves;
 import io.vertebra.program.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
- * A named array of a checkpoint: row-major, little endian, in the type it has on disk. Data is produced each time it is
- * asked for (a slice of a mapped file, or computed) and not kept. Immutable and thread-safe.
+ * A named array: row-major, little endian, of a checkpoint and in the type it has there, or computed. Data is produced each time it is
+ * asked for and not kept. Immutable and thread-safe.
  */
 public final class Parameter {
   private final String name;
   private final Shape shape;
   private final DType dtype;
   private final Supplier<ByteBuffer> data;
+  private final Consumer<FloatBuffer> writer;
 
-  /** @param data gives a direct buffer with {@code shape.elements() * dtype.bytes()} bytes remaining */
-  public Parameter(String name, Shape shape, DType dtype, Supplier<ByteBuffer> data) {
+  private Parameter(String name, Shape shape, DType dtype, Supplier<ByteBuffer> data, Consumer<FloatBuffer> writer) {
     this.name = name;
     this.shape = shape;
     this.dtype = dtype;
     this.data = data;
+    this.writer = writer;
+  }
+
+  /** @param data gives a direct buffer with {@code shape.elements() * dtype.bytes()} bytes remaining */
+  public Parameter(String name, Shape shape, DType dtype, Supplier<ByteBuffer> data) {
+    this(name, shape, dtype, data, null);
+  }
+
+  /** fp32 values that {@code writer} computes, and puts one after the other. */
+  public static Parameter computed(String name, Shape shape, Consumer<FloatBuffer> writer) {
+    return new Parameter(name, shape, DType.F32, () -> {
+      ByteBuffer bytes = ByteBuffer.allocateDirect(Math.toIntExact(shape.elements() * Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
+      writer.accept(bytes.asFloatBuffer());
+      return bytes;
+    }, writer);
   }
 
   /** fp32 values held on the heap; {@code values} must not change afterwards. */
@@ -31,11 +48,39 @@ public final class Parameter {
     if (values.length != shape.elements()) {
       throw new IllegalArgumentException(name + ": " + values.length + " values do not make " + shape);
     }
-    return new Parameter(name, shape, DType.F32, () -> {
-      ByteBuffer bytes = ByteBuffer.allocateDirect(Math.multiplyExact(values.length, Float.BYTES));
-      bytes.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().put(values);
-      return bytes;
-    });
+    return computed(name, shape, into -> into.put(values));
+  }
+
+  /** The same data in another shape, of as many elements. */
+  public Parameter reshaped(Shape other) {
+    return new Parameter(name, other, dtype, data, writer);
+  }
+
+  /** Whether {@link #data} has to be made each time, in new memory; {@link #write} puts it where it is wanted. */
+  public boolean isComputed() {
+    return writer != null;
+  }
+
+  /**
+   * Puts the values in fp32.
+   *
+   * @throws WeightsException for integer types, by name
+   */
+  public void write(FloatBuffer into) {
+    if (writer != null) {
+      writer.accept(into);
+    } else {
+      into.put(floats());
+    }
+  }
+
+  /**
+   * The values in fp32, to be read: of a file that holds fp32, as they lie there.
+   *
+   * @throws WeightsException for integer types, by name
+   */
+  public FloatBuffer floats() {
+    return dtype == DType.F32 && writer == null ? data().asFloatBuffer() : FloatBuffer.wrap(toFloats());
   }
 
   public String name() {
@@ -69,6 +114,10 @@ public final class Parameter {
    */
   public float[] toFloats() {
     float[] values = new float[elements()];
+    if (writer != null) {
+      writer.accept(FloatBuffer.wrap(values));
+      return values;
+    }
     ByteBuffer bytes = data();
     switch (dtype) {
       case F32 -> bytes.asFloatBuffer().get(values);

@@ -34,7 +34,7 @@ final class CoAtNetCheckpoint {
   private static Parameter reshaped(String name, Parameter parameter, Shape expected) {
     boolean same = parameter == null || expected == null || parameter.shape().equals(expected)
         || expected.rank() < 2 || !matrix(parameter.shape()).equals(matrix(expected));
-    return same ? parameter : new Parameter(name, expected, parameter.dtype(), parameter::data);
+    return same ? parameter : parameter.reshaped(expected);
   }
 
   /** The shape without axes of length 1 behind the second. */

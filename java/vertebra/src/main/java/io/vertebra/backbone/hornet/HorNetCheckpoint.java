@@ -4,7 +4,6 @@ import io.vertebra.backbone.Size;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.backbone.hornet.HorNetConfig.Spatial;
-import io.vertebra.program.DType;
 import io.vertebra.program.Shape;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.Parameter;
@@ -54,10 +53,10 @@ final class HorNetCheckpoint {
     Shape shape = filter.shape();
     boolean resizable = shape.rank() == 4 && expected.rank() == 4 && shape.dim(0) == expected.dim(0) && shape.dim(3) == 2
         && filter.dtype().isFloat() && !shape.equals(expected);
-    return !resizable ? filter : new Parameter(filter.name(), expected, DType.F32, () -> {
+    return !resizable ? filter : Parameter.computed(filter.name(), expected, into -> {
       Table stored = GlobalLocalFilter.spectrum(filter.toFloats(), new Size(shape.dim(1), shape.dim(2)));
       Table table = TableResize.alignedBilinear(stored, expected.dim(1), expected.dim(2));
-      return Parameter.of(filter.name(), expected, GlobalLocalFilter.published(table)).data();
+      into.put(GlobalLocalFilter.published(table));
     });
   }
 
