@@ -6,19 +6,15 @@ import io.vertebra.Precision;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Families;
-import io.vertebra.program.DType;
 import io.vertebra.program.Recording;
 import io.vertebra.program.Shape;
-import io.vertebra.weights.Parameter;
-import io.vertebra.weights.ParameterSource;
+import io.vertebra.weights.ZeroWeights;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -30,35 +26,6 @@ class LaunchCountTest {
   private static final List<String> MODELS = List.of("swin_tiny_patch4_window7_224", "swin_base_patch4_window7_224", "coatnet_0_224", "coatnet_2_224",
       "uniformer_small", "uniformer_base", "hornet_tiny_7x7", "hornet_base_gf", "Conformer_tiny_patch16", "Conformer_base_patch16");
 
-  /** Zeros of whatever shape is asked for. */
-  private static final class Zeros implements ParameterSource {
-    private ByteBuffer zeros = ByteBuffer.allocateDirect(0);
-
-    @Override
-    public String describe() {
-      return "zeros";
-    }
-
-    @Override
-    public Parameter find(String name, Shape expected) {
-      return new Parameter(name, expected, DType.F32, () -> {
-        int bytes = Math.toIntExact(expected.elements() * Float.BYTES);
-        zeros = zeros.capacity() < bytes ? ByteBuffer.allocateDirect(bytes) : zeros;
-        return zeros.slice(0, bytes);
-      });
-    }
-
-    @Override
-    public Set<String> names() {
-      return Set.of();
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-      return Map.of();
-    }
-  }
-
   @Test
   void launchesPerForwardPass() throws IOException {
     List<String> table = new ArrayList<>(List.of("| model | batch | launches | of them cuBLAS | MB moved | least MB | ratio |",
@@ -66,7 +33,7 @@ class LaunchCountTest {
     for (String model : MODELS) {
       Architecture architecture = Families.named(model).architecture();
       try (CudaBackend backend = new CudaBackend(new DryRuntime(), Precision.FP16)) {
-        Backbone backbone = architecture.load(new Zeros(), backend);
+        Backbone backbone = architecture.load(new ZeroWeights(), backend);
         for (int batch : new int[] {1, 32}) {
           Shape input = Shape.of(batch, architecture.inputHeight(), architecture.inputWidth(), 3);
           Recording recording = Recording.of(input, Set.of(Backbone.LOGITS), backbone::forward);

@@ -3,14 +3,13 @@ package io.vertebra.backbone;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessor;
 import io.vertebra.program.Backend;
-import io.vertebra.program.DType;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
 import io.vertebra.program.Shape;
 import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
-import java.nio.ByteBuffer;
+import io.vertebra.weights.ZeroWeights;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
@@ -45,7 +44,7 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
   /** Hands out parameters of whatever shape is asked for, and packs nothing. */
   private static final class Counting implements ParameterSource, Backend {
     private final Map<String, Shape> parameters = new LinkedHashMap<>();
-    private ByteBuffer zeros = ByteBuffer.allocateDirect(0);
+    private final ParameterSource zeros = new ZeroWeights();
 
     private record ShapeOnly(Shape shape) implements Weights {}
 
@@ -59,14 +58,7 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
       if (!name.endsWith(".running_mean") && !name.endsWith(".running_var")) {
         parameters.put(name, expected);
       }
-      return new Parameter(name, expected, DType.F32, () -> zeros(Math.toIntExact(expected.elements() * Float.BYTES)));
-    }
-
-    private ByteBuffer zeros(int bytes) {
-      if (zeros.capacity() < bytes) {
-        zeros = ByteBuffer.allocateDirect(bytes);
-      }
-      return zeros.slice(0, bytes);
+      return zeros.find(name, expected);
     }
 
     @Override

@@ -1,0 +1,36 @@
+package io.vertebra.weights;
+
+import io.vertebra.program.DType;
+import io.vertebra.program.Shape;
+import java.nio.ByteBuffer;
+import java.util.Map;
+import java.util.Set;
+
+/** Zeros of whatever shape is asked for, which cost nothing: for counting what a model takes. Not thread-safe. */
+public final class ZeroWeights implements ParameterSource {
+  private ByteBuffer zeros = ByteBuffer.allocateDirect(0);
+
+  @Override
+  public String describe() {
+    return "zeros";
+  }
+
+  @Override
+  public Parameter find(String name, Shape expected) {
+    return new Parameter(name, expected, DType.F32, () -> {
+      int bytes = Math.toIntExact(expected.elements() * Float.BYTES);
+      zeros = zeros.capacity() < bytes ? ByteBuffer.allocateDirect(bytes) : zeros;
+      return zeros.slice(0, bytes);
+    });
+  }
+
+  @Override
+  public Set<String> names() {
+    return Set.of();
+  }
+
+  @Override
+  public Map<String, String> metadata() {
+    return Map.of();
+  }
+}
