@@ -7,7 +7,6 @@ function(vertebra_find_nvcc)
   # The PATH of now counts, not that of an earlier configuration.
   unset(VERTEBRA_NVCC CACHE)
   find_program(VERTEBRA_NVCC nvcc PATHS /usr/local/cuda/bin)
-  set(VERTEBRA_NVCC ${VERTEBRA_NVCC} PARENT_SCOPE)
   set(VERTEBRA_FATBIN "" PARENT_SCOPE)
   if(NOT VERTEBRA_NVCC)
     set(VERTEBRA_NO_FATBIN "there is no nvcc on the PATH" PARENT_SCOPE)
