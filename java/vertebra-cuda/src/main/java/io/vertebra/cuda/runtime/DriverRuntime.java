@@ -38,8 +38,8 @@ public final class DriverRuntime implements GpuRuntime {
     this(ordinal, FatBinary::load);
   }
 
-  /** @param kernels asked for once there is a device for them: whoever lacks that need not know what the build lacks */
-  DriverRuntime(int ordinal, Supplier<FatBinary> kernels) {
+  /** @param compiled the kernels, asked for once there is a device for them: whoever lacks that need not know what the build lacks */
+  DriverRuntime(int ordinal, Supplier<FatBinary> compiled) {
     List<DriverDevice> devices = DriverDevice.all();
     if (ordinal < 0 || ordinal >= devices.size()) {
       throw new VertebraException("there is no device cuda:" + ordinal + "; this machine has " + String.join(", ", devices()));
@@ -49,7 +49,7 @@ public final class DriverRuntime implements GpuRuntime {
       throw new VertebraException("cuda:" + ordinal + ", " + device.name() + ", has compute capability " + device.capability() / 10 + "."
           + device.capability() % 10 + "; the kernels need 8.0 or later (Ampere and newer). Use the CPU instead");
     }
-    FatBinary binary = kernels.get();
+    FatBinary binary = compiled.get();
     CudaStatus.driver("opening " + device.name(), () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device.handle()));
     try {
       current();
