@@ -82,7 +82,7 @@ final class CublasLibrary {
         + " repository, or pip install nvidia-cublas-cu12), or name its folder with " + VARIABLE);
   }
 
-  /** Of a list with colons. */
+  /** The folders of a list with colons, or none. */
   private static Set<Path> paths(String list) {
     Set<Path> folders = new LinkedHashSet<>();
     for (String folder : list == null ? new String[0] : list.split(":")) {
