@@ -15,6 +15,8 @@ function(vertebra_add_jni_library target)
   add_library(${target} SHARED ${CMAKE_CURRENT_BINARY_DIR}/jni/jnijavacpp.cpp ${CMAKE_CURRENT_BINARY_DIR}/jni/${target}.cpp)
   target_include_directories(${target} SYSTEM PRIVATE ${VERTEBRA_JAVA_HOME}/include ${VERTEBRA_JAVA_HOME}/include/linux)
   target_link_libraries(${target} PRIVATE ${ARGN})
-  target_link_options(${target} PRIVATE -Wl,--version-script=${VERTEBRA_JNI_EXPORTS} -static-libstdc++ -static-libgcc -s)
+  # What nothing calls goes: parts of libstdc++ ask for a newer glibc than anything here does.
+  target_link_options(${target} PRIVATE -Wl,--version-script=${VERTEBRA_JNI_EXPORTS} -Wl,--gc-sections -static-libstdc++
+      -static-libgcc -s)
   set_target_properties(${target} PROPERTIES LINK_DEPENDS ${VERTEBRA_JNI_EXPORTS})
 endfunction()

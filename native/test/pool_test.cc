@@ -87,6 +87,54 @@ TEST(Pool, CallersThatFindItBusyDoTheirWorkAlone) {
   EXPECT_EQ(total, 4 * 500 * 190);
 }
 
+void wait_until(const std::atomic<bool>& flag) {
+  while (!flag) std::this_thread::sleep_for(std::chrono::microseconds(100));
+}
+
+// A caller that works without help takes a thread from the others for as long as it does.
+TEST(Pool, CallersTogetherRunNoMoreTasksThanThereAreThreads) {
+  for (int32_t threads : {2, 3, 4}) {
+    Pool pool(threads);
+    std::atomic<bool> is_alone(false), release(false);
+    std::thread other;
+    parallel_for(pool, 2, [&](int64_t index, int32_t) {
+      if (index > 0) return;
+      other = std::thread([&] {
+        parallel_for(pool, 2, [&](int64_t, int32_t worker) {
+          EXPECT_EQ(worker, 0);
+          is_alone = true;
+          wait_until(release);
+        });
+      });
+      wait_until(is_alone);
+    });
+    std::atomic<int32_t> running(1), most(0);  // the other's
+    for (int round = 0; round < 200; ++round) {
+      if (round % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(3));  // the workers park
+      parallel_for(pool, 2 * threads, [&](int64_t, int32_t) {
+        const int32_t now = ++running;
+        for (int32_t seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+        }
+        std::this_thread::sleep_for(std::chrono::microseconds(20));
+        --running;
+      });
+    }
+    EXPECT_LE(most, threads);
+    // With two threads, both callers are alone. Otherwise help comes, whichever worker it is that wakes.
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    std::atomic<bool> helped(false);
+    parallel_for(pool, 2, [&](int64_t, int32_t worker) {
+      if (worker > 0) helped = true;
+      for (int wait = 0; wait < 1000 && !helped && threads > 2; ++wait) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    });
+    EXPECT_EQ(helped, threads > 2);
+    release = true;
+    other.join();
+  }
+}
+
 TEST(Pool, ATaskMayUseThePoolItself) {
   Pool pool(2);
   std::atomic<int64_t> total(0);

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <climits>
@@ -85,11 +86,14 @@ void take_tasks(vtb_pool* pool, int32_t worker) {
   }
 }
 
-// Returns whether the worker was wanted.
+// How many workers may be inside a region: all that callers who work alone leave.
+int32_t places(const vtb_pool* pool) { return pool->threads - 1 - pool->alone.load(std::memory_order_relaxed); }
+
+// Returns whether there was a place for the worker. Any of them takes any place: a wake-up reaches whichever it reaches.
 bool help(vtb_pool* pool, int32_t worker) {
-  if (worker >= pool->threads - pool->alone.load(std::memory_order_relaxed)) return false;
   uint32_t region = pool->region.load(std::memory_order_relaxed);
   do {
+    if (static_cast<int32_t>(region & inside) >= places(pool)) return false;
     if (!(region & region_open)) return true;
   } while (!pool->region.compare_exchange_weak(region, region + 1, std::memory_order_acquire));
   take_tasks(pool, worker);
@@ -119,10 +123,12 @@ void* worker_main(void* argument) {
   }
 }
 
-void announce(vtb_pool* pool, int32_t wanted) {
+void announce(vtb_pool* pool, int64_t tasks) {
   // Sequentially consistent against wait_for_region: either the worker sees the change or this sees the sleeper.
   pool->regions_opened.fetch_add(1);
-  if (pool->sleepers.load() > pool->alone.load(std::memory_order_relaxed)) futex_wake(pool->regions_opened, wanted);
+  const int32_t wanted = static_cast<int32_t>(std::min<int64_t>(tasks - 1, places(pool)));
+  const int32_t awake = pool->threads - 1 - pool->sleepers.load();
+  if (wanted > awake) futex_wake(pool->regions_opened, wanted - awake);
 }
 
 void close_region(vtb_pool* pool) {
@@ -170,8 +176,7 @@ void run_tasks(vtb_pool* pool, int64_t tasks, TaskFunction function, const void*
     return;
   }
   // When the other threads' worth of callers already works alone, so does this one.
-  if (pool->alone.load(std::memory_order_relaxed) >= pool->threads - 1 ||
-      pool->busy.exchange(true, std::memory_order_acquire)) {
+  if (places(pool) <= 0 || pool->busy.exchange(true, std::memory_order_acquire)) {
     pool->alone.fetch_add(1, std::memory_order_relaxed);
     for (int64_t i = 0; i < tasks; ++i) function(context, i, 0);
     pool->alone.fetch_sub(1, std::memory_order_relaxed);
@@ -182,7 +187,7 @@ void run_tasks(vtb_pool* pool, int64_t tasks, TaskFunction function, const void*
   pool->tasks = tasks;
   pool->next_task.store(0, std::memory_order_relaxed);
   pool->region.store(region_open, std::memory_order_release);
-  announce(pool, static_cast<int32_t>(tasks < pool->threads ? tasks - 1 : pool->threads - 1));
+  announce(pool, tasks);
   take_tasks(pool, 0);
   close_region(pool);
   pool->busy.store(false, std::memory_order_release);

@@ -55,7 +55,7 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
     Shape in = first.in().shape();
     Shape shape = first.op() instanceof Op.WindowAttention ? Shape.of(in.rows(), in.channels(), 1, 1)
         : Shape.of(in.dim(0), channels(first), in.dim(1), in.dim(2));
-    double flops = ops.size() * (double) Cost.of(first).flops();
+    double flops = ops.size() * (double) Cost.of(first, Float.BYTES).flops();
     return new ModelKernel(full, ops, shape, FormulaWeights.input(full, shape), flops);
   }
 

@@ -79,6 +79,11 @@ final class CheckCommand implements Callable<Integer> {
     } catch (VertebraException none) {
       add("no_gpu", "no GPU", none.getMessage(), "");
     }
+    try {
+      DriverRuntime.requireKernels();
+    } catch (VertebraException none) {
+      add("no_gpu_kernels", "no GPU kernels", none.getMessage(), "");
+    }
   }
 
   private void addPeak(String key, String label, int threads, Precision precision) {

@@ -6,11 +6,10 @@ import io.vertebra.program.Shape;
 import io.vertebra.program.Weights;
 import java.util.ArrayList;
 import java.util.EnumMap;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.ToDoubleFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -57,22 +56,20 @@ record Profile(List<Step> steps, double secondsBetween) {
   private record Alike(String name, String op, Shape in, Shape out) {}
 
   static Profile of(StepTimes times, Roofline machine) {
-    List<Cost> costs = times.calls().stream().map(Cost::of).toList();
-    Set<Weights> weights = new HashSet<>();
-    costs.forEach(cost -> weights.addAll(cost.weights()));
-    double stored = machine.elementBytes() / (double) Float.BYTES;
-    double weightBandwidth = machine.bytesPerSecond(Math.round(stored * new Cost(0, 0, weights).weightBytes()));
+    List<Cost> costs = times.calls().stream().map(call -> Cost.of(call, machine.elementBytes())).toList();
+    Map<Weights, Long> weights = new HashMap<>();
+    costs.forEach(cost -> weights.putAll(cost.weights()));
+    double weightBandwidth = machine.bytesPerSecond(new Cost(0, 0, weights).weightBytes());
     List<Step> steps = new ArrayList<>();
     for (int i = 0; i < costs.size(); i++) {
       Call call = times.calls().get(i);
       Cost cost = costs.get(i);
       double arithmetic = cost.flops() / machine.peakFlops();
-      long activations = Math.round(stored * cost.activationBytes());
-      long parameters = Math.round(stored * cost.weightBytes());
-      double movement = activations / machine.bytesPerSecond(activations) + parameters / weightBandwidth;
+      double movement = cost.activationBytes() / machine.bytesPerSecond(cost.activationBytes())
+          + cost.weightBytes() / weightBandwidth;
       double seconds = times.seconds(i);
       steps.add(new Step(call.name(), call, 1, seconds, Math.min(seconds, machine.callSeconds()), cost.flops(),
-          activations + parameters, arithmetic, movement, Math.max(arithmetic, movement)));
+          cost.bytes(), arithmetic, movement, Math.max(arithmetic, movement)));
     }
     return new Profile(List.copyOf(steps), times.secondsBetween());
   }

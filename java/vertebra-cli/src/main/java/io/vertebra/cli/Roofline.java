@@ -19,7 +19,7 @@ import java.util.Set;
  * @param peakFlops FLOP/s: on a CPU, of fused multiply-adds in registers, all threads together; on a GPU, of large products
  * @param callSeconds of a call that gives every thread a few nanoseconds of work: into native code, fork and join; on a GPU, a kernel in a graph
  * @param levels of memory, the fastest first, the last without limit
- * @param elementBytes what activations and weights are counted with
+ * @param elementBytes of activations and matrices
  */
 record Roofline(String peak, double peakFlops, double callSeconds, List<Level> levels, int elementBytes) {
   /** How long one measurement takes. */

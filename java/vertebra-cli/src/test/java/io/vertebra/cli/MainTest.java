@@ -74,6 +74,8 @@ class MainTest {
     Cli result = Cli.run("check");
     assertThat(result.exitCode()).isZero();
     assertThat(result.out()).contains("instruction set, in use", "GFLOP/s", "GB/s", "gemm_f32");
+    boolean kernels = MainTest.class.getResource("/META-INF/native/linux-x86_64/vertebra.fatbin") != null;
+    assertThat(result.out().contains("no GPU kernels")).isEqualTo(!kernels);
     assertThat(Cli.run("check", "--json").objects()).singleElement()
         .satisfies(facts -> assertThat((Double) facts.get("fma_1_thread_gflops")).isPositive())
         .satisfies(facts -> assertThat((Double) facts.get("copy_memory_gb_s")).isPositive());

@@ -9,12 +9,10 @@ import io.vertebra.program.Call;
 import io.vertebra.program.Cost;
 import io.vertebra.program.MemoryPlan;
 import io.vertebra.program.Observer;
-import io.vertebra.program.Op;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
 import io.vertebra.program.Shape;
 import io.vertebra.program.Tensor;
-import io.vertebra.program.Weights;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
@@ -309,7 +307,7 @@ final class CudaProgram extends Program {
       launches += step.works().size();
       products += (int) step.works().stream().filter(work -> work.product() != null).count();
       bytes += step.extraBytes();
-      least += leastBytes(step.call());
+      least += Cost.of(step.call(), backend.elementBytes()).bytes();
     }
     for (Port port : ports()) {
       if (port.conversion != null) {
@@ -324,13 +322,6 @@ final class CudaProgram extends Program {
     List<Port> ports = new ArrayList<>(inputs);
     ports.addAll(outputs.values());
     return ports;
-  }
-
-  long leastBytes(Call call) {
-    Cost cost = Cost.of(call);
-    Weights matrix = call.op() instanceof Op.Linear op ? op.weights() : call.op() instanceof Op.Convolution op ? op.weights() : null;
-    long saved = Float.BYTES - backend.type().bytes();
-    return cost.bytes() - saved * (cost.activationBytes() / Float.BYTES + (matrix == null ? 0 : matrix.shape().elements()));
   }
 
   @Override

@@ -3,6 +3,7 @@ package io.vertebra.cuda;
 import io.vertebra.conformance.ConformanceCases;
 import io.vertebra.conformance.ConformanceCases.Case;
 import io.vertebra.conformance.ConformanceCases.Fixture;
+import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.program.Epilogue;
 import io.vertebra.program.Op;
 import io.vertebra.program.Recorder;
@@ -10,6 +11,7 @@ import io.vertebra.program.RowSource;
 import io.vertebra.program.Shape;
 import io.vertebra.program.Tensor;
 import io.vertebra.program.Weights;
+import java.util.List;
 import java.util.stream.Stream;
 
 /** The cases of all backends, and those that this one does in ways of its own. */
@@ -29,6 +31,12 @@ final class CudaCases {
         new Case("linear several tiles", rows,
             (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(136, 40), Epilogue.bias(f.vector(136)))),
         new Case("linears on the same rows", Shape.of(20, 24), CudaCases::sameRows)));
+  }
+
+  /** The ways to compute a case's products that it is to be tried with. */
+  static List<Products> products(Case testCase) {
+    boolean multiplies = testCase.name().contains("linear") || testCase.name().contains("convolution");
+    return multiplies ? List.of(Products.FUSED, Products.LIBRARY) : List.of(Products.RULE);
   }
 
   private static Tensor sameRows(Recorder r, Fixture f) {

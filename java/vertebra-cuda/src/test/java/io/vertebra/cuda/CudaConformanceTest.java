@@ -9,7 +9,6 @@ import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.golden.Compare;
 import io.vertebra.reference.ReferenceBackend;
-import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -20,8 +19,7 @@ class CudaConformanceTest {
   @MethodSource("io.vertebra.cuda.CudaCases#all")
   void agreesWithReference(Case testCase) {
     double[] expected = ConformanceCases.run(new ReferenceBackend(), testCase);
-    boolean multiplies = testCase.name().contains("linear") || testCase.name().contains("convolution");
-    for (Products products : multiplies ? List.of(Products.FUSED, Products.LIBRARY) : List.of(Products.RULE)) {
+    for (Products products : CudaCases.products(testCase)) {
       // Rounding of sums of up to a few thousand fp32 terms; operands and results rounded to a relative 2^-12 or 2^-9, a few times in a row.
       assertThat(error(Precision.FP32, products, testCase, expected)).isLessThan(2e-6);
       assertThat(error(Precision.FP16, products, testCase, expected)).isLessThan(2e-3);

@@ -11,7 +11,6 @@ import io.vertebra.cuda.runtime.FakeDriver;
 import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.golden.GoldenFile;
 import java.nio.file.Path;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -25,7 +24,7 @@ class DriverConformanceTest {
   @ParameterizedTest
   @MethodSource("io.vertebra.cuda.CudaCases#all")
   void anOperationGivesTheSame(Case testCase) {
-    for (Products products : List.of(Products.FUSED, Products.LIBRARY)) {
+    for (Products products : CudaCases.products(testCase)) {
       double[] expected = ConformanceCases.run(backend(new EmulatedRuntime(), Precision.FP16, products), testCase);
       assertThat(ConformanceCases.run(backend(FakeDriver.open(), Precision.FP16, products), testCase)).isEqualTo(expected);
     }

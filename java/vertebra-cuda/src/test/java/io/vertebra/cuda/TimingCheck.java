@@ -138,8 +138,9 @@ final class TimingCheck {
       Total total = totals.computeIfAbsent(name(step), key -> new Total());
       total.calls++;
       total.milliseconds += program.milliseconds(i, repeats);
-      total.bytes += program.leastBytes(step.call()) + step.extraBytes();
-      total.flops += Cost.of(step.call()).flops();
+      Cost cost = Cost.of(step.call(), program.backend().elementBytes());
+      total.bytes += cost.bytes() + step.extraBytes();
+      total.flops += cost.flops();
     }
     double all = totals.values().stream().mapToDouble(total -> total.milliseconds).sum();
     StringBuilder table = new StringBuilder("\n### " + title + "\n\n| kernels of a call | calls | ms | share | GB/s | of peak | TFLOP/s | of peak |"

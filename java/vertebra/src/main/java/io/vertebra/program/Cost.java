@@ -1,8 +1,8 @@
 package io.vertebra.program;
 
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -12,11 +12,12 @@ import java.util.stream.Stream;
  * @param flops operations of matrix products, convolutions and Fourier transforms, a multiplication or addition
  *     counting one; 0 for calls that only pass over their data, since moving it takes longer
  * @param activationBytes of the elements that are read, each counted once however often it is used, and those written
- * @param weights what is read of them; calls may share some
+ * @param weights what is read of them, and their bytes; calls may share some
  */
-public record Cost(long flops, long activationBytes, Set<Weights> weights) {
+public record Cost(long flops, long activationBytes, Map<Weights, Long> weights) {
 
-  public static Cost of(Call call) {
+  /** @param elementBytes of activations and of the matrices of products; all other weights are fp32 */
+  public static Cost of(Call call, int elementBytes) {
     Op op = call.op();
     Shape in = call.in().shape();
     Shape out = call.out().shape();
@@ -24,13 +25,14 @@ public record Cost(long flops, long activationBytes, Set<Weights> weights) {
     // Beside the operand a call reads a tensor no larger than its output, or as many elements of a larger one.
     elements += call.reads().stream().distinct().filter(tensor -> tensor != call.in())
         .mapToLong(tensor -> Math.min(tensor.shape().elements(), out.elements())).sum();
-    return new Cost(flops(op, call.macs(), out), Float.BYTES * elements,
-        weights(op).filter(Objects::nonNull).collect(Collectors.toUnmodifiableSet()));
+    Map<Weights, Long> weights = new HashMap<>();
+    matrix(op).forEach(read -> weights.put(read, elementBytes * read.shape().elements()));
+    values(op).filter(Objects::nonNull).forEach(read -> weights.put(read, Float.BYTES * read.shape().elements()));
+    return new Cost(flops(op, call.macs(), out), elementBytes * elements, Map.copyOf(weights));
   }
 
-  /** Bytes of {@link #weights}, in fp32. */
   public long weightBytes() {
-    return weights.stream().mapToLong(read -> Float.BYTES * read.shape().elements()).sum();
+    return weights.values().stream().mapToLong(Long::longValue).sum();
   }
 
   public long bytes() {
@@ -64,9 +66,18 @@ public record Cost(long flops, long activationBytes, Set<Weights> weights) {
     return Math.min(read, in.elements());
   }
 
-  private static Stream<Weights> weights(Op op) {
+  private static Stream<Weights> matrix(Op op) {
     if (op instanceof Op.Linear linear) {
-      return Stream.concat(norm(linear.rows()), Stream.of(linear.weights(), linear.epilogue().bias()));
+      return Stream.of(linear.weights());
+    } else if (op instanceof Op.Convolution conv) {
+      return Stream.of(conv.weights());
+    }
+    return Stream.empty();
+  }
+
+  private static Stream<Weights> values(Op op) {
+    if (op instanceof Op.Linear linear) {
+      return Stream.concat(norm(linear.rows()), Stream.ofNullable(linear.epilogue().bias()));
     } else if (op instanceof Op.LayerNorm norm) {
       return norm(norm.rows());
     } else if (op instanceof Op.WindowAttention attention) {
@@ -74,7 +85,7 @@ public record Cost(long flops, long activationBytes, Set<Weights> weights) {
     } else if (op instanceof Op.DepthwiseConv conv) {
       return Stream.of(conv.weights(), conv.bias());
     } else if (op instanceof Op.Convolution conv) {
-      return Stream.of(conv.weights(), conv.bias());
+      return Stream.ofNullable(conv.bias());
     } else if (op instanceof Op.GlobalFilter filter) {
       return Stream.of(filter.filter());
     } else if (op instanceof Op.Affine affine) {

@@ -16,9 +16,13 @@ class CostTest {
   }
 
   /** Of the last call that {@code forward} records for an input {@code [2, 4, 6, 8]}. */
-  private static Cost cost(Function<Recorder, Tensor> forward) {
+  private static Cost cost(Function<Recorder, Tensor> forward, int elementBytes) {
     Recording recording = Recording.of(Shape.of(2, 4, 6, 8), Set.of("y"), r -> r.output("y", forward.apply(r)));
-    return Cost.of(recording.calls().get(recording.calls().size() - 1));
+    return Cost.of(recording.calls().get(recording.calls().size() - 1), elementBytes);
+  }
+
+  private static Cost cost(Function<Recorder, Tensor> forward) {
+    return cost(forward, Float.BYTES);
   }
 
   private static void check(Cost cost, long flops, long activations, long weights) {
@@ -36,6 +40,15 @@ class CostTest {
     Norm norm = new Norm(values(8), values(8), 1e-5f);
     check(cost(r -> r.linear("y", r.input(), RowSource.norm(norm), matrix, Epilogue.bias(null))),
         2 * 48 * 40, 48 * 8 + 48 * 5, 40 + 16);
+  }
+
+  @Test
+  void activationsAndMatricesInHalfPrecision() {
+    Cost cost = cost(r -> r.linear("y", r.input(), RowSource.PLAIN, values(5, 8), Epilogue.bias(values(5))), Short.BYTES);
+    assertThat(cost.activationBytes()).isEqualTo(2 * (48 * 8 + 48 * 5));
+    assertThat(cost.weightBytes()).isEqualTo(2 * 40 + 4 * 5);
+    Op.Convolution convolution = new Op.Convolution(values(3, 72), values(3), Activation.IDENTITY);
+    assertThat(cost(r -> r.convolution("y", r.input(), convolution), Short.BYTES).weightBytes()).isEqualTo(2 * 3 * 72 + 4 * 3);
   }
 
   @Test

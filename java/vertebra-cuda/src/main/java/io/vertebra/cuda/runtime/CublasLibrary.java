@@ -11,8 +11,10 @@ import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Finds and loads cuBLAS. JCublas asks the dynamic loader for libcublas.so.12, which is content with one of that name that is loaded
@@ -57,39 +59,43 @@ final class CublasLibrary {
   }
 
   /**
-   * The library's file.
+   * The library's file: in a folder that somebody chose, of either version; else the usual place of version 12, which JCublas is made for, or 13.
    *
    * @param root of the file system
    * @throws VertebraException if there is none
    */
   static Path find(Map<String, String> environment, Path root) {
-    Set<Path> folders = folders(environment, root);
-    for (String file : List.of(FILE_12, FILE_13)) {
-      for (Path folder : folders) {
-        if (Files.exists(folder.resolve(file))) {
-          return folder.resolve(file);
-        }
-      }
-    }
-    throw new VertebraException("cuBLAS is missing: neither " + FILE_12 + " nor " + FILE_13 + " is in "
-        + folders.stream().map(Path::toString).collect(Collectors.joining(", ")) + ", nor did LD_LIBRARY_PATH, CUDA_HOME, VIRTUAL_ENV, CONDA_PREFIX,"
+    String named = environment.get(VARIABLE);
+    Set<Path> chosen = paths(named == null ? environment.get("LD_LIBRARY_PATH") : named);
+    Set<Path> usual = named == null ? usual(environment, root) : Set.of();
+    return in(chosen).or(() -> in(usual)).orElseThrow(() -> missing(Stream.concat(chosen.stream(), usual.stream())));
+  }
+
+  private static Optional<Path> in(Set<Path> folders) {
+    return Stream.of(FILE_12, FILE_13).flatMap(file -> folders.stream().map(folder -> folder.resolve(file))).filter(Files::exists).findFirst();
+  }
+
+  private static VertebraException missing(Stream<Path> folders) {
+    return new VertebraException("cuBLAS is missing: neither " + FILE_12 + " nor " + FILE_13 + " is in "
+        + folders.map(Path::toString).collect(Collectors.joining(", ")) + ", nor did LD_LIBRARY_PATH, CUDA_HOME, VIRTUAL_ENV, CONDA_PREFIX,"
         + " /usr/local/cuda* or Python's packages lead to it. Install it (apt-get install libcublas-12-9 or libcublas-13-0 from NVIDIA's"
         + " repository, or pip install nvidia-cublas-cu12), or name its folder with " + VARIABLE);
   }
 
-  /** Where to look, in order. */
-  private static Set<Path> folders(Map<String, String> environment, Path root) {
+  /** The folders of a list with colons, or none. */
+  private static Set<Path> paths(String list) {
     Set<Path> folders = new LinkedHashSet<>();
-    String named = environment.get(VARIABLE);
-    if (named != null) {
-      folders.add(Path.of(named).toAbsolutePath());
-      return folders;
-    }
-    for (String folder : environment.getOrDefault("LD_LIBRARY_PATH", "").split(":")) {
+    for (String folder : list == null ? new String[0] : list.split(":")) {
       if (!folder.isEmpty()) {
         folders.add(Path.of(folder).toAbsolutePath());
       }
     }
+    return folders;
+  }
+
+  /** Where else it is found, in order. */
+  private static Set<Path> usual(Map<String, String> environment, Path root) {
+    Set<Path> folders = new LinkedHashSet<>();
     for (String variable : List.of("CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV", "CONDA_PREFIX")) {
       if (environment.containsKey(variable)) {
         folders.addAll(matching(Path.of(environment.get(variable)), TOOLKIT));

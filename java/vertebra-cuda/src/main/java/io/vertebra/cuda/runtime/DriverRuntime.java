@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice_attribute;
@@ -34,10 +35,11 @@ public final class DriverRuntime implements GpuRuntime {
    * @throws VertebraException if there is no such device, or if the driver or the GPU is too old for the kernels
    */
   public DriverRuntime(int ordinal) {
-    this(ordinal, FatBinary.load());
+    this(ordinal, FatBinary::load);
   }
 
-  DriverRuntime(int ordinal, FatBinary binary) {
+  /** @param compiled the kernels, asked for once there is a device for them: whoever lacks that need not know what the build lacks */
+  DriverRuntime(int ordinal, Supplier<FatBinary> compiled) {
     List<DriverDevice> devices = DriverDevice.all();
     if (ordinal < 0 || ordinal >= devices.size()) {
       throw new VertebraException("there is no device cuda:" + ordinal + "; this machine has " + String.join(", ", devices()));
@@ -47,6 +49,7 @@ public final class DriverRuntime implements GpuRuntime {
       throw new VertebraException("cuda:" + ordinal + ", " + device.name() + ", has compute capability " + device.capability() / 10 + "."
           + device.capability() % 10 + "; the kernels need 8.0 or later (Ampere and newer). Use the CPU instead");
     }
+    FatBinary binary = compiled.get();
     CudaStatus.driver("opening " + device.name(), () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device.handle()));
     try {
       current();
@@ -71,6 +74,11 @@ public final class DriverRuntime implements GpuRuntime {
    */
   public static List<String> devices() {
     return DriverDevice.all().stream().map(DriverDevice::toString).toList();
+  }
+
+  /** @throws VertebraException if this build has no kernels for GPUs */
+  public static void requireKernels() {
+    FatBinary.load();
   }
 
   @Override

@@ -22,7 +22,7 @@ record FatBinary(ByteBuffer contents, int nvccMajor, int nvccMinor) {
     try (InputStream in = FatBinary.class.getResourceAsStream(RESOURCE);
         InputStream version = FatBinary.class.getResourceAsStream(RESOURCE + ".nvcc")) {
       if (in == null || version == null) {
-        throw new VertebraException("this build has no kernels for GPUs: nvcc was missing when it was built, or the artifact vertebra-cuda with"
+        throw new VertebraException("this build has no kernels for GPUs: nvcc was missing or unusable when it was built, or the artifact vertebra-cuda with"
             + " classifier linux-x86_64 is not on the class path. Install the CUDA toolkit (nvcc 12.0 or later) and build vertebra-cuda anew");
       }
       byte[] bytes = in.readAllBytes();

@@ -98,5 +98,6 @@ class DriverFailuresTest {
     Path named = Files.createFile(Files.createDirectory(root.resolve("named")).resolve("libcublas.so.13"));
     assertThat(CublasLibrary.find(Map.of("VERTEBRA_CUBLAS", named.getParent().toString()), root)).isEqualTo(named);
     assertThat(CublasLibrary.find(Map.of("LD_LIBRARY_PATH", ":" + older.getParent()), root)).isEqualTo(older);
+    assertThat(CublasLibrary.find(Map.of("LD_LIBRARY_PATH", "/none:" + named.getParent()), root)).as("though there is a 12").isEqualTo(named);
   }
 }

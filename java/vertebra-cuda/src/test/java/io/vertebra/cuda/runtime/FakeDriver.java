@@ -19,7 +19,7 @@ public final class FakeDriver {
   private FakeDriver() {}
 
   public static DriverRuntime open() {
-    return new DriverRuntime(1, binary());
+    return new DriverRuntime(1, FakeDriver::binary);
   }
 
   /** What the fake driver takes for a fat binary, on machines without nvcc too. */
@@ -42,7 +42,7 @@ public final class FakeDriver {
   }
 
   public static void main(String[] arguments) {
-    try (DriverRuntime runtime = new DriverRuntime(Integer.parseInt(arguments[0]), binary()); GpuStream stream = runtime.newStream()) {
+    try (DriverRuntime runtime = new DriverRuntime(Integer.parseInt(arguments[0]), FakeDriver::binary); GpuStream stream = runtime.newStream()) {
       long memory = runtime.allocate(4);
       stream.multiply(new GpuProduct(GpuType.F32, false, false, false, 1, 1, 1, memory, 1, memory, 1, 0, memory, 1));
       System.out.println("works");
