@@ -4,6 +4,7 @@ import io.vertebra.backbone.Backbone;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessor;
+import io.vertebra.program.Closing;
 import io.vertebra.program.Observer;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
@@ -51,7 +52,8 @@ public final class Session implements AutoCloseable {
    */
   private record Entry(Shape element, Set<String> outputs, boolean dense, int batch, boolean whole, int piece, Program program) {
     boolean serves(Shape wantedElement, Set<String> wanted, boolean wantsDense, int wantedBatch, boolean wantsWhole) {
-      return dense == wantsDense && batch == wantedBatch && whole == wantsWhole && element.equals(wantedElement)
+      // One that runs the batch in one piece anyway serves those who insist on it.
+      return dense == wantsDense && batch == wantedBatch && (whole == wantsWhole || !whole && piece == batch) && element.equals(wantedElement)
           && (outputs == wanted || outputs.equals(wanted));
     }
   }
@@ -312,10 +314,12 @@ public final class Session implements AutoCloseable {
     }
     IntFunction<Recording> record = images -> Recording.of(batch(images, element), outputs, dense ? backbone::features : backbone::forward);
     int piece = whole ? batch : model.backend().piece(batch, record);
-    Program program = model.backend().compile(record.apply(piece));
+    Recording recording = record.apply(piece);
     if (programs.size() == PROGRAMS) {
+      // Before the new one is made: there may not be memory for both.
       programs.remove(PROGRAMS - 1).program.close();
     }
+    Program program = model.backend().compile(recording);
     Entry entry = new Entry(element, Set.copyOf(outputs), dense, batch, whole, piece, program);
     programs.add(0, entry);
     return entry;
@@ -357,13 +361,17 @@ public final class Session implements AutoCloseable {
       }
       if (!closed) {
         closed = true;
-        programs.forEach(entry -> entry.program.close());
-        programs.clear();
-        preprocessor.close();
+        List<Runnable> frees = new ArrayList<>();
+        programs.forEach(entry -> frees.add(entry.program::close));
+        frees.add(programs::clear);
+        frees.add(preprocessor::close);
+        Closing.all(frees);
       }
     } finally {
       running.unlock();
+      if (closed) {
+        model.forget(this);
+      }
     }
-    model.forget(this);
   }
 }

@@ -11,6 +11,7 @@ import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessor;
 import io.vertebra.image.ReferencePreprocessor;
 import io.vertebra.image.Resampling;
+import io.vertebra.program.Closing;
 import io.vertebra.program.Program;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
@@ -19,7 +20,7 @@ import java.util.List;
 
 /**
  * Preprocessing on the device, straight into a program's input there: the pixels that the crop depends on are copied in, and two kernels do the rest.
- * Weights are kept from one image to the next of the same size; memory grows to what the largest image needed.
+ * How to resample is kept on the device from one image to the next of the same size; memory grows to what the largest image needed.
  */
 final class CudaPreprocessor implements Preprocessor {
   private static final int THREADS = LaunchList.THREADS;
@@ -31,19 +32,66 @@ final class CudaPreprocessor implements Preprocessor {
   private final CudaMemory normalised;
   private final GpuKernel columnsKernel;
   private final GpuKernel rowsKernel;
+  private final Room tables = new Room();
+  private final Room pixels = new Room();
+  private final Room filtered = new Room();
+  /** What {@link #tables} hold, or null. */
   private Bound bound;
-  private CudaMemory pixels;
-  private CudaMemory filtered;
   private ByteBuffer staging;
   /** The program whose stream may still read what this holds, or null. */
   private CudaProgram reader;
   private boolean closed;
 
-  /** How images of a size are resampled: the rows that count, and four tables on the device. */
-  private record Bound(int width, int height, int firstRow, int rows, int columnTaps, int rowTaps, CudaMemory columnFirst, CudaMemory columnWeights,
-      CudaMemory rowFirst, CudaMemory rowWeights) {
+  /**
+   * How images of a size are resampled. Its tables lie in one block, the weights, which kernels read by fours, first.
+   *
+   * @param rowCount rows of an image that count, from {@code firstRow} on
+   */
+  private record Bound(int width, int height, int firstRow, int rowCount, Resampling columns, Resampling rows) {
+    boolean serves(Pixels image) {
+      return image.width() == width && image.height() == height;
+    }
+
+    long rowWeights() {
+      return (long) columns.count() * columns.taps() * Integer.BYTES;
+    }
+
+    long columnFirst() {
+      return rowWeights() + (long) rows.count() * rows.taps() * Integer.BYTES;
+    }
+
+    long rowFirst() {
+      return columnFirst() + (long) columns.count() * Integer.BYTES;
+    }
+
+    long tableBytes() {
+      return rowFirst() + (long) rows.count() * Integer.BYTES;
+    }
+
+    void putTables(IntBuffer into) {
+      into.put(columns.weightsToArray()).put(rows.weightsToArray()).put(columns.firstToArray()).put(rows.firstToArray());
+    }
+  }
+
+  /** Device memory that only grows; what it holds is lost then. */
+  private final class Room {
+    private CudaMemory memory;
+
+    /** The address of so many bytes at least. */
+    long address(long bytes) {
+      if (memory == null || memory.bytes() < bytes) {
+        close();
+        memory = new CudaMemory(runtime, bytes);
+      }
+      return memory.address();
+    }
+
     void close() {
-      List.of(columnFirst, columnWeights, rowFirst, rowWeights).forEach(CudaMemory::close);
+      if (memory != null) {
+        CudaMemory closing = memory;
+        memory = null;
+        closing.close();
+      }
     }
   }
 
@@ -84,25 +132,39 @@ final class CudaPreprocessor implements Preprocessor {
   }
 
   private void prepare(Pixels image, GpuStream stream, long to) {
-    if (bound == null || image.width() != bound.width || image.height() != bound.height) {
-      bind(image.width(), image.height());
+    boolean known = bound != null && bound.serves(image);
+    Bound size = known ? bound : bind(image.width(), image.height());
+    long pixelBytes = (size.rowCount - 1L) * image.rowStride() + (long) image.width() * image.pixelStride();
+    if (pixelBytes > Integer.MAX_VALUE - size.tableBytes()) {
+      throw new ImageException("an image of " + image.width() + " x " + image.height() + " pixels takes " + pixelBytes
+          + " bytes; hand over larger ones than 2 GiB scaled down");
     }
-    stage(image);
-    stream.copyIn(pixels.address(), staging);
+    // Whatever fails from here on, the next image brings its tables along.
+    bound = null;
     int width = recipe.width();
-    stream.launch(launch(columnsKernel, (long) bound.rows * width, pixels.address(), bound.columnFirst.address(), bound.columnWeights.address(),
-        filtered.address(), image.width(), image.pixelStride(), image.red(), image.green(), image.blue(), (long) image.rowStride(), 0, bound.rows, width,
-        bound.columnTaps));
-    stream.launch(launch(rowsKernel, recipe.elements() / (width % 4 == 0 ? 4 : 1), filtered.address(), bound.rowFirst.address(),
-        bound.rowWeights.address(), normalised.address(), to, bound.firstRow, bound.rows, width, recipe.height(), bound.rowTaps));
+    long tablesAt = tables.address(size.tableBytes());
+    long pixelsAt = pixels.address(pixelBytes);
+    long filteredAt = filtered.address(3L * size.rowCount * width);
+    int staged = known ? 0 : (int) size.tableBytes();
+    requireStaging(staged + pixelBytes);
+    if (!known) {
+      size.putTables(staging.clear().asIntBuffer());
+      stream.copyIn(tablesAt, staging.limit(staged));
+    }
+    bound = size;
+    stagePixels(image, staged, (int) pixelBytes);
+    stream.copyIn(pixelsAt, staging);
+    stream.launch(launch(columnsKernel, (long) size.rowCount * width, pixelsAt, tablesAt + size.columnFirst(), tablesAt, filteredAt, image.width(),
+        image.pixelStride(), image.red(), image.green(), image.blue(), (long) image.rowStride(), 0, size.rowCount, width, size.columns.taps()));
+    stream.launch(launch(rowsKernel, recipe.elements() / (width % 4 == 0 ? 4 : 1), filteredAt, tablesAt + size.rowFirst(),
+        tablesAt + size.rowWeights(), normalised.address(), to, size.firstRow, size.rowCount, width, recipe.height(), size.rows.taps()));
   }
 
   private static GpuLaunch launch(GpuKernel kernel, long items, Object... arguments) {
     return new GpuLaunch(kernel, (int) LaunchList.divideUp(items, THREADS), 1, 1, THREADS, 1, 1, 0, List.of(arguments));
   }
 
-  /** Makes the tables for images of a size. */
-  private void bind(int width, int height) {
+  private Bound bind(int width, int height) {
     Preprocessing.Layout layout = recipe.layout(width, height);
     Resampling columns = recipe.columns(width, layout);
     Resampling rows = recipe.rows(height, layout);
@@ -111,50 +173,25 @@ final class CudaPreprocessor implements Preprocessor {
     if ((long) count * recipe.width() > Integer.MAX_VALUE / 3) {
       throw new ImageException("an image of " + width + " x " + height + " pixels has too many rows to be resized on the device; hand it over scaled down");
     }
-    if (bound != null) {
-      bound.close();
-      bound = null;
-    }
-    bound = new Bound(width, height, firstRow, count, columns.taps(), rows.taps(), upload(columns.firstToArray()), upload(columns.weightsToArray()),
-        upload(rows.firstToArray()), upload(rows.weightsToArray()));
-    filtered = grown(filtered, 3L * count * recipe.width());
+    return new Bound(width, height, firstRow, count, columns, rows);
   }
 
-  private CudaMemory upload(int[] table) {
-    ByteBuffer bytes = CudaMemory.hostBuffer((long) table.length * Integer.BYTES);
-    bytes.asIntBuffer().put(table);
-    return CudaMemory.of(runtime, bytes);
-  }
-
-  /** Puts the rows that count into pinned memory, and makes room for them on the device. */
-  private void stage(Pixels image) {
-    long bytes = (bound.rows - 1L) * image.rowStride() + (long) image.width() * image.pixelStride();
-    if (bytes > Integer.MAX_VALUE) {
-      throw new ImageException("an image of " + image.width() + " x " + image.height() + " pixels takes " + bytes
-          + " bytes; hand over larger ones than 2 GiB scaled down");
-    }
+  private void requireStaging(long bytes) {
     if (staging == null || staging.capacity() < bytes) {
       freeStaging();
       staging = runtime.allocateHost(bytes);
     }
-    pixels = grown(pixels, bytes);
-    staging.clear().limit((int) bytes);
-    long skipped = (long) bound.firstRow * image.rowStride();
-    if (image.data() instanceof IntBuffer ints) {
-      staging.asIntBuffer().put(0, ints, (int) (image.offset() + skipped / Integer.BYTES), (int) bytes / Integer.BYTES);
-    } else {
-      staging.put(0, (ByteBuffer) image.data(), (int) (image.offset() + skipped), (int) bytes);
-    }
   }
 
-  private CudaMemory grown(CudaMemory memory, long bytes) {
-    if (memory != null && memory.bytes() >= bytes) {
-      return memory;
+  /** Puts the rows that count into pinned memory. */
+  private void stagePixels(Pixels image, int at, int bytes) {
+    staging.clear().position(at).limit(at + bytes);
+    long skipped = (long) bound.firstRow * image.rowStride();
+    if (image.data() instanceof IntBuffer ints) {
+      staging.asIntBuffer().put(0, ints, (int) (image.offset() + skipped / Integer.BYTES), bytes / Integer.BYTES);
+    } else {
+      staging.put(at, (ByteBuffer) image.data(), (int) (image.offset() + skipped), bytes);
     }
-    if (memory != null) {
-      memory.close();
-    }
-    return new CudaMemory(runtime, bytes);
   }
 
   private void await() {
@@ -166,8 +203,9 @@ final class CudaPreprocessor implements Preprocessor {
 
   private void freeStaging() {
     if (staging != null) {
-      runtime.freeHost(staging);
+      ByteBuffer closing = staging;
       staging = null;
+      runtime.freeHost(closing);
     }
   }
 
@@ -181,17 +219,7 @@ final class CudaPreprocessor implements Preprocessor {
   public void close() {
     if (!closed) {
       closed = true;
-      await();
-      if (bound != null) {
-        bound.close();
-      }
-      for (CudaMemory memory : new CudaMemory[] {normalised, pixels, filtered}) {
-        if (memory != null) {
-          memory.close();
-        }
-      }
-      freeStaging();
-      backend.release();
+      Closing.all(List.of(this::await, normalised::close, tables::close, pixels::close, filtered::close, this::freeStaging, backend::release));
     }
   }
 }

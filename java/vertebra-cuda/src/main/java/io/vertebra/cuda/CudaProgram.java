@@ -6,6 +6,7 @@ import io.vertebra.cuda.runtime.GpuStream.GpuEvent;
 import io.vertebra.cuda.runtime.GpuStream.GpuGraph;
 import io.vertebra.cuda.runtime.GpuType;
 import io.vertebra.program.Call;
+import io.vertebra.program.Closing;
 import io.vertebra.program.Cost;
 import io.vertebra.program.MemoryPlan;
 import io.vertebra.program.Observer;
@@ -129,7 +130,7 @@ final class CudaProgram extends Program {
         give();
       } else {
         if (graph == null) {
-          graph = capture();
+          graph = own(captured(this::give), GpuGraph::close);
         }
         stream.launch(graph);
       }
@@ -160,11 +161,12 @@ final class CudaProgram extends Program {
    */
   double milliseconds(int index, int repeats) {
     requireOpen();
-    stream.beginCapture();
-    for (int i = 0; i < repeats; i++) {
-      steps.get(index).give(stream, false);
-    }
-    try (GpuGraph repeated = stream.endCapture(); GpuEvent start = stream.newEvent(); GpuEvent end = stream.newEvent()) {
+    Runnable work = () -> {
+      for (int i = 0; i < repeats; i++) {
+        steps.get(index).give(stream, false);
+      }
+    };
+    try (GpuGraph repeated = captured(work); GpuEvent start = stream.newEvent(); GpuEvent end = stream.newEvent()) {
       stream.launch(repeated);
       stream.record(start);
       stream.launch(repeated);
@@ -174,10 +176,10 @@ final class CudaProgram extends Program {
     }
   }
 
-  private GpuGraph capture() {
+  private GpuGraph captured(Runnable work) {
     stream.beginCapture();
     try {
-      give();
+      work.run();
     } catch (RuntimeException | Error e) {
       try {
         stream.endCapture().close();
@@ -186,7 +188,7 @@ final class CudaProgram extends Program {
       }
       throw e;
     }
-    return own(stream.endCapture(), GpuGraph::close);
+    return stream.endCapture();
   }
 
   /** Everything between the copies. */
@@ -228,7 +230,7 @@ final class CudaProgram extends Program {
         observer.timed(i, steps.get(i).call(), events.get(2 * i).since(events.get(0)), events.get(2 * i + 1).since(events.get(0)));
       }
     } finally {
-      events.forEach(GpuEvent::close);
+      Closing.all(events.stream().<Runnable>map(event -> event::close).toList());
       Reference.reachabilityFence(this);
     }
   }
@@ -326,7 +328,8 @@ final class CudaProgram extends Program {
 
   @Override
   public long workspaceBytes() {
-    return workspace.bytes() + list.bytes() + stagingBytes + ports().stream().mapToLong(port -> port.bytes.capacity()).sum();
+    boolean products = steps.stream().flatMap(step -> step.works().stream()).anyMatch(work -> work.product() != null);
+    return workspace.bytes() + list.bytes() + stagingBytes + (products ? backend.runtime().productWorkspaceBytes() : 0) + ports().stream().mapToLong(port -> port.bytes.capacity()).sum();
   }
 
   CudaBackend backend() {
@@ -342,17 +345,12 @@ final class CudaProgram extends Program {
 
   @Override
   protected void release() {
-    try {
-      await();
-    } finally {
-      free();
-      backend.release();
-    }
+    Closing.all(List.of(this::await, this::free, backend::release));
   }
 
   private void free() {
-    while (!frees.isEmpty()) {
-      frees.pop().run();
-    }
+    List<Runnable> all = List.copyOf(frees);
+    frees.clear();
+    Closing.all(all);
   }
 }

@@ -6,6 +6,7 @@ import io.vertebra.cuda.runtime.GpuProduct;
 import io.vertebra.cuda.runtime.GpuStream;
 import io.vertebra.cuda.runtime.GpuType;
 import io.vertebra.program.Call;
+import io.vertebra.program.Closing;
 import io.vertebra.program.MemoryPlan;
 import io.vertebra.program.RegionMask;
 import io.vertebra.program.RowMap;
@@ -221,6 +222,6 @@ final class LaunchList implements AutoCloseable {
 
   @Override
   public void close() {
-    blocks.forEach(CudaMemory::close);
+    Closing.all(blocks.stream().<Runnable>map(block -> block::close).toList());
   }
 }

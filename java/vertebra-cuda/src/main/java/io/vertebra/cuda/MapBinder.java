@@ -86,9 +86,11 @@ final class MapBinder {
     }
     long maps = list.scratch(call);
     list.extra(4 * scratch);
-    int lines = (int) Math.min((long) batch * height, Math.max(1, 2048 / width));
-    Grid rows = Grid.of(LaunchList.divideUp((long) batch * height, lines) * tiles)
-        .shared((long) COMPLEX_BYTES * lines * ((width | 1) + width) + 2L * Float.BYTES * width);
+    long lineBytes = (long) COMPLEX_BYTES * ((width | 1) + width);
+    long tableBytes = 2L * Float.BYTES * width;
+    long fitting = Math.max(1, Math.min(2048 / width, (sharedMemory - tableBytes) / lineBytes));
+    int lines = (int) Math.min((long) batch * height, fitting);
+    Grid rows = Grid.of(LaunchList.divideUp((long) batch * height, lines) * tiles).shared(lines * lineBytes + tableBytes);
     list.launch("vtb_global_filter_rows_" + list.type().suffix(), rows, maps, scratch, list.address(call.in()), maps, batch, height, width,
         in.channels(), op.firstChannel(), channels, lines);
     Grid columns = Grid.of(batch * (width / 2 + 1L) * tiles).shared(136L * height);

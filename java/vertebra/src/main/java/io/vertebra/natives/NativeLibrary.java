@@ -37,12 +37,12 @@ public final class NativeLibrary {
    *
    * @param digest differs where the contents differ
    */
-  record Packaged(String digest, long length, Contents contents) {
-    /** Reads the library. */
-    @FunctionalInterface
-    interface Contents {
-      InputStream open() throws IOException;
-    }
+  record Packaged(String digest, long length, Contents contents) {}
+
+  /** Reads a library. */
+  @FunctionalInterface
+  public interface Contents {
+    InputStream open() throws IOException;
   }
 
   /**
@@ -105,9 +105,15 @@ public final class NativeLibrary {
       return folder;
     }
     Files.createDirectories(folder);
-    Path temporary = Files.createTempFile(folder, file, ".part");
-    try (InputStream contents = library.contents().open()) {
-      Files.copy(contents, temporary, StandardCopyOption.REPLACE_EXISTING);
+    write(library.contents(), target);
+    return folder;
+  }
+
+  /** Makes a file appear whole: no process ever finds a part of it, whoever else writes it. */
+  public static void write(Contents contents, Path target) throws IOException {
+    Path temporary = Files.createTempFile(target.getParent(), target.getFileName().toString(), ".part");
+    try (InputStream in = contents.open()) {
+      Files.copy(in, temporary, StandardCopyOption.REPLACE_EXISTING);
       try {
         Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
       } catch (AtomicMoveNotSupportedException e) {
@@ -116,7 +122,6 @@ public final class NativeLibrary {
     } finally {
       Files.deleteIfExists(temporary);
     }
-    return folder;
   }
 
   private static Path cacheRoot() {

@@ -1,8 +1,10 @@
 package io.vertebra.program;
 
 import java.lang.ref.Cleaner;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Set;
 import java.util.function.Supplier;
 
@@ -150,9 +152,11 @@ public final class WeightStore implements AutoCloseable {
   private void freeUnused() {
     if (closed && users == 0 && !freed) {
       freed = true;
-      blocks.forEach(Block::close);
-      blocks.clear();
-      afterAll.run();
+      List<Runnable> frees = new ArrayList<>();
+      blocks.forEach(block -> frees.add(block::close));
+      frees.add(blocks::clear);
+      frees.add(afterAll);
+      Closing.all(frees);
     }
   }
 }

@@ -1,8 +1,10 @@
 package io.vertebra.cuda.runtime;
 
+import io.vertebra.program.Closing;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.List;
 import jcuda.Pointer;
 import jcuda.cudaDataType;
 import jcuda.driver.CUstream;
@@ -14,10 +16,13 @@ import jcuda.jcublas.cublasMath;
 import jcuda.jcublas.cublasOperation;
 import jcuda.runtime.cudaStream_t;
 
-/** cuBLAS for one stream. Its workspace is given once, so that captured products find it whenever their graph runs. */
+/**
+ * A handle of cuBLAS with a workspace. A stream has one to itself from its first product until it is closed, so that captured products find the workspace
+ * whenever their graph runs; {@link DriverRuntime} keeps those that no stream has.
+ */
 final class Cublas implements AutoCloseable {
   /** What cuBLAS itself takes from sm_90 on; before, it takes 4 MiB. */
-  private static final long WORKSPACE_BYTES = 32 << 20;
+  static final long WORKSPACE_BYTES = 32 << 20;
 
   private final DriverRuntime runtime;
   private final cublasHandle handle = new cublasHandle();
@@ -26,8 +31,8 @@ final class Cublas implements AutoCloseable {
   private final Pointer alpha = Pointer.to(scalars);
   private final Pointer beta = alpha.withByteOffset(Float.BYTES);
 
-  /** Not while the stream captures. */
-  Cublas(DriverRuntime runtime, CUstream stream) {
+  /** Not while a stream captures. */
+  Cublas(DriverRuntime runtime) {
     CublasLibrary.load();
     JCublas2.setExceptionsEnabled(true);
     this.runtime = runtime;
@@ -35,16 +40,21 @@ final class Cublas implements AutoCloseable {
     workspace = runtime.allocate(WORKSPACE_BYTES);
     try {
       CudaStatus.cublas(() -> "starting cuBLAS", () -> JCublas2.cublasCreate(handle));
-      CudaStatus.cublas(() -> "giving cuBLAS its stream", () -> JCublas2.cublasSetStream(handle, new cudaStream_t(stream)));
-      CudaStatus.cublas(() -> "giving cuBLAS its workspace",
-          () -> JCublas2.cublasSetWorkspace(handle, new DeviceAddress(workspace), WORKSPACE_BYTES));
-      // Parts of a sum that are added up in fp16 would be less exact than one sum in fp32.
-      CudaStatus.cublas(() -> "setting cuBLAS up",
-          () -> JCublas2.cublasSetMathMode(handle, cublasMath.CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
     } catch (RuntimeException e) {
       runtime.free(workspace);
       throw e;
     }
+    // Parts of a sum that are added up in fp16 would be less exact than one sum in fp32.
+    CudaStatus.cublas(() -> "setting cuBLAS up",
+        () -> JCublas2.cublasSetMathMode(handle, cublasMath.CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
+  }
+
+  /** Serves a stream from now on. */
+  void serve(CUstream stream) {
+    CudaStatus.cublas(() -> "giving cuBLAS its stream", () -> JCublas2.cublasSetStream(handle, new cudaStream_t(stream)));
+    // With another stream it goes back to a workspace of its own.
+    CudaStatus.cublas(() -> "giving cuBLAS its workspace",
+        () -> JCublas2.cublasSetWorkspace(handle, new DeviceAddress(workspace), WORKSPACE_BYTES));
   }
 
   // cublasGemmEx of JCublas takes the compute type for a cudaDataType of old; cublasGemmEx_new is cublasGemmEx as it is in C.
@@ -67,9 +77,9 @@ final class Cublas implements AutoCloseable {
     return transpose ? cublasOperation.CUBLAS_OP_T : cublasOperation.CUBLAS_OP_N;
   }
 
+  /** Not while a stream captures. */
   @Override
   public void close() {
-    CudaStatus.cublas(() -> "closing cuBLAS", () -> JCublas2.cublasDestroy(handle));
-    runtime.free(workspace);
+    Closing.all(List.of(() -> CudaStatus.cublas(() -> "closing cuBLAS", () -> JCublas2.cublasDestroy(handle)), () -> runtime.free(workspace)));
   }
 }

@@ -26,8 +26,7 @@ final class CudaStatus {
       Map.entry("CUDA_ERROR_OPERATING_SYSTEM", "the operating system refused: in a container, see that the GPU's devices are passed in"),
       Map.entry("CUDA_ERROR_UNKNOWN", "the driver does not work: see what nvidia-smi and the kernel's log (dmesg) say"),
       Map.entry("CUDA_ERROR_DEVICE_UNAVAILABLE", "another process holds the GPU for itself: nvidia-smi -c DEFAULT lets several use it"),
-      Map.entry("CUDA_ERROR_OUT_OF_MEMORY", "memory is out, of the GPU, or of the machine if it was to be pinned: close other sessions, and other"
-          + " processes"),
+      Map.entry("CUDA_ERROR_OUT_OF_MEMORY", "the GPU's memory is out: close other sessions, and other processes that nvidia-smi lists"),
       Map.entry("CUDA_ERROR_ECC_UNCORRECTABLE", "the GPU's memory is damaged: reset or replace it"),
       Map.entry("CUDA_ERROR_ILLEGAL_ADDRESS", LOST),
       Map.entry("CUDA_ERROR_MISALIGNED_ADDRESS", LOST),
@@ -37,7 +36,8 @@ final class CudaStatus {
       Map.entry("CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", CAPTURE),
       Map.entry("CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", CAPTURE),
       Map.entry("CUDA_ERROR_STREAM_CAPTURE_IMPLICIT", CAPTURE),
-      Map.entry("CUBLAS_STATUS_NOT_INITIALIZED", "cuBLAS found no working GPU or too little free device memory"),
+      Map.entry("CUBLAS_STATUS_NOT_INITIALIZED", "cuBLAS found no working GPU or too little free device memory, or the driver is older than"
+          + " this cuBLAS"),
       Map.entry("CUBLAS_STATUS_ALLOC_FAILED", "free device memory: close other sessions, and other processes that nvidia-smi lists"),
       Map.entry("CUBLAS_STATUS_ARCH_MISMATCH", "this cuBLAS does not know the GPU: install a newer one"));
 

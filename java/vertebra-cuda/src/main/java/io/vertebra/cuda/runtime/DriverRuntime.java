@@ -1,13 +1,18 @@
 package io.vertebra.cuda.runtime;
 
 import io.vertebra.VertebraException;
+import io.vertebra.program.Closing;
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import jcuda.Pointer;
-import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
@@ -22,10 +27,12 @@ import jcuda.driver.JCudaDriver;
  */
 public final class DriverRuntime implements GpuRuntime {
   private final DriverDevice device;
-  private final CUcontext context = new CUcontext();
+  private final PrimaryContext context;
   private final CUmodule module = new CUmodule();
   private final CUstream copies;
   private final Map<String, DriverKernel> kernels = new ConcurrentHashMap<>();
+  /** Those that no stream has. */
+  private final Deque<Cublas> spare = new ConcurrentLinkedDeque<>();
   private volatile boolean closed;
 
   /**
@@ -50,21 +57,29 @@ public final class DriverRuntime implements GpuRuntime {
           + device.capability() % 10 + "; the kernels need 8.0 or later (Ampere and newer). Use the CPU instead");
     }
     FatBinary binary = compiled.get();
-    CudaStatus.driver("opening " + device.name(), () -> JCudaDriver.cuDevicePrimaryCtxRetain(context, device.handle()));
+    context = PrimaryContext.of(device);
+    current();
+    context.exclusively(() -> load(binary));
     try {
-      current();
-      // With direct buffers alone: an array would keep the garbage collector waiting while the driver compiles.
-      Pointer noOptions = Pointer.to(ByteBuffer.allocateDirect(Long.BYTES));
-      String error = CudaStatus.driverError(
-          () -> JCudaDriver.cuModuleLoadDataEx(module, Pointer.to(binary.contents()), 0, new int[0], noOptions));
-      if (error != null) {
-        throw binary.refused(device.name(), device.capability(), DriverDevice.driverVersion(), error);
-      }
       copies = DriverStream.create(this);
     } catch (RuntimeException e) {
-      JCudaDriver.cuDevicePrimaryCtxRelease(device.handle());
+      context.exclusively(this::unload);
       throw e;
     }
+  }
+
+  private void load(FatBinary binary) {
+    // With direct buffers alone: an array would keep the garbage collector waiting while the driver compiles.
+    Pointer noOptions = Pointer.to(ByteBuffer.allocateDirect(Long.BYTES));
+    String error = CudaStatus.driverError(
+        () -> JCudaDriver.cuModuleLoadDataEx(module, Pointer.to(binary.contents()), 0, new int[0], noOptions));
+    if (error != null) {
+      throw binary.refused(device.name(), device.capability(), DriverDevice.driverVersion(), error);
+    }
+  }
+
+  private void unload() {
+    CudaStatus.driver("unloading the kernels", () -> JCudaDriver.cuModuleUnload(module));
   }
 
   /**
@@ -111,7 +126,47 @@ public final class DriverRuntime implements GpuRuntime {
     if (closed) {
       throw new IllegalStateException("this CUDA runtime is closed");
     }
-    CudaStatus.driver("entering the CUDA context", () -> JCudaDriver.cuCtxSetCurrent(context));
+    CudaStatus.driver("entering the CUDA context", () -> JCudaDriver.cuCtxSetCurrent(context.handle()));
+  }
+
+  /** {@link PrimaryContext#capturing}. */
+  ReentrantLock capturing() {
+    return context.capturing();
+  }
+
+  /** cuBLAS for a stream, which is to {@link #giveBack give it back}. */
+  Cublas takeCublas(CUstream stream) {
+    Cublas cublas = spare.poll();
+    if (cublas == null) {
+      capturing().lock();
+      try {
+        cublas = new Cublas(this);
+      } finally {
+        capturing().unlock();
+      }
+    }
+    try {
+      cublas.serve(stream);
+      return cublas;
+    } catch (RuntimeException e) {
+      giveBack(cublas);
+      throw e;
+    }
+  }
+
+  /** Once its stream has done all. */
+  void giveBack(Cublas cublas) {
+    try {
+      // Its stream is about to be gone.
+      cublas.serve(new CUstream());
+    } finally {
+      spare.push(cublas);
+    }
+  }
+
+  @Override
+  public long productWorkspaceBytes() {
+    return Cublas.WORKSPACE_BYTES;
   }
 
   @Override
@@ -156,17 +211,25 @@ public final class DriverRuntime implements GpuRuntime {
   @Override
   public synchronized void copyIn(long to, ByteBuffer from) {
     current();
-    CudaStatus.driver(() -> "copying " + from.remaining() + " bytes to the GPU",
-        () -> JCudaDriver.cuMemcpyHtoDAsync(new DeviceAddress(to), remaining(from), from.remaining(), copies));
-    CudaStatus.driver("copying to the GPU", () -> JCudaDriver.cuStreamSynchronize(copies));
+    try {
+      CudaStatus.driver(() -> "copying " + from.remaining() + " bytes to the GPU",
+          () -> JCudaDriver.cuMemcpyHtoDAsync(new DeviceAddress(to), remaining(from), from.remaining(), copies));
+      CudaStatus.driver("copying to the GPU", () -> JCudaDriver.cuStreamSynchronize(copies));
+    } finally {
+      Reference.reachabilityFence(from);
+    }
   }
 
   @Override
   public synchronized void copyOut(ByteBuffer to, long from) {
     current();
-    CudaStatus.driver(() -> "copying " + to.remaining() + " bytes from the GPU",
-        () -> JCudaDriver.cuMemcpyDtoHAsync(remaining(to), new DeviceAddress(from), to.remaining(), copies));
-    CudaStatus.driver("copying from the GPU", () -> JCudaDriver.cuStreamSynchronize(copies));
+    try {
+      CudaStatus.driver(() -> "copying " + to.remaining() + " bytes from the GPU",
+          () -> JCudaDriver.cuMemcpyDtoHAsync(remaining(to), new DeviceAddress(from), to.remaining(), copies));
+      CudaStatus.driver("copying from the GPU", () -> JCudaDriver.cuStreamSynchronize(copies));
+    } finally {
+      Reference.reachabilityFence(to);
+    }
   }
 
   /** The part of a direct buffer from its position on. */
@@ -201,15 +264,21 @@ public final class DriverRuntime implements GpuRuntime {
   }
 
   @Override
-  public synchronized void close() {
+  public void close() {
+    context.exclusively(this::closeOnce);
+  }
+
+  private synchronized void closeOnce() {
     if (closed) {
       return;
     }
     current();
-    closed = true;
-    CudaStatus.driver("closing a stream", () -> JCudaDriver.cuStreamDestroy(copies));
-    CudaStatus.driver("unloading the kernels", () -> JCudaDriver.cuModuleUnload(module));
-    CudaStatus.driver("closing " + device.name(), () -> JCudaDriver.cuDevicePrimaryCtxRelease(device.handle()));
+    List<Runnable> closing = new ArrayList<>();
+    spare.forEach(cublas -> closing.add(cublas::close));
+    closing.add(() -> CudaStatus.driver("closing a stream", () -> JCudaDriver.cuStreamDestroy(copies)));
+    closing.add(this::unload);
+    closing.add(() -> closed = true);
+    Closing.all(closing);
   }
 
   /** A function of the module. */

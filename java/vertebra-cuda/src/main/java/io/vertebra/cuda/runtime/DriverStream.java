@@ -1,7 +1,9 @@
 package io.vertebra.cuda.runtime;
 
+import io.vertebra.program.Closing;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
 import jcuda.Pointer;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUevent_flags;
@@ -12,13 +14,14 @@ import jcuda.driver.CUstreamCaptureMode;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JCudaDriver;
 
-/** A stream of the driver that other streams do not wait for, with a cuBLAS handle of its own. */
+/** A stream of the driver that other streams do not wait for. */
 final class DriverStream implements GpuStream {
   /** Far more than any kernel has. */
   private static final int MOST_PARAMETERS = 64;
 
   private final DriverRuntime runtime;
   private final Handle<CUstream> handle;
+  /** From the first product on. */
   private Cublas cublas;
 
   /** The arguments of a launch, 8 bytes each, and then their addresses. */
@@ -100,7 +103,7 @@ final class DriverStream implements GpuStream {
   public void multiply(GpuProduct product) {
     CUstream stream = stream();
     if (cublas == null) {
-      cublas = new Cublas(runtime, stream);
+      cublas = runtime.takeCublas(stream);
     }
     cublas.multiply(product);
   }
@@ -114,15 +117,28 @@ final class DriverStream implements GpuStream {
   @Override
   public void beginCapture() {
     CUstream stream = stream();
-    CudaStatus.driver("beginning a capture",
-        () -> JCudaDriver.cuStreamBeginCapture(stream, CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
+    ReentrantLock capturing = runtime.capturing();
+    capturing.lock();
+    try {
+      CudaStatus.driver("beginning a capture",
+          () -> JCudaDriver.cuStreamBeginCapture(stream, CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL));
+    } catch (RuntimeException e) {
+      capturing.unlock();
+      throw e;
+    }
   }
 
   @Override
   public GpuGraph endCapture() {
     CUstream stream = stream();
     CUgraph graph = new CUgraph();
-    CudaStatus.driver("ending a capture", () -> JCudaDriver.cuStreamEndCapture(stream, graph));
+    try {
+      CudaStatus.driver("ending a capture", () -> JCudaDriver.cuStreamEndCapture(stream, graph));
+    } finally {
+      if (runtime.capturing().isHeldByCurrentThread()) {
+        runtime.capturing().unlock();
+      }
+    }
     return instantiate(graph);
   }
 
@@ -155,11 +171,15 @@ final class DriverStream implements GpuStream {
 
   private void destroy(CUstream stream) {
     runtime.current();
+    // Another stream may write to the workspace of cuBLAS once this has given it back.
+    Closing.all(List.of(() -> CudaStatus.driver("waiting for the GPU", () -> JCudaDriver.cuStreamSynchronize(stream)), this::giveBackCublas,
+        () -> runtime.freeHost(arguments), () -> CudaStatus.driver("closing a stream", () -> JCudaDriver.cuStreamDestroy(stream))));
+  }
+
+  private void giveBackCublas() {
     if (cublas != null) {
-      cublas.close();
+      runtime.giveBack(cublas);
     }
-    runtime.freeHost(arguments);
-    CudaStatus.driver("closing a stream", () -> JCudaDriver.cuStreamDestroy(stream));
   }
 
   private Graph instantiate(CUgraph graph) {

@@ -27,6 +27,11 @@ public interface GpuRuntime extends AutoCloseable {
     return 163 << 10;
   }
 
+  /** Device memory that a stream holds once it has been given a product. */
+  default long productWorkspaceBytes() {
+    return 0;
+  }
+
   /**
    * Device memory, aligned to 256 bytes, with any contents.
    *

@@ -1,8 +1,10 @@
 package io.vertebra.cuda.runtime;
 
+import io.vertebra.VertebraException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import jcuda.Pointer;
+import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
 /** Pinned host memory; freed by {@link DriverRuntime#freeHost}. */
@@ -12,9 +14,16 @@ final class HostMemory extends Pointer {
   /** In the context of the calling thread. */
   static HostMemory allocate(long bytes) {
     HostMemory memory = new HostMemory();
-    CudaStatus.driver("allocating " + bytes + " bytes of pinned host memory",
-        () -> JCudaDriver.cuMemHostAlloc(memory, Math.toIntExact(bytes), 0));
-    return memory;
+    String what = "allocating " + bytes + " bytes of pinned host memory";
+    String error = CudaStatus.driverError(() -> JCudaDriver.cuMemHostAlloc(memory, Math.toIntExact(bytes), 0));
+    if (error == null) {
+      return memory;
+    }
+    if (error.equals(CUresult.stringFor(CUresult.CUDA_ERROR_OUT_OF_MEMORY))) {
+      throw new VertebraException(what + " failed with " + error + ": the machine, not the GPU, has no more memory that can be pinned. Use a smaller"
+          + " batch, close other sessions, or raise the limit (ulimit -l; a container's memory)");
+    }
+    throw CudaStatus.failure(what, error);
   }
 
   long address() {

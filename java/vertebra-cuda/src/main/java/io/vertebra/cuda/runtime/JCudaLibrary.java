@@ -1,13 +1,12 @@
 package io.vertebra.cuda.runtime;
 
 import io.vertebra.VertebraException;
+import io.vertebra.natives.NativeLibrary;
 import java.io.IOException;
-import java.io.InputStream;
 import java.net.URL;
 import java.net.URLConnection;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import jcuda.JCudaVersion;
 import jcuda.LibUtils;
 
@@ -32,13 +31,7 @@ final class JCudaLibrary {
       if (Files.exists(target) && Files.size(target) == packaged.getContentLengthLong()) {
         return;
       }
-      Path temporary = Files.createTempFile(folder, file, ".part");
-      try (InputStream in = packaged.getInputStream()) {
-        Files.copy(in, temporary, StandardCopyOption.REPLACE_EXISTING);
-        Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-      } finally {
-        Files.deleteIfExists(temporary);
-      }
+      NativeLibrary.write(packaged::getInputStream, target);
     } catch (IOException e) {
       throw new VertebraException("JCuda's " + file + " cannot be written to " + folder + " (" + e + "); name a writable folder with"
           + " -Djava.io.tmpdir=FOLDER", e);
