@@ -22,6 +22,7 @@ struct SimdProbe {
   void (*exp)(const float* in, int64_t count, float* out);
   void (*activate)(int32_t activation, const float* in, int64_t count, float* out);
   void (*fast_gelu)(const float* in, int64_t count, float* out);
+  void (*fast_silu)(const float* in, int64_t count, float* out);
   void (*gelu_for_bf16)(const float* in, int64_t count, float* out);
   // Of a vector rounded to bf16 the first n lanes.
   void (*round_to_bf16)(const float* in, int n, uint16_t* out);

@@ -1,7 +1,7 @@
 // Body of the probe; included after a simd header.
 #pragma once
 
-#include "simd/fast_gelu.h"
+#include "simd/fast_activations.h"
 #include "simd/math.h"
 #include "simd/partial.h"
 #include "simd_probe.h"
@@ -51,6 +51,10 @@ static void gelu_for_bf16_all(const float* in, int64_t count, float* out) {
 
 static void fast_gelu_all(const float* in, int64_t count, float* out) {
   for (int64_t i = 0; i < count; i += Vec::width) fast_gelu(Vec::load(in + i)).store(out + i);
+}
+
+static void fast_silu_all(const float* in, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i += Vec::width) fast_silu(Vec::load(in + i)).store(out + i);
 }
 
 static void round_to_bf16(const float* in, int n, uint16_t* out) { store_up_to(Vec::load(in), out, n); }

@@ -251,11 +251,12 @@ TEST(SimdMath, Activations) {
   }
 }
 
-// Finite results within bound * |x|, and what GELU is at the ends.
-void check_gelu(void (*gelu)(const float* in, int64_t count, float* out), double bound) {
-  const std::vector<float> x = sweep(-8, 8, 1 << 20);
+// x * share(x), finite results within bound * |x|, and what it is at the ends.
+void check_fast(void (*activate)(const float* in, int64_t count, float* out), double (*share)(double x), float limit,
+                double bound) {
+  const std::vector<float> x = sweep(-limit, limit, 1 << 20);
   std::vector<float> y(x.size());
-  gelu(x.data(), static_cast<int64_t>(x.size()), y.data());
+  activate(x.data(), static_cast<int64_t>(x.size()), y.data());
   for (size_t i = 0; i < x.size(); ++i) {
     if (std::isnan(x[i])) {
       ASSERT_TRUE(std::isnan(y[i]));
@@ -264,14 +265,19 @@ void check_gelu(void (*gelu)(const float* in, int64_t count, float* out), double
     } else if (x[i] == -infinity) {
       ASSERT_NEAR(y[i], 0, 1e-6);
     } else {
-      ASSERT_NEAR(y[i], x[i] * normal_distribution(x[i]), std::max(bound * std::fabs(x[i]), 0x1p-148)) << x[i];
+      ASSERT_NEAR(y[i], x[i] * share(x[i]), std::max(bound * std::fabs(x[i]), 0x1p-148)) << x[i];
     }
   }
 }
 
-TEST(SimdMath, FastGelu) { check_gelu(simd().fast_gelu, 0x1p-22); }
+TEST(SimdMath, FastGelu) { check_fast(simd().fast_gelu, normal_distribution, 8, 0x1p-22); }
 
-TEST(SimdMath, GeluForBf16) { check_gelu(simd().gelu_for_bf16, 0x1p-12); }
+TEST(SimdMath, FastSilu) {
+  check_fast(simd().fast_silu, logistic, 8, 0x1p-22);
+  check_fast(simd().fast_silu, logistic, 100, 0x1p-22);
+}
+
+TEST(SimdMath, GeluForBf16) { check_fast(simd().gelu_for_bf16, normal_distribution, 8, 0x1p-12); }
 
 TEST(SimdMath, ReluAndIdentityAreExact) {
   const std::vector<float> x = sweep(-14, 14, 1 << 10);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "affine/affine.h"
-#include "simd/math.h"
+#include "simd/fast_activations.h"
 #include "simd/partial.h"
 
 namespace vtb::VTB_ISA {
@@ -33,7 +33,7 @@ static void run_affine(const vtb_affine_args& args, int64_t begin, int64_t end) 
       affine_row(in, factor, args.scale, args.shift, channels, out, [](Vec x) { return x; });
     } else {
       affine_row(in, factor, args.scale, args.shift, channels, out,
-                 [&](Vec x) { return activate(args.activation, x); });
+                 [&](Vec x) { return fast_activate(args.activation, x); });
     }
   }
 }

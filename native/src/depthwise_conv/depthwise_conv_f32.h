@@ -4,7 +4,7 @@
 #pragma once
 
 #include "depthwise_conv/depthwise_conv.h"
-#include "simd/math.h"
+#include "simd/fast_activations.h"
 #include "window_pool/taps.h"
 
 namespace vtb::VTB_ISA {
@@ -52,7 +52,7 @@ template <bool whole>
 __attribute__((noinline)) static void activate_strip(const vtb_depthwise_conv_args& args, float* out, int32_t outputs,
                                                      int lanes) {
   for (int32_t o = 0; o < outputs; ++o, out += args.channels) {
-    store_channels<whole>(activate(args.activation, load_channels<whole>(out, lanes)), out, lanes);
+    store_channels<whole>(fast_activate(args.activation, load_channels<whole>(out, lanes)), out, lanes);
   }
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "gemm/gemm.h"
-#include "simd/math.h"
+#include "simd/fast_activations.h"
 #include "simd/partial.h"
 
 namespace vtb::VTB_ISA {
@@ -10,7 +10,7 @@ namespace vtb::VTB_ISA {
 // The value of a vtb_activation, as exact as the arithmetic of the product asks for.
 template <typename Arithmetic>
 static inline Vec activate(int32_t activation, Vec x) {
-  return activation == VTB_GELU ? Arithmetic::gelu(x) : activate(activation, x);
+  return activation == VTB_GELU ? Arithmetic::gelu(x) : fast_activate(activation, x);
 }
 
 // What is added to a row of the tile's output, or null.

@@ -9,8 +9,9 @@
 namespace vtb {
 namespace {
 
-// Fewer rows than this in a task would read the weights from L3 too often for the arithmetic done with them.
-constexpr int32_t rows_worth_a_block = 96;
+// Fewer rows than this in a task would read the weights from L3 too often for the arithmetic done with them. Half of the
+// 14x14 positions at which models do most: of less there would be three blocks, which two threads share badly.
+constexpr int32_t rows_worth_a_block = 98;
 // What a task may keep of its rows in L2, next to two panels of weights.
 constexpr int64_t block_bytes = 512 * 1024;
 // More tasks than threads, so that a thread that was held up does not hold up the others for long.
@@ -47,7 +48,7 @@ Grid split(const GemmKernel& kernel, const vtb_gemm_args& args, int32_t threads)
   // Columns only where there are too few rows: threads that share a block of rows each stage all of it.
   if (row_blocks >= 2 * threads) return {row_blocks, 1};
   // As many blocks of columns as there are tasks for, or some more if then no thread has more panels than the others.
-  const int32_t fewest = std::min(panels, divide_up(tasks, row_blocks)), most = std::min(panels, 2 * fewest);
+  const int32_t fewest = std::min(panels, divide_up(tasks, row_blocks)), most = std::min(panels, 4 * fewest);
   const auto longest = [&](int32_t blocks) {
     return divide_up(int64_t{row_blocks} * blocks, threads) * divide_up(panels, blocks);
   };

@@ -3,7 +3,6 @@
 
 #include "gemm/register_tile.h"
 #include "rows/rows_f32.h"
-#include "simd/fast_gelu.h"
 
 namespace vtb::VTB_ISA {
 

@@ -7,10 +7,10 @@
 
 namespace vtb::VTB_ISA {
 
-// One tile of `rows` x (vectors * Vec::width). Arithmetic::multiply_add multiplies words.
-template <typename Arithmetic, int rows, int vectors, int unroll>
+// One tile of `rows` x (vectors * Vec::width), from a panel of nr columns. Arithmetic::multiply_add multiplies words.
+template <typename Arithmetic, int rows, int vectors, int unroll, int nr>
 __attribute__((noinline)) static void multiply_tile(const GemmTile& tile) {
-  constexpr int w = Vec::width, nr = vectors * w;
+  constexpr int w = Vec::width, columns = vectors * w;
   Vec sums[rows][vectors];
 #pragma GCC unroll 4
   for (int j = 0; j < vectors; ++j) {
@@ -60,14 +60,14 @@ __attribute__((noinline)) static void multiply_tile(const GemmTile& tile) {
     advance(1);
   }
 
-  if (!tile.plain || tile.columns < nr) {
-    alignas(64) float spilled[rows * nr];
+  if (!tile.plain || tile.columns < columns) {
+    alignas(64) float spilled[rows * columns];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 4
-      for (int j = 0; j < vectors; ++j) sums[i][j].store(spilled + i * nr + j * w);
+      for (int j = 0; j < vectors; ++j) sums[i][j].store(spilled + i * columns + j * w);
     }
-    finish_tile<Arithmetic>(tile, spilled, nr);
+    finish_tile<Arithmetic>(tile, spilled, columns);
     return;
   }
   const Vec floor = Vec::broadcast(tile.floor);
@@ -85,13 +85,16 @@ __attribute__((noinline)) static void multiply_tile(const GemmTile& tile) {
   }
 }
 
-// A tile of 1 to mr rows.
-template <typename Arithmetic, int mr, int vectors, int unroll>
+// A tile of 1 to mr rows, and of the panel's vectors as many as it has columns for.
+template <typename Arithmetic, int mr, int vectors, int unroll, int nr = vectors * Vec::width>
 static void multiply_rows(const GemmTile& tile) {
   if constexpr (mr > 1) {
-    if (tile.rows < mr) return multiply_rows<Arithmetic, mr - 1, vectors, unroll>(tile);
+    if (tile.rows < mr) return multiply_rows<Arithmetic, mr - 1, vectors, unroll, nr>(tile);
   }
-  multiply_tile<Arithmetic, mr, vectors, unroll>(tile);
+  if constexpr (vectors > 1) {
+    if (tile.columns <= (vectors - 1) * Vec::width) return multiply_rows<Arithmetic, mr, vectors - 1, unroll, nr>(tile);
+  }
+  multiply_tile<Arithmetic, mr, vectors, unroll, nr>(tile);
 }
 
 }  // namespace vtb::VTB_ISA

@@ -94,6 +94,9 @@ static inline Vec scale_by_power_of_two(Vec a, Vec n) {
   return {_mm256_mul_ps(a.v, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)))};
 }
 
+// 2^n for x = 1.5 * 2^23 + 127 + n and integers -126 <= n <= 127; zero for n = -127.
+static inline Vec power_of_two(Vec x) { return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x.v), 23))}; }
+
 static inline Mask equal(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
 static inline Mask less(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
 

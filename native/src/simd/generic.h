@@ -98,6 +98,9 @@ static inline Vec scale_by_power_of_two(Vec a, Vec n) {
   return {a.v * (Float4)(exponent << 23)};
 }
 
+// 2^n for x = 1.5 * 2^23 + 127 + n and integers -126 <= n <= 127; zero for n = -127.
+static inline Vec power_of_two(Vec x) { return {(Float4)((Int4)x.v << 23)}; }
+
 static inline Mask equal(Vec a, Vec b) { return {a.v == b.v}; }
 static inline Mask less(Vec a, Vec b) { return {a.v < b.v}; }
 

@@ -2,6 +2,7 @@
 // tiles of up to tile_rows queries. Included by window_attention_f32.h.
 #pragma once
 
+#include "simd/fast_exp.h"
 #include "window_attention/panels_f32.h"
 
 namespace vtb::VTB_ISA {
@@ -13,9 +14,6 @@ constexpr int64_t most_keys = 256, tile_stride = most_keys + width;
 // Up to so many keys beyond whole vectors are loose: their logits are dot products, which are cheaper than another
 // panel.
 constexpr int64_t most_loose_keys = width < 6 ? 1 : width / 3;
-
-// Adding it rounds to an integer, whose low bits are those of the sum, 127 more as in an exponent; see power_of_two.
-constexpr float exponent_shift = 0x1.8p23f + 127;
 
 constexpr float infinity = __builtin_inff();
 
@@ -200,36 +198,6 @@ inline void for_parts(int64_t all, int64_t part, const Body& body) {
   for (int64_t begin = 0; begin < all; begin += part) body(begin, all - begin < part ? all - begin : part);
 }
 
-// exp(x) for x <= 0 within a relative error of 3e-7 + 6e-8 |x|: 2^(n + f) with n an integer, where the polynomial is
-// off by 9.3e-8. Zero below -87.7: masked keys would give subnormal numbers, which are slow on many machines. NaN gives
-// NaN. The N vectors go in step, since each is one long chain.
-template <int N>
-[[gnu::always_inline]] inline void exponentiate(Vec (&x)[N]) {
-  constexpr float coefficients[] = {0x1.3ce8acp-7f, 0x1.c6b6d8p-5f, 0x1.ebf9c2p-3f, 0x1.62e42ap-1f, 1};
-  const Vec log2_of_e = Vec::broadcast(log2_e), shift = Vec::broadcast(exponent_shift);
-  Vec n[N], power[N], p[N];
-#pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) x[i] = max(Vec::broadcast(-88), x[i]);
-#pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) n[i] = fma(x[i], log2_of_e, shift);
-#pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) {
-    power[i] = power_of_two(n[i]);
-    n[i] = n[i] - shift;
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) x[i] = fma(x[i], log2_of_e, Vec::zero() - n[i]);
-#pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) p[i] = Vec::broadcast(0x1.5bda40p-10f);
-#pragma GCC unroll 16
-  for (float c : coefficients) {
-#pragma GCC unroll 16
-    for (int i = 0; i < N; ++i) p[i] = fma(p[i], x[i], Vec::broadcast(c));
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < N; ++i) x[i] = p[i] * power[i];
-}
-
 // Replaces the logits of N rows by exp(logit - greatest), and gives their sums.
 template <int N>
 inline void weigh(float* rows, int64_t columns, const float* greatest, Vec* sums) {
@@ -243,7 +211,7 @@ inline void weigh(float* rows, int64_t columns, const float* greatest, Vec* sums
     Vec x[N];
 #pragma GCC unroll 16
     for (int r = 0; r < N; ++r) x[r] = Vec::load(rows + r * tile_stride + j) - shift[r];
-    exponentiate(x);
+    fast_exp(x);
 #pragma GCC unroll 16
     for (int r = 0; r < N; ++r) {
       x[r].store(rows + r * tile_stride + j);
@@ -305,7 +273,7 @@ void attend(const Block& block, const Tile& tile, bool is_first, bool is_last, C
   Vec sum = reduce_rows_add(each);
   for (int64_t key = block.panel_keys; key < block.keys; ++key) {
     Vec x[] = {loose[key - block.panel_keys] - greatest};
-    exponentiate(x);
+    fast_exp(x);
     float weights[width];
     x[0].store(weights);
     for (int64_t r = 0; r < tile.rows; ++r) block.weights[r * tile_stride + key] = weights[r];
@@ -314,7 +282,7 @@ void attend(const Block& block, const Tile& tile, bool is_first, bool is_last, C
 
   Vec kept[] = {before - greatest};
   if (!is_first) {
-    exponentiate(kept);
+    fast_exp(kept);
     sum = fma(Vec::load(carried->sum), kept[0], sum);
   }
   sum.store(carried->sum);

@@ -1,5 +1,5 @@
 // The body of windowed attention, written once over Vec. Included by window_attention_f32__<isa>.cc, which first gives
-// the register tile (tile_rows, tile_vectors), interleave_low / interleave_high and power_of_two.
+// the register tile (tile_rows, tile_vectors) and interleave_low / interleave_high.
 //
 // The keys of a (window, head) pair are done in blocks whose panels stay in the second-level cache; most windows are
 // one block. Within a block, queries are done in tiles: all logits of up to `width` queries, their softmax, the

@@ -15,9 +15,6 @@ static inline Vec interleave_high(Vec a, Vec b) {
   return {_mm256_permute2f128_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v), 0x31)};
 }
 
-// 2^n for x = n + exponent_shift and integers -126 <= n <= 127; zero for -127.
-static inline Vec power_of_two(Vec x) { return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x.v), 23))}; }
-
 }  // namespace vtb::avx2
 
 #include "window_attention/window_attention_f32.h"

@@ -17,9 +17,6 @@ static inline Vec interleave_high(Vec a, Vec b) {
   return {_mm512_permutex2var_ps(a.v, from, b.v)};
 }
 
-// 2^n for x = n + exponent_shift and integers -126 <= n <= 127; zero for -127.
-static inline Vec power_of_two(Vec x) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(x.v), 23))}; }
-
 }  // namespace vtb::avx512
 
 #include "window_attention/window_attention_f32.h"

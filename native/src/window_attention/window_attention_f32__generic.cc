@@ -11,9 +11,6 @@ constexpr int tile_vectors = 4;
 static inline Vec interleave_low(Vec a, Vec b) { return {__builtin_shuffle(a.v, b.v, Int4{0, 4, 1, 5})}; }
 static inline Vec interleave_high(Vec a, Vec b) { return {__builtin_shuffle(a.v, b.v, Int4{2, 6, 3, 7})}; }
 
-// 2^n for x = n + exponent_shift and integers -126 <= n <= 127; zero for -127.
-static inline Vec power_of_two(Vec x) { return {(Float4)((Int4)x.v << 23)}; }
-
 }  // namespace vtb::generic
 
 #include "window_attention/window_attention_f32.h"
