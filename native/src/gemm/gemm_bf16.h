@@ -6,7 +6,7 @@
 
 namespace vtb::VTB_ISA {
 
-struct Bf16 {
+struct Bf16 : FloatSums {
   // The sum takes the upper product first, as VDPBF16PS does. Products of bf16 are exact in fp32, so all levels give
   // the same bits, subnormal numbers aside.
   static Vec multiply_add(Vec x, Vec weight, Vec sum) {

@@ -2,7 +2,10 @@ package io.vertebra;
 
 import java.util.Locale;
 
-/** Arithmetic of a model. The CPU computes in {@link #FP32} and {@link #BF16}, the reference in double precision alone, CUDA in all. */
+/**
+ * Arithmetic of a model. The CPU computes in {@link #FP32}, {@link #BF16} and {@link #INT8}, CUDA in all but {@link #INT8}, the reference in double
+ * precision alone.
+ */
 public enum Precision {
   /** Single precision throughout; agrees with the published implementations to a relative 1e-4. */
   FP32,
@@ -20,7 +23,15 @@ public enum Precision {
    * first 3x3 convolution. Logits agree with the published implementations to a relative 2e-2. Fast with AVX-512 BF16 or AMX (levels {@code avx512_bf16}
    * and {@code amx}); elsewhere correct, but slower than {@link #FP32}. With CUDA activations are bf16 wherever they are stored.
    */
-  BF16;
+  BF16,
+  /**
+   * CPU: weights and the inputs of products are rounded to integers from -127 to 127, times a scale: of each output channel, and of each row (token), whose
+   * scale is found as it comes. Integers are summed exactly; everything else is computed in single precision. Needs no calibration.
+   *
+   * <p>Products of rows shorter than 32 stay in single precision. Fast with AVX-512 VNNI (from level {@code avx512_vnni} on); elsewhere the same sums, bit
+   * by bit, come slower than {@link #FP32}. Less accurate than {@link #BF16}: see the tests of golden files for what errors models reach.
+   */
+  INT8;
 
   /** As people and the command line write it: {@code fp32}. */
   @Override

@@ -45,6 +45,7 @@ public final class GoldenFile {
   /** Of 11 bits, by fp16 or TF32. */
   private static final double FP16_TOLERANCE = 2e-2;
   private static final double BF16_TOLERANCE = 5e-2;
+  private static final double INT8_TOLERANCE = 1e-1;
 
   private final Safetensors file;
   private final Metadata metadata;
@@ -81,6 +82,7 @@ public final class GoldenFile {
       case FP32 -> file.names().stream().anyMatch(name -> name.endsWith(".index")) ? DIGEST_TOLERANCE : WHOLE_TOLERANCE;
       case TF32, FP16 -> FP16_TOLERANCE;
       case BF16 -> BF16_TOLERANCE;
+      case INT8 -> INT8_TOLERANCE;
     };
   }
 
