@@ -52,7 +52,7 @@ TEST(GemmPack, RoundsToBf16) {
     bits = (bits & 0xffff0000) | 0x8000;
     std::memcpy(&weight[i], &bits, sizeof bits);
   }
-  for (const GemmKernel* kernel : {&kernels().gemm_bf16, &gemm_emulated_tiles}) {
+  for (const GemmKernel* kernel : {&kernels().gemm_bf16, &gemm_emulated_tiles_bf16}) {
     const int32_t nr = kernel->nr, words = words_of(*kernel, k);
     Guarded<uint16_t> packed(gemm_packed_bytes(*kernel, n, k) / sizeof(uint16_t));
     ASSERT_EQ(gemm_pack(*kernel, Pool(2), weight.data(), VTB_F32, n, k, packed.data()), VTB_OK);

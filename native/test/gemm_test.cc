@@ -222,13 +222,13 @@ class Trial {
 
 void check(const Problem& problem) { Trial(problem).check(); }
 
-enum class Which { f32, bf16, int8, emulated_tiles };
+enum class Which { f32, bf16, int8, bf16_tiles, int8_tiles };
 
 // Every kernel of the level in use. The emulated tiles are of the generic level.
 class Gemm : public testing::TestWithParam<Which> {
  protected:
   void SetUp() override {
-    if (GetParam() == Which::emulated_tiles && vtb_isa_level() != VTB_ISA_GENERIC) GTEST_SKIP();
+    if (GetParam() >= Which::bf16_tiles && vtb_isa_level() != VTB_ISA_GENERIC) GTEST_SKIP();
   }
 
   static const GemmKernel& kernel() {
@@ -236,12 +236,14 @@ class Gemm : public testing::TestWithParam<Which> {
       case Which::f32: return kernels().gemm_f32;
       case Which::bf16: return kernels().gemm_bf16;
       case Which::int8: return kernels().gemm_int8;
-      default: return gemm_emulated_tiles;
+      case Which::bf16_tiles: return gemm_emulated_tiles_bf16;
+      default: return gemm_emulated_tiles_int8;
     }
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Kernels, Gemm, testing::Values(Which::f32, Which::bf16, Which::int8, Which::emulated_tiles));
+INSTANTIATE_TEST_SUITE_P(Kernels, Gemm, 
+                         testing::Values(Which::f32, Which::bf16, Which::int8, Which::bf16_tiles, Which::int8_tiles));
 
 TEST_P(Gemm, ShapesAroundTheTile) {
   const int32_t mr = kernel().mr, nr = kernel().nr;
@@ -441,7 +443,7 @@ TEST(GemmInt8, LongestRow) {
 
 // Sums are exact, and nothing behind them is fused: without GELU and the like the last bit is the same everywhere.
 TEST(GemmInt8, EveryLevelGivesTheSameBits) {
-  std::vector<const GemmKernel*> levels = {&generic::gemm_int8};
+  std::vector<const GemmKernel*> levels = {&generic::gemm_int8, &gemm_emulated_tiles_int8};
   if (vtb_isa_level() >= VTB_ISA_AVX2) levels.push_back(&avx2::gemm_int8);
   if (vtb_isa_level() >= VTB_ISA_AVX512) levels.push_back(&avx512::gemm_int8);
   levels.push_back(&kernels().gemm_int8);

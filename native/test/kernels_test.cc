@@ -48,11 +48,8 @@ TEST(Kernels, TheLevelAskedForIsTheLevelThatRuns) {
   const std::string level = vtb_isa_name(vtb_isa_level());
   if (asked && *asked) { EXPECT_EQ(level, asked); }
   // Above AVX-512 only int8 and bf16 products have kernels of their own; where they have none, their peak is that of fp32.
-  const auto suffix_below = [&](vtb_isa end, const char* there) {
-    return "__" + (vtb_isa_level() < end ? level : std::string(there));
-  };
-  const std::string suffix = suffix_below(VTB_ISA_AVX512, "avx512");
-  const std::string int8_suffix = suffix_below(VTB_ISA_AVX512_VNNI, "avx512_vnni");
+  const std::string suffix = vtb_isa_level() > VTB_ISA_AVX512 ? "__avx512" : "__" + level;
+  const std::string int8_suffix = level == "avx512_bf16" ? "__avx512_vnni" : "__" + level;
   const std::string bf16_suffix = level == "avx512_vnni" ? suffix : "__" + level;
   const std::string names = " " + std::string(vtb_kernel_names()) + " ";
   const Kernels& k = kernels();

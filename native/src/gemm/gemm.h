@@ -65,7 +65,7 @@ namespace avx2 { extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8; }
 namespace avx512 { extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8; }
 namespace avx512_vnni { extern const GemmKernel gemm_int8; }
 namespace avx512_bf16 { extern const GemmKernel gemm_bf16; }
-namespace amx { extern const GemmKernel gemm_bf16; }
+namespace amx { extern const GemmKernel gemm_bf16, gemm_int8; }
 
 // The kernel in use for VTB_F32, VTB_BF16 or VTB_INT8 and rows of k elements.
 const GemmKernel& gemm_kernel(int32_t arithmetic, int32_t k);

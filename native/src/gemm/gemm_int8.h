@@ -8,6 +8,8 @@
 namespace vtb::VTB_ISA {
 
 struct Int8 {
+  static constexpr bool scaled = true;
+
   template <int nr>
   static Vec start(const GemmTile& tile, int column) { return Vec::load(tile.panel - 2 * nr + column); }
 
@@ -19,6 +21,9 @@ struct Int8 {
     const Vec row_scale = Vec::broadcast(tile.a[row * tile.a_stride + tile.words]);
     return from_int32(sum) * (row_scale * Vec::load(tile.panel - nr + column)) + bias_of(tile, column);
   }
+
+  template <typename Tiles, int sums, int a, int b>
+  static void dot() { Tiles::template dot_bytes<sums, a, b>(); }
 
   static Vec gelu(Vec x) { return gelu_for_bf16(x); }
 };

@@ -47,7 +47,9 @@ void fill() {
   }
   if (dispatch.level >= VTB_ISA_AMX) {
     k.gemm_bf16 = amx::gemm_bf16;
+    k.gemm_int8 = amx::gemm_int8;
     k.fma_bf16 = amx::fma_bf16;
+    k.fma_int8 = amx::fma_int8;
   }
   char* end = dispatch.names;
   for (const char* name :
