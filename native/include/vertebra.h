@@ -39,8 +39,9 @@ typedef enum vtb_isa {
   VTB_ISA_GENERIC = 0,
   VTB_ISA_AVX2 = 1,        /* AVX2, FMA, F16C */
   VTB_ISA_AVX512 = 2,      /* AVX-512 F, BW, DQ, VL */
-  VTB_ISA_AVX512_BF16 = 3, /* and BF16 */
-  VTB_ISA_AMX = 4          /* and AMX TILE, BF16 */
+  VTB_ISA_AVX512_VNNI = 3, /* and VNNI */
+  VTB_ISA_AVX512_BF16 = 4, /* and BF16 */
+  VTB_ISA_AMX = 5          /* and AMX TILE, BF16, INT8 */
 } vtb_isa;
 
 /*
@@ -55,7 +56,7 @@ vtb_status vtb_init(void);
 vtb_isa vtb_isa_level(void);
 vtb_isa vtb_isa_detected(void);
 
-/* "generic", "avx2", "avx512", "avx512_bf16", "amx". */
+/* "generic", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx". */
 const char* vtb_isa_name(vtb_isa isa);
 
 /* Names of the kernels chosen, such as gemm_f32_14x32__avx512, separated by spaces. */
@@ -88,13 +89,15 @@ int32_t vtb_pool_threads(const vtb_pool* pool);
 
 /* ---- element types ---------------------------------------------------------------------------------------------- */
 
-typedef enum vtb_dtype { VTB_F32 = 0, VTB_F16 = 1, VTB_BF16 = 2 } vtb_dtype;
+/* VTB_INT8 is an arithmetic only: no data comes as int8. */
+typedef enum vtb_dtype { VTB_F32 = 0, VTB_F16 = 1, VTB_BF16 = 2, VTB_INT8 = 3 } vtb_dtype;
 
 /* ---- what this machine gives ------------------------------------------------------------------------------------ */
 
 /*
- * Fused multiply-adds in registers at the level in use, all threads of the pool: FLOP/s (a multiplication and an addition
- * count 2). VTB_F32, or VTB_BF16 in pairs or tiles, where the level has them; below, what fp32 gives.
+ * Multiply-adds in registers at the level in use, all threads of the pool: operations a second (a multiplication and an
+ * addition count 2). VTB_F32, or VTB_BF16 in pairs or tiles, or VTB_INT8 in fours or tiles, where the level has them;
+ * below, what fp32 gives.
  */
 double vtb_measure_fma(vtb_pool* pool, vtb_dtype arithmetic, double seconds);
 
@@ -103,7 +106,7 @@ double vtb_measure_copy(vtb_pool* pool, int64_t bytes, double seconds);
 
 /* ---- GEMM: out = epilogue(rows(a) . W^T) ------------------------------------------------------------------------- */
 
-/* GELU is the exact form (its error behind a bf16 product: below 2^-12 |x|), SILU x * sigmoid(x). */
+/* GELU is the exact form (its error behind a bf16 or int8 product: below 2^-12 |x|), SILU x * sigmoid(x). */
 typedef enum vtb_activation {
   VTB_IDENTITY = 0,
   VTB_GELU = 1,
@@ -114,12 +117,20 @@ typedef enum vtb_activation {
 } vtb_activation;
 
 /*
- * The arithmetic of a product is VTB_F32, or VTB_BF16: both operands rounded to bf16 (halves to even), products summed in
- * fp32. All else is fp32 with either. Subnormal operands may count as zero in bf16. Rows of fewer than VTB_BF16_SHORTEST
- * elements are multiplied in fp32 all the same: they would gain nothing (a tile row of AMX is as long), and where they
- * are pixels, all that follows would carry their error.
+ * The arithmetic of a product is one of
+ *   - VTB_F32;
+ *   - VTB_BF16: both operands rounded to bf16 (halves to even), products summed in fp32. Subnormal operands may count as
+ *     zero;
+ *   - VTB_INT8: every row of both operands has a scale, the largest magnitude in it (2^-100 if that is larger) / 127, and
+ *     its elements are rounded to integers of it (halves to even). Products of integers are summed exactly, so that
+ *     all levels give the same bits; a sum times the scales of row and column is the product. A row of the left operand that
+ *     holds NaN or infinity becomes NaN as a whole.
+ * All else is fp32 with any. In bf16 and int8, rows of fewer than VTB_SHORTEST_ROUNDED elements are multiplied in fp32 all the
+ * same: they would gain nothing (a tile row of AMX is as long), and where they are pixels, all that follows would carry
+ * their error. So are, in int8, rows of more than VTB_LONGEST_INT8 elements, whose sums might not fit 32 bits.
  */
-#define VTB_BF16_SHORTEST 32
+#define VTB_SHORTEST_ROUNDED 32
+#define VTB_LONGEST_INT8 131072
 
 /* Bytes of the packed form of a weight matrix [n, k] at the level in use. */
 int64_t vtb_gemm_packed_bytes(vtb_dtype arithmetic, int32_t n, int32_t k);
@@ -146,7 +157,7 @@ vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, vt
  * if there is no residual_map, and must not overlap `a` or `gate`. Each r occurs at most once.
  */
 typedef struct vtb_gemm_args {
-  int32_t arithmetic;      /* vtb_dtype: VTB_F32 or VTB_BF16 */
+  int32_t arithmetic;      /* vtb_dtype: VTB_F32, VTB_BF16 or VTB_INT8 */
   int32_t m, n, k;
   int32_t groups;
   const float* a;

@@ -73,6 +73,21 @@ double activated(vtb_activation activation, double x) {
   }
 }
 
+// A row of either operand as the product's arithmetic rounds it.
+void round_row(const GemmKernel& kernel, double* row, int32_t k) {
+  double scale = 0;
+  if (has_scales(kernel)) {
+    float largest = int8_smallest;
+    for (int32_t c = 0; c < k; ++c) largest = std::max(largest, static_cast<float>(std::fabs(row[c])));
+    scale = largest / 127;
+  }
+  for (int32_t c = 0; c < k; ++c) {
+    const float x = static_cast<float>(row[c]);
+    if (kernel.k_per_word == 2) row[c] = rounded_to_bf16(x);
+    if (has_scales(kernel)) row[c] = scale * std::nearbyint(x * (1 / static_cast<float>(scale)));
+  }
+}
+
 // A problem's buffers, all guarded, and its run.
 class Trial {
  public:
@@ -134,13 +149,15 @@ class Trial {
 
   // Each element within the bound of a sum of k rounded products in any order, (k + 1) * unit * the sum of the terms'
   // magnitudes, with an allowance for normalising, bias, activation (5e-7, or that of the bf16 form; slope below 1.13),
-  // gate (below 1 in magnitude) and residual. Of bf16 the operands are rounded as the kernel rounds them, which leaves
-  // the same bound.
+  // gate (below 1 in magnitude) and residual. Of bf16 and int8 the operands are rounded as the kernel rounds them, which
+  // leaves the same bound, and of int8, whose sums are exact, that of a sum rounded to fp32, times two scales, plus bias.
   void check() const {
     SCOPED_TRACE(describe(p));
-    const bool bf16 = p.kernel->k_per_word == 2;
-    const double activation_error = bf16 && p.activation == VTB_GELU ? 0x1p-12 : 0;
-    const std::vector<float> normalised = bf16 && p.norm ? normalised_rows() : std::vector<float>();
+    const bool rounds = p.kernel->k_per_word > 1, exact = has_scales(*p.kernel);
+    const double activation_error = rounds && p.activation == VTB_GELU ? 0x1p-12 : 0;
+    const std::vector<float> normalised = rounds && p.norm ? normalised_rows() : std::vector<float>();
+    std::vector<double> weights(weight.begin(), weight.end());
+    for (int32_t j = 0; j < p.n; ++j) round_row(*p.kernel, &weights[static_cast<int64_t>(j) * p.k], p.k);
     std::vector<double> values(p.k), sizes(p.k);
     std::vector<bool> written(p.m);
     for (int32_t i = 0; i < p.m; ++i) {
@@ -148,19 +165,20 @@ class Trial {
       if (row < 0) continue;
       written[row] = true;
       expected_row(args, i, values, sizes);
-      for (int32_t c = 0; bf16 && c < p.k; ++c) {
-        if (p.norm) values[c] = normalised[static_cast<int64_t>(i) * p.k + c];
-        values[c] = rounded_to_bf16(static_cast<float>(values[c]));
-        sizes[c] = std::fabs(values[c]);
+      if (rounds) {
+        if (p.norm) std::copy_n(&normalised[static_cast<int64_t>(i) * p.k], p.k, values.begin());
+        round_row(*p.kernel, values.data(), p.k);
+        for (int32_t c = 0; c < p.k; ++c) sizes[c] = std::fabs(values[c]);
       }
       for (int32_t j = 0; j < p.n; ++j) {
-        const float* w = &weight[static_cast<int64_t>(j) * p.k];
-        double sum = args.bias ? bias[j] : 0, size = std::fabs(sum);
+        const double* w = &weights[static_cast<int64_t>(j) * p.k];
+        const double start = args.bias ? bias[j] : 0;
+        double sum = start, size = std::fabs(start);
         for (int32_t c = 0; c < p.k; ++c) {
-          const double weighted = bf16 ? rounded_to_bf16(w[c]) : w[c];
-          sum += values[c] * weighted;
-          size += sizes[c] * std::fabs(weighted);
+          sum += values[c] * w[c];
+          size += sizes[c] * std::fabs(w[c]);
         }
+        const double error = exact ? 4 * (std::fabs(sum) + 2 * std::fabs(start)) : (p.k + 16) * size;
         const int64_t from = args.residual_map ? residual_map[row] : row;
         const double added = args.residual && from >= 0 ? residual[from * p.n + j] : 0;
         const double factor = args.gate ? gate[row * gate_stride + j] : 1;
@@ -168,7 +186,7 @@ class Trial {
                                     ? activated(p.activation, sum * factor + added)
                                     : activated(p.activation, sum) * factor + added;
         const double argument = args.activation_last ? sum * factor + added : sum;
-        const double bound = 1.13 * unit * ((p.k + 16) * size + 4 * std::fabs(added)) +
+        const double bound = 1.13 * unit * (error + 4 * std::fabs(added)) +
                              10 * unit * std::fabs(expected) + activation_error * std::fabs(argument);
         ASSERT_LE(std::fabs(out[static_cast<int64_t>(row) * p.n + j] - expected), bound)
             << "row " << i << " column " << j;
@@ -204,25 +222,28 @@ class Trial {
 
 void check(const Problem& problem) { Trial(problem).check(); }
 
-enum class Which { f32, bf16, emulated_tiles };
+enum class Which { f32, bf16, int8, bf16_tiles, int8_tiles };
 
 // Every kernel of the level in use. The emulated tiles are of the generic level.
 class Gemm : public testing::TestWithParam<Which> {
  protected:
   void SetUp() override {
-    if (GetParam() == Which::emulated_tiles && vtb_isa_level() != VTB_ISA_GENERIC) GTEST_SKIP();
+    if (GetParam() >= Which::bf16_tiles && vtb_isa_level() != VTB_ISA_GENERIC) GTEST_SKIP();
   }
 
   static const GemmKernel& kernel() {
     switch (GetParam()) {
       case Which::f32: return kernels().gemm_f32;
       case Which::bf16: return kernels().gemm_bf16;
-      default: return gemm_emulated_tiles;
+      case Which::int8: return kernels().gemm_int8;
+      case Which::bf16_tiles: return gemm_emulated_tiles_bf16;
+      default: return gemm_emulated_tiles_int8;
     }
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Kernels, Gemm, testing::Values(Which::f32, Which::bf16, Which::emulated_tiles));
+INSTANTIATE_TEST_SUITE_P(Kernels, Gemm, 
+                         testing::Values(Which::f32, Which::bf16, Which::int8, Which::bf16_tiles, Which::int8_tiles));
 
 TEST_P(Gemm, ShapesAroundTheTile) {
   const int32_t mr = kernel().mr, nr = kernel().nr;
@@ -381,10 +402,77 @@ TEST_P(Gemm, SwinTinyShapes) {
   }
 }
 
+// A row that holds infinity is NaN in int8, where it has no scale.
+TEST(GemmInt8, InfinityIsNotHidden) {
+  Problem p = {&kernels().gemm_int8, 29, 33, 70};
+  Trial trial(p);
+  trial.a[7 * 70 + 66] = -std::numeric_limits<float>::infinity();
+  trial.run();
+  for (int32_t i = 0; i < 29 * 33; ++i) ASSERT_EQ(std::isnan(trial.out[i]), i / 33 == 7) << i;
+}
+
+// Rows and channels of zeros, of subnormal numbers, and of such as nearly overflow.
+TEST(GemmInt8, ExtremeScales) {
+  for (const float a_scale : {0.0f, 0x1p-140f, 0x1p-99f, 0x1p120f}) {
+    for (const float w_scale : {0.0f, 0x1p-140f, 0x1p-20f, 1.0f}) {
+      Problem p = {&kernels().gemm_int8, 5, 33, 70};
+      Trial trial(p);
+      for (float& x : trial.a) x *= a_scale;
+      for (float& w : trial.weight) w *= w_scale;
+      EXPECT_EQ(gemm_pack(*p.kernel, trial.pool, trial.weight.data(), VTB_F32, p.n, p.k, trial.packed.data()), VTB_OK);
+      trial.run();
+      for (const float x : trial.out) {
+        ASSERT_TRUE(std::isfinite(x)) << a_scale << " " << w_scale;
+        if (a_scale < 0x1p-110f || w_scale < 0x1p-110f) { ASSERT_EQ(x, 0); }
+      }
+      if (a_scale * w_scale >= 0x1p-100f) trial.check();  // below, the product of scales is subnormal
+    }
+  }
+}
+
+// The largest sums there are, where a sum of unsigned bytes wraps on the way.
+TEST(GemmInt8, LongestRow) {
+  Problem p = {&kernels().gemm_int8, 2, 3, VTB_LONGEST_INT8};
+  Trial trial(p);
+  std::fill(trial.a.begin(), trial.a.end(), -1.0f);
+  for (int32_t i = 0; i < 3 * p.k; ++i) trial.weight[i] = i / p.k == 1 ? -2.0f : 2.0f;
+  EXPECT_EQ(gemm_pack(*p.kernel, trial.pool, trial.weight.data(), VTB_F32, p.n, p.k, trial.packed.data()), VTB_OK);
+  trial.run();
+  trial.check();
+}
+
+// Sums are exact, and nothing behind them is fused: without GELU and the like the last bit is the same everywhere.
+TEST(GemmInt8, EveryLevelGivesTheSameBits) {
+  std::vector<const GemmKernel*> levels = {&generic::gemm_int8, &gemm_emulated_tiles_int8};
+  if (vtb_isa_level() >= VTB_ISA_AVX2) levels.push_back(&avx2::gemm_int8);
+  if (vtb_isa_level() >= VTB_ISA_AVX512) levels.push_back(&avx512::gemm_int8);
+  levels.push_back(&kernels().gemm_int8);
+  for (const Residual residual : {Residual::none, Residual::separate}) {
+    for (const int32_t n : {64, 83}) {
+      Problem p = {levels[0], 67, n, 203};
+      p.groups = 7;
+      p.bias = true;
+      p.activation = VTB_RELU;
+      p.residual = residual;
+      const Trial first(p);
+      first.check();
+      for (const GemmKernel* kernel : levels) {
+        p.kernel = kernel;
+        const Trial other(p);
+        EXPECT_EQ(std::memcmp(first.out.data(), other.out.data(), first.out.size() * sizeof(float)), 0) << describe(p);
+      }
+    }
+  }
+}
+
 TEST(GemmKernels, ShortRowsAreMultipliedInFp32) {
-  EXPECT_EQ(&gemm_kernel(VTB_BF16, VTB_BF16_SHORTEST), &kernels().gemm_bf16);
-  EXPECT_EQ(&gemm_kernel(VTB_BF16, VTB_BF16_SHORTEST - 1), &kernels().gemm_f32);
-  EXPECT_EQ(&gemm_kernel(VTB_F32, VTB_BF16_SHORTEST), &kernels().gemm_f32);
+  EXPECT_EQ(&gemm_kernel(VTB_INT8, VTB_SHORTEST_ROUNDED), &kernels().gemm_int8);
+  EXPECT_EQ(&gemm_kernel(VTB_INT8, VTB_SHORTEST_ROUNDED - 1), &kernels().gemm_f32);
+  EXPECT_EQ(&gemm_kernel(VTB_INT8, VTB_LONGEST_INT8), &kernels().gemm_int8);
+  EXPECT_EQ(&gemm_kernel(VTB_INT8, VTB_LONGEST_INT8 + 1), &kernels().gemm_f32);
+  EXPECT_EQ(&gemm_kernel(VTB_BF16, VTB_SHORTEST_ROUNDED), &kernels().gemm_bf16);
+  EXPECT_EQ(&gemm_kernel(VTB_BF16, VTB_SHORTEST_ROUNDED - 1), &kernels().gemm_f32);
+  EXPECT_EQ(&gemm_kernel(VTB_F32, VTB_SHORTEST_ROUNDED), &kernels().gemm_f32);
 }
 
 }  // namespace

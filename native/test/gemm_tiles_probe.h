@@ -1,10 +1,10 @@
-// The tile kernel with emulated tiles.
+// The tile kernels with emulated tiles.
 #pragma once
 
 #include "gemm/gemm.h"
 
 namespace vtb::test {
 
-extern const GemmKernel gemm_emulated_tiles;
+extern const GemmKernel gemm_emulated_tiles_bf16, gemm_emulated_tiles_int8;
 
 }  // namespace vtb::test

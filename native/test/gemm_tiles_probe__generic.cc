@@ -1,7 +1,9 @@
 // The tile kernel over an emulation of the tile registers, so that its logic runs on any machine.
 #include "simd/generic.h"
 
-#include "gemm/gemm_bf16_tiles.h"
+#include "gemm/gemm_bf16.h"
+#include "gemm/gemm_int8.h"
+#include "gemm/tiles.h"
 #include "gemm_tiles_probe.h"
 
 namespace vtb::generic {
@@ -23,18 +25,24 @@ class EmulatedTiles {
   }
 
   template <int sums, int a, int b>
-  static void dot() {
+  static void dot() { multiply<Bf16, sums, a, b>(); }
+
+  template <int sums, int a, int b>
+  static void dot_bytes() { multiply<Int8, sums, a, b>(); }
+
+ private:
+  template <typename Arithmetic, int sums, int a, int b>
+  static void multiply() {
     for (int i = 0; i < 16; ++i) {
       for (int j = 0; j < 16; ++j) {
         for (int word = 0; word < 16; ++word) {
           const Vec x = Vec::broadcast(tiles[a][i][word]), y = Vec::broadcast(tiles[b][word][j]);
-          tiles[sums][i][j] = Bf16::multiply_add(x, y, Vec::broadcast(tiles[sums][i][j])).v[0];
+          tiles[sums][i][j] = Arithmetic::multiply_add(x, y, Vec::broadcast(tiles[sums][i][j])).v[0];
         }
       }
     }
   }
 
- private:
   static thread_local bool configured;
   static thread_local float tiles[8][16][16];
 };
@@ -46,6 +54,14 @@ thread_local float EmulatedTiles::tiles[8][16][16];
 
 namespace vtb::test {
 
-const GemmKernel gemm_emulated_tiles = generic::tiles_kernel<generic::EmulatedTiles>("gemm_bf16_32x32__emulated_tiles");
+using namespace generic;
+
+const GemmKernel gemm_emulated_tiles_bf16 = {
+    "gemm_bf16_32x32__emulated_tiles", 32, 32, 16, 2, 16, 16, multiply_tiles<Bf16, EmulatedTiles>, stage_bf16_rows,
+    EmulatedTiles::configure, EmulatedTiles::release};
+
+const GemmKernel gemm_emulated_tiles_int8 = {
+    "gemm_int8_32x32__emulated_tiles", 32, 32, 16, 4, 16, 16, multiply_tiles<Int8, EmulatedTiles>, stage_int8_rows,
+    EmulatedTiles::configure, EmulatedTiles::release};
 
 }  // namespace vtb::test

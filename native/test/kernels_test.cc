@@ -10,7 +10,8 @@ namespace vtb::test {
 namespace {
 
 TEST(Isa, NamesAndNothingElseLowerTheLevel) {
-  const auto levels = {VTB_ISA_GENERIC, VTB_ISA_AVX2, VTB_ISA_AVX512, VTB_ISA_AVX512_BF16, VTB_ISA_AMX};
+  const auto levels = {VTB_ISA_GENERIC,     VTB_ISA_AVX2,        VTB_ISA_AVX512,
+                       VTB_ISA_AVX512_VNNI, VTB_ISA_AVX512_BF16, VTB_ISA_AMX};
   vtb_isa level;
   for (vtb_isa detected : levels) {
     for (vtb_isa asked : levels) {
@@ -32,8 +33,10 @@ TEST(Isa, DetectionAgreesWithTheCompiler) {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+  const bool bf16 = vnni && __builtin_cpu_supports("avx512bf16");
   const vtb_isa below_amx = bf16     ? VTB_ISA_AVX512_BF16
+                            : vnni   ? VTB_ISA_AVX512_VNNI
                             : avx512 ? VTB_ISA_AVX512
                             : avx2   ? VTB_ISA_AVX2
                                      : VTB_ISA_GENERIC;
@@ -44,9 +47,10 @@ TEST(Kernels, TheLevelAskedForIsTheLevelThatRuns) {
   const char* asked = std::getenv("VERTEBRA_ISA");
   const std::string level = vtb_isa_name(vtb_isa_level());
   if (asked && *asked) { EXPECT_EQ(level, asked); }
-  // Above AVX-512 only bf16 products have kernels of their own; below, bf16 is measured as fp32.
-  const bool above = vtb_isa_level() > VTB_ISA_AVX512;
-  const std::string bf16_suffix = "__" + level, suffix = above ? "__avx512" : bf16_suffix;
+  // Above AVX-512 only int8 and bf16 products have kernels of their own; where they have none, their peak is that of fp32.
+  const std::string suffix = vtb_isa_level() > VTB_ISA_AVX512 ? "__avx512" : "__" + level;
+  const std::string int8_suffix = level == "avx512_bf16" ? "__avx512_vnni" : "__" + level;
+  const std::string bf16_suffix = level == "avx512_vnni" ? suffix : "__" + level;
   const std::string names = " " + std::string(vtb_kernel_names()) + " ";
   const Kernels& k = kernels();
   const auto expect_end = [&](const std::string& name, const std::string& end) {
@@ -61,6 +65,8 @@ TEST(Kernels, TheLevelAskedForIsTheLevelThatRuns) {
   }
   expect_end(k.gemm_bf16.name, bf16_suffix);
   expect_end(k.fma_bf16.name, bf16_suffix);
+  expect_end(k.gemm_int8.name, int8_suffix);
+  expect_end(k.fma_int8.name, int8_suffix);
   EXPECT_EQ(vtb_init(), VTB_OK);
 }
 
@@ -77,7 +83,7 @@ TEST(Memory, AlignedAndWritable) {
 
 TEST(Measure, FiguresArePlausible) {
   Pool one(1), two(2);
-  for (const vtb_dtype arithmetic : {VTB_F32, VTB_BF16}) {
+  for (const vtb_dtype arithmetic : {VTB_F32, VTB_BF16, VTB_INT8}) {
     EXPECT_GT(vtb_measure_fma(one, arithmetic, 0.02), 1e8);
     EXPECT_GT(vtb_measure_fma(two, arithmetic, 0.02), 1e8);
   }

@@ -27,9 +27,13 @@ struct SimdProbe {
   // Of a vector rounded to bf16 the first n lanes.
   void (*round_to_bf16)(const float* in, int n, uint16_t* out);
   void (*split_pairs)(const float* pairs, float* lower, float* upper);
+  // Of a quantised vector the first n lanes.
+  void (*quantise)(const float* in, int n, uint8_t* out);
+  // Dot products of unsigned with signed bytes, four a lane, onto sums; and what the sums are as floats.
+  void (*dot_bytes)(const uint8_t* a, const int8_t* b, int32_t* sums, float* converted);
 };
 
-extern const SimdProbe simd_generic, simd_avx2, simd_avx512, simd_avx512_bf16;
+extern const SimdProbe simd_generic, simd_avx2, simd_avx512, simd_avx512_vnni, simd_avx512_bf16;
 
 // The probe of the level in use.
 const SimdProbe& simd();

@@ -64,4 +64,17 @@ static void split_pairs(const float* pairs, float* lower, float* upper) {
   upper_bf16(Vec::load(pairs)).store(upper);
 }
 
+static void quantise(const float* in, int n, uint8_t* out) { store_up_to(Vec::load(in), out, n); }
+
+static void dot_bytes(const uint8_t* a, const int8_t* b, int32_t* sums, float* converted) {
+  float words[3][Vec::width];
+  __builtin_memcpy(words[0], a, sizeof words[0]);
+  __builtin_memcpy(words[1], b, sizeof words[1]);
+  __builtin_memcpy(words[2], sums, sizeof words[2]);
+  const Vec total = dot_bytes(Vec::load(words[0]), Vec::load(words[1]), Vec::load(words[2]));
+  total.store(words[2]);
+  __builtin_memcpy(sums, words[2], sizeof words[2]);
+  from_int32(total).store(converted);
+}
+
 }  // namespace vtb::VTB_ISA

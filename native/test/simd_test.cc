@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "simd_probe.h"
 #include "test_support.h"
@@ -13,6 +14,7 @@ const SimdProbe& simd() {
     case VTB_ISA_GENERIC: return simd_generic;
     case VTB_ISA_AVX2: return simd_avx2;
     case VTB_ISA_AVX512: return simd_avx512;
+    case VTB_ISA_AVX512_VNNI: return simd_avx512_vnni;
     default: return simd_avx512_bf16;
   }
 }
@@ -105,6 +107,44 @@ TEST(Simd, PartialLoadsAndStoresStayInside) {
         EXPECT_EQ(converted[i], static_cast<float>(integers[i]));
       }
       for (int i = 0; i < simd().width; ++i) EXPECT_EQ(kept[i], i < n ? full[i] : -1);
+    }
+  }
+}
+
+TEST(Simd, QuantisesToTheNearestInteger) {
+  const int width = simd().width;
+  Random random(1);
+  for (int turn = 0; turn < 200; ++turn) {
+    const int n = turn % width + 1;
+    Guarded<float> in(width);
+    for (float& x : in) x = turn % 2 ? 127 * random.signed_unit() : static_cast<float>(random.below(509) - 254) / 2;
+    Guarded<uint8_t> out(n);
+    simd().quantise(in.data(), n, out.data());
+    for (int i = 0; i < n; ++i) ASSERT_EQ(out[i], std::nearbyint(in[i]) + 128) << in[i];
+  }
+}
+
+TEST(Simd, DotProductsOfBytesAreExact) {
+  const int width = simd().width;
+  Random random(1);
+  for (int turn = 0; turn < 200; ++turn) {
+    Guarded<uint8_t> a(4 * width);
+    Guarded<int8_t> b(4 * width);
+    Guarded<int32_t> sums(width);
+    Guarded<float> converted(width);
+    std::vector<int32_t> expected(width);
+    for (uint8_t& x : a) x = turn % 4 == 0 ? 255 : static_cast<uint8_t>(random.below(256));
+    for (int8_t& x : b) x = static_cast<int8_t>(turn % 4 == 0 ? 127 : turn % 4 == 1 ? -127 : random.below(255) - 127);
+    for (int i = 0; i < width; ++i) {
+      uint32_t sum = static_cast<uint32_t>(random.next());
+      sums[i] = static_cast<int32_t>(sum);
+      for (int j = 4 * i; j < 4 * i + 4; ++j) sum += static_cast<uint32_t>(a[j] * b[j]);
+      expected[i] = static_cast<int32_t>(sum);
+    }
+    simd().dot_bytes(a.data(), b.data(), sums.data(), converted.data());
+    for (int i = 0; i < width; ++i) {
+      ASSERT_EQ(sums[i], expected[i]);
+      ASSERT_EQ(converted[i], static_cast<float>(expected[i]));
     }
   }
 }

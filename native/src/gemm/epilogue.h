@@ -13,6 +13,23 @@ static inline Vec activate(int32_t activation, Vec x) {
   return activation == VTB_GELU ? Arithmetic::gelu(x) : fast_activate(activation, x);
 }
 
+// The bias of a vector of columns.
+static inline Vec bias_of(const GemmTile& tile, int column) {
+  const int left = tile.columns - column;
+  return tile.bias && left > 0 ? load_up_to(tile.bias + column, left) : Vec::zero();
+}
+
+// Sums in fp32.
+struct FloatSums {
+  static constexpr bool scaled = false;  // product is more than the sum
+
+  template <int nr>
+  static Vec start(const GemmTile& tile, int column) { return bias_of(tile, column); }
+
+  template <int nr>
+  static Vec product(const GemmTile&, int, int, Vec sum) { return sum; }
+};
+
 // What is added to a row of the tile's output, or null.
 static inline const float* residual_row(const GemmTile& tile, int64_t row) {
   if (!tile.residual) return nullptr;

@@ -20,7 +20,9 @@ constexpr int32_t tasks_per_thread = 4;
 int32_t divide_up(int64_t a, int64_t b) { return static_cast<int32_t>((a + b - 1) / b); }
 
 // Staged rows lie an odd number of cache lines apart, so that a column of them spreads over all cache sets.
-int64_t staged_stride(int32_t words) { return (divide_up(words, 16) | 1) * int64_t{16}; }
+int64_t staged_stride(const GemmKernel& kernel, int32_t words) {
+  return (divide_up(words + (has_scales(kernel) ? 1 : 0), 16) | 1) * int64_t{16};
+}
 
 // Rows that must be made before they can be multiplied, or whose columns fall into one cache set.
 bool is_staged(const GemmKernel& kernel, const vtb_gemm_args& args) {
@@ -59,7 +61,7 @@ Grid split(const GemmKernel& kernel, const vtb_gemm_args& args, int32_t threads)
   return {row_blocks, best};
 }
 
-// A thread's scratch: which block of rows it holds, then the rows, then, for bf16, a gathered row in fp32.
+// A thread's scratch: which block of rows it holds, then the rows, then, if they become bf16 or int8, one in fp32.
 struct alignas(64) Stage {
   int32_t row_block;
   float* rows() { return reinterpret_cast<float*>(this + 1); }
@@ -76,11 +78,11 @@ bool is_plain(const vtb_gemm_args& args) {
 
 // The most words that are summed up in one go: longer rows, and the panel they meet, would not stay in L2. What is
 // summed up so far waits in the output, residual included, so what is not plain, which wants the product alone, forbids
-// it.
+// it. So do bytes, whose rows are short and whose sums start once.
 int32_t depth(const GemmKernel& kernel, const vtb_gemm_args& args) {
   constexpr int32_t longest = 1024;
   const int32_t words = words_of(kernel, args.k);
-  if (words <= longest || !is_plain(args)) return words;
+  if (words <= longest || !is_plain(args) || has_scales(kernel)) return words;
   return divide_up(words, divide_up(words, longest) * kernel.word_multiple) * kernel.word_multiple;
 }
 
@@ -120,7 +122,8 @@ void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const f
     const int64_t panel_lines = int64_t{tile.words} * kernel.nr / 16;
     for (int32_t panel = panel_begin; panel < panel_end; ++panel) {
       const int32_t column = panel * kernel.nr;
-      tile.panel = static_cast<const float*>(args.weight) + (int64_t{panel} * words + word) * kernel.nr;
+      const float* end = static_cast<const float*>(args.weight) + (panel + 1) * panel_words(kernel, args.k);
+      tile.panel = end - int64_t{words - word} * kernel.nr;
       tile.columns = std::min(kernel.nr, args.n - column);
       tile.bias = args.bias && word == 0 ? args.bias + column : nullptr;
       for (int32_t t = 0; t < tiles; ++t) {
@@ -143,7 +146,7 @@ void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const f
 int64_t gemm_scratch(const GemmKernel& kernel, const vtb_gemm_args& args) {
   const int32_t block = std::min(args.m, max_block_tiles(kernel, args.k) * kernel.mr);
   const int64_t gathered = kernel.k_per_word > 1 ? divide_up(args.k, 16) * int64_t{16} : 0;
-  const int64_t words = staged_rows(kernel, block) * staged_stride(words_of(kernel, args.k)) + gathered;
+  const int64_t words = staged_rows(kernel, block) * staged_stride(kernel, words_of(kernel, args.k)) + gathered;
   return static_cast<int64_t>(sizeof(Stage)) + words * static_cast<int64_t>(sizeof(float));
 }
 
@@ -171,7 +174,7 @@ vtb_status gemm(const GemmKernel& kernel, vtb_pool* pool, const vtb_gemm_args& a
       Stage* stage = stage_of(worker);
       const int32_t words = words_of(kernel, args.k);
       a = stage->rows();
-      stride = staged_stride(words);
+      stride = staged_stride(kernel, words);
       if (stage->row_block != row_block) {
         float* gathered = stage->rows() + staged_rows(kernel, last_row - first_row) * stride;
         kernel.stage_rows(operand, first_row, last_row, stage->rows(), words, stride, gathered);
@@ -188,7 +191,11 @@ vtb_status gemm(const GemmKernel& kernel, vtb_pool* pool, const vtb_gemm_args& a
 }
 
 const GemmKernel& gemm_kernel(int32_t arithmetic, int32_t k) {
-  return arithmetic == VTB_BF16 && k >= VTB_BF16_SHORTEST ? kernels().gemm_bf16 : kernels().gemm_f32;
+  if (k >= VTB_SHORTEST_ROUNDED) {
+    if (arithmetic == VTB_BF16) return kernels().gemm_bf16;
+    if (arithmetic == VTB_INT8 && k <= VTB_LONGEST_INT8) return kernels().gemm_int8;
+  }
+  return kernels().gemm_f32;
 }
 
 }  // namespace vtb

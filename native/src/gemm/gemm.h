@@ -1,10 +1,12 @@
 // The kernels of vtb_gemm, and the form in which they want the weights.
 //
-// Operands are rows of 32-bit words along k: a word is one fp32, or two bf16, the first in the lower half. Rows of bf16
-// are filled up with zeros to whole words.
+// Operands are rows of 32-bit words along k: a word is one fp32, two bf16, or four bytes, the first in the lowest bits.
+// Rows are filled up to whole words, of bf16 with zeros, of bytes with anything times zero. A row of bytes of the left
+// operand is followed by a word more: its scale.
 //
 // Packed weights: panels of `nr` output channels, one after the other; inside a panel word-major, so that word i of
-// channel p * nr + j is packed[p][i][j]. The last panel is filled up with zero channels.
+// channel p * nr + j is packed[p][i][j]. The last panel is filled up with zero channels. Of bytes, two rows precede a
+// panel's words: what each channel's sums start as, in int32, and its scale, in fp32.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +20,7 @@ namespace vtb {
 struct GemmTile {
   const float* a;          // the tile's first row, in words
   int64_t a_stride;        // words from row to row
-  const float* panel;      // packed weights, [words, nr]
+  const float* panel;      // packed weights, [words, nr]; of bytes, two rows lie in front
   int32_t words;           // of k
   int32_t rows;            // 1 .. mr that exist
   int32_t columns;         // 1 .. nr that exist
@@ -45,12 +47,12 @@ struct GemmKernel {
   const char* name;
   int32_t mr, nr;
   int32_t unroll;
-  int32_t k_per_word;     // 1: fp32, 2: bf16
+  int32_t k_per_word;     // 1: fp32, 2: bf16, 4: int8
   // Rows of the left operand are read so many at a time, and words of both so many, which the words are filled up to.
   int32_t row_multiple, word_multiple;
   void (*tile)(const GemmTile& tile);
   // Writes rows [begin, end) of the operand to out, filled up to `words`, `stride` words apart. `gathered` is scratch,
-  // [k] floats, if words hold bf16.
+  // [k] floats, if words hold more than one element.
   void (*stage_rows)(const RowOperand& operand, int64_t begin, int64_t end, float* out, int32_t words, int64_t stride,
                      float* gathered);
   // Around each thread's run of tiles; or null.
@@ -58,13 +60,14 @@ struct GemmKernel {
   void (*leave)();
 };
 
-namespace generic { extern const GemmKernel gemm_f32, gemm_bf16; }
-namespace avx2 { extern const GemmKernel gemm_f32, gemm_bf16; }
-namespace avx512 { extern const GemmKernel gemm_f32, gemm_bf16; }
+namespace generic { extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8; }
+namespace avx2 { extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8; }
+namespace avx512 { extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8; }
+namespace avx512_vnni { extern const GemmKernel gemm_int8; }
 namespace avx512_bf16 { extern const GemmKernel gemm_bf16; }
-namespace amx { extern const GemmKernel gemm_bf16; }
+namespace amx { extern const GemmKernel gemm_bf16, gemm_int8; }
 
-// The kernel in use for VTB_F32 or VTB_BF16 and rows of k elements.
+// The kernel in use for VTB_F32, VTB_BF16 or VTB_INT8 and rows of k elements.
 const GemmKernel& gemm_kernel(int32_t arithmetic, int32_t k);
 
 // What the functions of vertebra.h do, with a kernel of one's own.
@@ -78,6 +81,17 @@ vtb_status gemm(const GemmKernel& kernel, vtb_pool* pool, const vtb_gemm_args& a
 inline int32_t words_of(const GemmKernel& kernel, int32_t k) {
   const int32_t k_multiple = kernel.k_per_word * kernel.word_multiple;
   return (k + k_multiple - 1) / k_multiple * kernel.word_multiple;
+}
+
+// In int8 a row or channel of smaller magnitudes has the scale of this one, whose inverse is finite.
+constexpr float int8_smallest = 0x1p-100f;
+
+// Whether words hold bytes, so that rows of the left operand and channels have scales.
+inline bool has_scales(const GemmKernel& kernel) { return kernel.k_per_word == 4; }
+
+// Words of a panel of a weight with rows of k elements.
+inline int64_t panel_words(const GemmKernel& kernel, int32_t k) {
+  return (words_of(kernel, k) + (has_scales(kernel) ? int64_t{2} : 0)) * kernel.nr;
 }
 
 }  // namespace vtb

@@ -6,7 +6,7 @@
 
 namespace vtb::VTB_ISA {
 
-struct Bf16 {
+struct Bf16 : FloatSums {
   // The sum takes the upper product first, as VDPBF16PS does. Products of bf16 are exact in fp32, so all levels give
   // the same bits, subnormal numbers aside.
   static Vec multiply_add(Vec x, Vec weight, Vec sum) {
@@ -16,6 +16,9 @@ struct Bf16 {
     return fma(lower_bf16(x), lower_bf16(weight), fma(upper_bf16(x), upper_bf16(weight), sum));
 #endif
   }
+
+  template <typename Tiles, int sums, int a, int b>
+  static void dot() { Tiles::template dot<sums, a, b>(); }
 
   static Vec gelu(Vec x) { return gelu_for_bf16(x); }
 };

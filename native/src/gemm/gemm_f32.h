@@ -6,7 +6,7 @@
 
 namespace vtb::VTB_ISA {
 
-struct Fp32 {
+struct Fp32 : FloatSums {
   static Vec multiply_add(Vec x, Vec weight, Vec sum) { return fma(x, weight, sum); }
   static Vec gelu(Vec x) { return fast_gelu(x); }
 };

@@ -7,17 +7,17 @@
 
 namespace vtb::VTB_ISA {
 
-// One tile of `rows` x (vectors * Vec::width), from a panel of nr columns. Arithmetic::multiply_add multiplies words.
+// One tile of `rows` x (vectors * Vec::width), from a panel of nr columns. Of the Arithmetic, start is what the sums of a
+// vector of columns start as, multiply_add multiplies words, and product is what a sum stands for, bias included.
 template <typename Arithmetic, int rows, int vectors, int unroll, int nr>
 __attribute__((noinline)) static void multiply_tile(const GemmTile& tile) {
   constexpr int w = Vec::width, columns = vectors * w;
   Vec sums[rows][vectors];
 #pragma GCC unroll 4
   for (int j = 0; j < vectors; ++j) {
-    const int left = tile.columns - j * w;
-    const Vec bias = tile.bias && left > 0 ? load_up_to(tile.bias + j * w, left) : Vec::zero();
+    const Vec start = Arithmetic::template start<nr>(tile, j * w);
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i) sums[i][j] = bias;
+    for (int i = 0; i < rows; ++i) sums[i][j] = start;
   }
 
   // Three rows share a pointer (base, base + stride, base + 2 * stride): fourteen would not fit the registers.
@@ -65,7 +65,9 @@ __attribute__((noinline)) static void multiply_tile(const GemmTile& tile) {
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 4
-      for (int j = 0; j < vectors; ++j) sums[i][j].store(spilled + i * columns + j * w);
+      for (int j = 0; j < vectors; ++j) {
+        Arithmetic::template product<nr>(tile, i, j * w, sums[i][j]).store(spilled + i * columns + j * w);
+      }
     }
     finish_tile<Arithmetic>(tile, spilled, columns);
     return;
@@ -79,8 +81,8 @@ __attribute__((noinline)) static void multiply_tile(const GemmTile& tile) {
     float* out = tile.out + row * tile.out_stride;
 #pragma GCC unroll 4
     for (int j = 0; j < vectors; ++j) {
-      const Vec x = residual ? sums[i][j] + Vec::load(residual + j * w) : sums[i][j];
-      max(floor, x).store(out + j * w);
+      const Vec x = Arithmetic::template product<nr>(tile, i, j * w, sums[i][j]);
+      max(floor, residual ? x + Vec::load(residual + j * w) : x).store(out + j * w);
     }
   }
 }

@@ -32,7 +32,10 @@ double best_rate(double seconds, const Round& round) {
 extern "C" {
 
 double vtb_measure_fma(vtb_pool* pool, vtb_dtype arithmetic, double seconds) {
-  const vtb::FmaKernel& kernel = arithmetic == VTB_BF16 ? vtb::kernels().fma_bf16 : vtb::kernels().fma_f32;
+  const vtb::Kernels& kernels = vtb::kernels();
+  const vtb::FmaKernel& kernel = arithmetic == VTB_BF16   ? kernels.fma_bf16
+                                 : arithmetic == VTB_INT8 ? kernels.fma_int8
+                                                          : kernels.fma_f32;
   const int32_t threads = vtb_pool_threads(pool);
   struct alignas(64) Result {
     double flops;

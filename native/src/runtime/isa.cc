@@ -38,17 +38,19 @@ vtb_isa detect_isa() {
   if ((state & ymm_state) != ymm_state) return VTB_ISA_GENERIC;
   if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return VTB_ISA_GENERIC;
   const bool avx2 = bit(ebx, 5), f = bit(ebx, 16), dq = bit(ebx, 17), bw = bit(ebx, 30), vl = bit(ebx, 31);
-  const bool amx = bit(edx, 22) && bit(edx, 24);  // BF16, TILE
+  const bool vnni = bit(ecx, 11), amx = bit(edx, 22) && bit(edx, 24) && bit(edx, 25);  // BF16, TILE, INT8
   if (!avx2) return VTB_ISA_GENERIC;
   if (!f || !dq || !bw || !vl || (state & zmm_state) != zmm_state) return VTB_ISA_AVX2;
-  if (!__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) || !bit(eax, 5)) return VTB_ISA_AVX512;
+  if (!vnni) return VTB_ISA_AVX512;
+  if (!__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) || !bit(eax, 5)) return VTB_ISA_AVX512_VNNI;
   return amx && (state & tile_state) == tile_state && ask_for_tiles() ? VTB_ISA_AMX : VTB_ISA_AVX512_BF16;
 }
 
 vtb_status choose_isa(const char* requested, vtb_isa detected, vtb_isa* level) {
   *level = detected;
   if (!requested || !*requested) return VTB_OK;
-  for (const vtb_isa isa : {VTB_ISA_GENERIC, VTB_ISA_AVX2, VTB_ISA_AVX512, VTB_ISA_AVX512_BF16, VTB_ISA_AMX}) {
+  for (const vtb_isa isa : {VTB_ISA_GENERIC, VTB_ISA_AVX2, VTB_ISA_AVX512, VTB_ISA_AVX512_VNNI, VTB_ISA_AVX512_BF16,
+                            VTB_ISA_AMX}) {
     if (std::strcmp(requested, vtb_isa_name(isa)) != 0) continue;
     if (isa > detected) return VTB_UNSUPPORTED_ISA;
     *level = isa;
@@ -64,6 +66,7 @@ extern "C" const char* vtb_isa_name(vtb_isa isa) {
     case VTB_ISA_GENERIC: return "generic";
     case VTB_ISA_AVX2: return "avx2";
     case VTB_ISA_AVX512: return "avx512";
+    case VTB_ISA_AVX512_VNNI: return "avx512_vnni";
     case VTB_ISA_AVX512_BF16: return "avx512_bf16";
     case VTB_ISA_AMX: return "amx";
   }

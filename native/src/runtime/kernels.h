@@ -23,7 +23,7 @@ namespace vtb {
 // <op>/<op>_<dtype>__<isa>.cc. vtb_init fills the table for the level in use; a level without a file of its own takes
 // the kernel of the level below.
 struct Kernels {
-  GemmKernel gemm_f32, gemm_bf16;
+  GemmKernel gemm_f32, gemm_bf16, gemm_int8;
   LayerNormKernel layer_norm;
   WindowAttentionKernel window_attention;
   PoolingKernel pooling;
@@ -35,7 +35,7 @@ struct Kernels {
   DepthwiseConvKernel depthwise_conv;
   WindowPoolKernel window_pool;
   WinogradConvKernel winograd_conv;
-  FmaKernel fma_f32, fma_bf16;
+  FmaKernel fma_f32, fma_bf16, fma_int8;
   ResampleKernel resample;
 };
 

@@ -43,6 +43,12 @@ struct Tiles {
   static void dot() {
     __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sums), "i"(a), "i"(b));
   }
+
+  // The same in fours of bytes, unsigned in a, signed in b, and int32.
+  template <int sums, int a, int b>
+  static void dot_bytes() {
+    __asm__ volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sums), "i"(a), "i"(b));
+  }
 };
 
 }  // namespace vtb::amx

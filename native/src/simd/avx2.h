@@ -61,6 +61,15 @@ struct Vec {
     __builtin_memcpy(p, &halves, n * sizeof *p);
   }
 
+  // Quantised: the nearest integers, halves to even, of -128 .. 127, plus 128.
+  void store(uint8_t* p) const { store_partial(p, width); }
+  void store_partial(uint8_t* p, int n) const {
+    const __m256i integers = _mm256_cvtps_epi32(v);
+    const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(integers), _mm256_extracti128_si256(integers, 1));
+    const __m128i bytes = _mm_xor_si128(_mm_packs_epi16(halves, halves), _mm_set1_epi8(-128));
+    __builtin_memcpy(p, &bytes, n);
+  }
+
   static Vec broadcast(float x) { return {_mm256_set1_ps(x)}; }
   static Vec zero() { return {_mm256_setzero_ps()}; }
 };
@@ -109,6 +118,20 @@ static inline Vec lower_bf16(Vec pairs) {
 }
 static inline Vec upper_bf16(Vec pairs) {
   return {_mm256_and_ps(pairs.v, _mm256_castsi256_ps(_mm256_set1_epi32(-65536)))};
+}
+
+// The int32 in each lane's bits, as floats.
+static inline Vec from_int32(Vec bits) { return {_mm256_cvtepi32_ps(_mm256_castps_si256(bits.v))}; }
+
+// sum[i] + the dot product of the four unsigned bytes in a[i] with the four signed bytes, none -128, in b[i]: in int32,
+// which wraps. VPMADDUBSW would saturate.
+static inline Vec dot_bytes(Vec a, Vec b, Vec sum) {
+  const __m256i u = _mm256_castps_si256(a.v), s = _mm256_castps_si256(b.v);
+  const __m256i u_even = _mm256_and_si256(u, _mm256_set1_epi16(0xff)), u_odd = _mm256_srli_epi16(u, 8);
+  const __m256i s_even = _mm256_srai_epi16(_mm256_slli_epi16(s, 8), 8), s_odd = _mm256_srai_epi16(s, 8);
+  __m256i total = _mm256_add_epi32(_mm256_castps_si256(sum.v), _mm256_madd_epi16(u_even, s_even));
+  total = _mm256_add_epi32(total, _mm256_madd_epi16(u_odd, s_odd));
+  return {_mm256_castsi256_ps(total)};
 }
 
 static inline float reduce_add(Vec a) {

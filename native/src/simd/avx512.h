@@ -57,6 +57,13 @@ struct Vec {
   void store(uint16_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
   void store_partial(uint16_t* p, int n) const { _mm256_mask_storeu_epi16(p, first_lanes(n).v, to_bf16(v)); }
 
+  // Quantised: the nearest integers, halves to even, of -128 .. 127, plus 128.
+  void store(uint8_t* p) const { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), to_bytes()); }
+  void store_partial(uint8_t* p, int n) const { _mm_mask_storeu_epi8(p, first_lanes(n).v, to_bytes()); }
+  __m128i to_bytes() const {
+    return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(128)));
+  }
+
   static Vec broadcast(float x) { return {_mm512_set1_ps(x)}; }
   static Vec zero() { return {_mm512_setzero_ps()}; }
 };
@@ -101,6 +108,25 @@ static inline Vec lower_bf16(Vec pairs) {
 }
 static inline Vec upper_bf16(Vec pairs) {
   return {_mm512_and_ps(pairs.v, _mm512_castsi512_ps(_mm512_set1_epi32(-65536)))};
+}
+
+// The int32 in each lane's bits, as floats.
+static inline Vec from_int32(Vec bits) { return {_mm512_cvtepi32_ps(_mm512_castps_si512(bits.v))}; }
+
+// sum[i] + the dot product of the four unsigned bytes in a[i] with the four signed bytes, none -128, in b[i]: in int32,
+// which wraps.
+static inline Vec dot_bytes(Vec a, Vec b, Vec sum) {
+  const __m512i u = _mm512_castps_si512(a.v), s = _mm512_castps_si512(b.v);
+  __m512i total = _mm512_castps_si512(sum.v);
+#ifdef __AVX512VNNI__
+  total = _mm512_dpbusd_epi32(total, u, s);
+#else
+  const __m512i u_even = _mm512_and_si512(u, _mm512_set1_epi16(0xff)), u_odd = _mm512_srli_epi16(u, 8);
+  const __m512i s_even = _mm512_srai_epi16(_mm512_slli_epi16(s, 8), 8), s_odd = _mm512_srai_epi16(s, 8);
+  total = _mm512_add_epi32(total, _mm512_madd_epi16(u_even, s_even));
+  total = _mm512_add_epi32(total, _mm512_madd_epi16(u_odd, s_odd));
+#endif
+  return {_mm512_castsi512_ps(total)};
 }
 
 static inline float reduce_add(Vec a) { return _mm512_reduce_add_ps(a.v); }

@@ -59,6 +59,15 @@ struct Vec {
     __builtin_memcpy(p, &halves, n * sizeof *p);
   }
 
+  // Quantised: the nearest integers, halves to even, of -128 .. 127, plus 128.
+  void store(uint8_t* p) const { store_partial(p, width); }
+  void store_partial(uint8_t* p, int n) const {
+    // 1.5 * 2^23 + 128 leaves the integer in the lowest bits.
+    const Float4 shift = {0x1.8001p23f, 0x1.8001p23f, 0x1.8001p23f, 0x1.8001p23f};
+    const Int4 bits = (Int4)(v + shift);
+    for (int i = 0; i < n; ++i) p[i] = static_cast<uint8_t>(bits[i]);
+  }
+
   static Vec broadcast(float x) { return {Float4{x, x, x, x}}; }
   static Vec zero() { return {Float4{0, 0, 0, 0}}; }
 };
@@ -113,6 +122,22 @@ static inline Vec blend(Mask mask, Vec a, Vec b) { return {mask.v ? a.v : b.v}; 
 // The bf16 in the lower and the upper half of each lane's bits.
 static inline Vec lower_bf16(Vec pairs) { return {(Float4)((Int4)pairs.v << 16)}; }
 static inline Vec upper_bf16(Vec pairs) { return {(Float4)((Int4)pairs.v & -65536)}; }
+
+// The int32 in each lane's bits, as floats.
+static inline Vec from_int32(Vec bits) { return {__builtin_convertvector((Int4)bits.v, Float4)}; }
+
+// sum[i] + the dot product of the four unsigned bytes in a[i] with the four signed bytes, none -128, in b[i]: in int32,
+// which wraps.
+static inline Vec dot_bytes(Vec a, Vec b, Vec sum) {
+  typedef int16_t Short8 __attribute__((vector_size(16)));
+  typedef uint16_t Half8 __attribute__((vector_size(16)));
+  typedef uint32_t Bits4 __attribute__((vector_size(16)));
+  // Products fit 16 bits: 255 * 127.
+  const Short8 s = (Short8)b.v;
+  const Int4 even = (Int4)((Short8)((Half8)a.v & 0xff) * ((s << 8) >> 8)), odd = (Int4)((Short8)((Half8)a.v >> 8) * (s >> 8));
+  const Int4 products = (((even << 16) >> 16) + (even >> 16)) + (((odd << 16) >> 16) + (odd >> 16));
+  return {(Float4)((Bits4)sum.v + (Bits4)products)};
+}
 
 static inline float reduce_add(Vec a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
 

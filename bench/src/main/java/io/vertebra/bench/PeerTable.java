@@ -24,7 +24,7 @@ import picocli.CommandLine.Option;
  * <p>Timed is one call from images in direct memory, in the layout the engine prefers (channels last for us, channels
  * first for the peers), to logits in a Java array: handing the images over, the model, reading the result.
  * Preprocessing is not part of it. Every engine's logits are compared with ours first, and nothing is timed if they
- * differ by more than 1e-3, relative, or 5e-2 in bf16.
+ * differ by more than 1e-3, relative, or 5e-2 in bf16 and int8.
  *
  * <p>The ratio of a row is the fastest peer's median over the row's median: ours above 1 says how many times faster
  * than every peer we are.
@@ -46,7 +46,7 @@ public final class PeerTable implements Callable<Integer> {
   private int batch;
 
   @Option(names = "--precision", defaultValue = "fp32",
-      description = "Arithmetic of our matrix products: fp32 or bf16. Peers always run fp32.")
+      description = "Arithmetic of our matrix products: fp32, bf16 or int8. Peers always run fp32.")
   private Precision precision;
 
   @Option(names = "--seconds", defaultValue = "3",

@@ -137,6 +137,7 @@ class ModelTest {
     assertThatThrownBy(() -> Model.builder(TINY).weights(new FormulaWeights()).threads(-1).build()).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> Model.builder(TINY).weights(new FormulaWeights()).device(Device.REFERENCE).precision(Precision.BF16).build())
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("reference").hasMessageContaining("bf16");
+    assertThatThrownBy(() -> Device.REFERENCE.open(1, Precision.INT8)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("reference", "int8");
     assertThatThrownBy(() -> Device.CPU.open(1, Precision.FP16)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("fp16", "cuda");
     assertThatThrownBy(() -> Device.CPU.open(1, Precision.TF32)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("tf32", "cuda");
     assertThatThrownBy(() -> new Device("gpu")).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("gpu", "cuda:N");

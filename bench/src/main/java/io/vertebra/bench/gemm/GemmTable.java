@@ -6,6 +6,7 @@ import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.ModelCalls;
 import io.vertebra.bench.kernel.RatioTable;
 import java.util.List;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -15,6 +16,8 @@ import picocli.CommandLine.Option;
  *
  * <p>In bf16 our operand is fp32, as it is in a model, and converted inside; oneDNN's is bf16 already. Results are
  * fp32.
+ *
+ * <p>In int8 ours stands beside our own in bf16 and fp32.
  */
 @Command(name = "GemmTable", mixinStandardHelpOptions = true,
     description = "Compares GEMM with oneDNN on the shapes of models.")
@@ -22,13 +25,15 @@ public final class GemmTable implements Runnable {
   /** Results differ by the order of sums, and in bf16 by our GELU, which is exact to bf16. */
   private static final double TOLERANCE = 1e-5;
   static final double BF16_TOLERANCE = 5e-4;
+  /** Uniform operands rounded to 1/127 of their range differ by 4e-3 each. */
+  static final double INT8_TOLERANCE = 1e-2;
 
   @Option(names = "--models", split = ",", defaultValue = "swin_tiny_patch4_window7_224", paramLabel = "NAME",
       description = "Models, separated by commas (default ${DEFAULT-VALUE}).")
   private List<String> models;
 
   @Option(names = "--precision", defaultValue = "fp32",
-      description = "Of both libraries: fp32 or bf16 (default ${DEFAULT-VALUE}).")
+      description = "Of both libraries: fp32 or bf16; int8 of ours, beside bf16 and fp32 (default ${DEFAULT-VALUE}).")
   private Precision precision;
 
   @Option(names = "--threads", defaultValue = "2",
@@ -45,14 +50,19 @@ public final class GemmTable implements Runnable {
 
   @Override
   public void run() {
-    RatioTable table = new RatioTable(threads, precision, seconds,
-        precision == Precision.BF16 ? BF16_TOLERANCE : TOLERANCE);
+    double tolerance = switch (precision) {
+      case INT8 -> INT8_TOLERANCE;
+      case BF16 -> BF16_TOLERANCE;
+      default -> TOLERANCE;
+    };
+    RatioTable table = new RatioTable(threads, precision, seconds, tolerance);
     for (GemmShape shape : shapes(models)) {
       GemmData data = GemmData.of(shape);
-      try (Kernel ours = VertebraGemm.of(data, threads, precision);
-           Kernel theirs = new OneDnnGemm(data, threads, precision)) {
-        table.row(shape.toString(), shape.flops(), List.of(ours, theirs));
-      }
+      List<Kernel> kernels = precision == Precision.INT8
+          ? Stream.of(precision, Precision.BF16, Precision.FP32).map(each -> VertebraGemm.of(data, threads, each)).toList()
+          : List.of(VertebraGemm.of(data, threads, precision), new OneDnnGemm(data, threads, precision));
+      table.row(shape.toString(), shape.flops(), kernels);
+      kernels.forEach(Kernel::close);
     }
     table.finish();
   }

@@ -11,8 +11,12 @@ import org.bytedeco.dnnl.primitive_attr;
  * factors are bf16 in memory, its best case; bias, residual and result are fp32.
  */
 public final class OneDnnGemm extends OneDnnKernel {
+  /** @param precision {@link Precision#FP32} or {@link Precision#BF16} */
   public OneDnnGemm(GemmData data, int threads, Precision precision) {
     super(threads);
+    if (precision != Precision.FP32 && precision != Precision.BF16) {
+      throw new IllegalArgumentException("oneDNN is compared in fp32 and bf16, not in " + precision);
+    }
     GemmShape shape = data.shape();
     memory.data_type factors = precision == Precision.BF16 ? memory.data_type.bf16 : memory.data_type.f32;
     memory.data_type f32 = memory.data_type.f32;

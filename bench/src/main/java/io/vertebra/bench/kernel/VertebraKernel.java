@@ -13,6 +13,7 @@ public final class VertebraKernel implements Kernel {
   public static final String OUT = "out";
 
   private final CpuBackend backend;
+  private final Precision precision;
   private final Program program;
   private final float[][] operands;
 
@@ -22,6 +23,7 @@ public final class VertebraKernel implements Kernel {
    */
   public VertebraKernel(int threads, Precision precision, Function<Backend, Recording> operation, float[]... operands) {
     this.backend = new CpuBackend(threads, precision);
+    this.precision = precision;
     this.program = backend.compile(operation.apply(backend));
     this.operands = operands;
     reset();
@@ -29,7 +31,7 @@ public final class VertebraKernel implements Kernel {
 
   @Override
   public String name() {
-    return "vertebra";
+    return precision == Precision.FP32 ? "vertebra" : "vertebra " + precision;
   }
 
   @Override

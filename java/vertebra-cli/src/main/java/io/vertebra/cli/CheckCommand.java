@@ -62,6 +62,8 @@ final class CheckCommand implements Callable<Integer> {
     addPeak("fma_1_thread", "FMA peak, 1 thread", 1, Precision.FP32);
     addPeak("bf16_fma_1_thread", "bf16 FMA peak, 1 thread", 1, Precision.BF16);
     addPeak("bf16_fma_all_threads", "bf16 FMA peak, all threads", threads, Precision.BF16);
+    addPeak("int8_fma_1_thread", "int8 multiply-add peak, 1 thread", 1, Precision.INT8);
+    addPeak("int8_fma_all_threads", "int8 multiply-add peak, all threads", threads, Precision.INT8);
     try (CpuBackend all = new CpuBackend(threads)) {
       Roofline machine = Roofline.measure(all, cpu);
       addRate("fma_all_threads", "FMA peak, all threads", machine.peakFlops(), "GFLOP/s");

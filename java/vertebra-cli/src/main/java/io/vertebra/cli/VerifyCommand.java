@@ -38,7 +38,7 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Option(names = "--tolerance", paramLabel = "T",
       description = "Largest relative error that passes; default: 1e-5 for files of whole tensors, 1e-4 for files of"
-          + " digests; 2e-2 in fp16 and tf32, 5e-2 in bf16.")
+          + " digests; 2e-2 in fp16 and tf32, 5e-2 in bf16, 0.15 in int8.")
   private Double tolerance;
 
   @Parameters(paramLabel = "FILE|FOLDER", arity = "1..*",

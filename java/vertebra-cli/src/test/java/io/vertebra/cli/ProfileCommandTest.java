@@ -31,6 +31,15 @@ class ProfileCommandTest {
   }
 
   @Test
+  void otherPrecisionsHaveTheirOwnPeak() {
+    for (String precision : List.of("bf16", "int8")) {
+      Cli result = Cli.run("profile", "--runs", 1, "--precision", precision);
+      assertThat(result.exitCode()).as(result.err()).isZero();
+      assertThat(result.out()).contains("digits-swin on cpu", precision, "FMA peak");
+    }
+  }
+
+  @Test
   void aGpuIsMeasuredByWhatItCanDo() throws Exception {
     Path trace = folder.resolve("gpu.json");
     Cli result = Cli.run("profile", "--runs", 1, "--device", "cuda-emulated", "--precision", "bf16", "--trace", trace);

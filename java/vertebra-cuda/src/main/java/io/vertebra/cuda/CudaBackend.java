@@ -59,10 +59,16 @@ public final class CudaBackend implements Backend {
 
   /** What activations and the weights of products are stored in. */
   GpuType type() {
+    return typeOf(precision);
+  }
+
+  /** @throws IllegalArgumentException if CUDA does not compute in that precision */
+  static GpuType typeOf(Precision precision) {
     return switch (precision) {
       case FP32, TF32 -> GpuType.F32;
       case FP16 -> GpuType.F16;
       case BF16 -> GpuType.BF16;
+      case INT8 -> throw new IllegalArgumentException("CUDA computes in fp32, tf32, fp16 and bf16; " + precision + " needs device cpu");
     };
   }
 

@@ -11,6 +11,7 @@ import io.vertebra.program.Backend;
 public final class CudaDevices implements DeviceProvider {
   @Override
   public Backend open(Device device, Precision precision) {
+    CudaBackend.typeOf(precision);  // refuses before it looks for a driver
     if (device.equals(Device.cudaEmulated())) {
       return new CudaBackend(new EmulatedRuntime(), precision);
     }

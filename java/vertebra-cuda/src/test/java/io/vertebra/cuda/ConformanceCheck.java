@@ -64,6 +64,7 @@ final class ConformanceCheck {
       case FP32 -> 1e-5;
       case TF32, FP16 -> 2e-3;
       case BF16 -> 1.6e-2;
+      case INT8 -> throw new IllegalArgumentException("CUDA does not compute in " + precision);
     };
   }
 }

@@ -10,18 +10,26 @@ import io.vertebra.Session;
 import io.vertebra.VertebraException;
 import io.vertebra.demo.Digits;
 import io.vertebra.program.Backend;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class CudaDevicesTest {
   @ParameterizedTest
-  @EnumSource(Precision.class)
+  @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "INT8")
   void aModelRunsOnTheEmulator(Precision precision) throws Exception {
     String sample = Digits.sampleNames().get(0);
     try (Model model = Digits.swin().device(Device.cudaEmulated()).precision(precision).build(); Session session = model.newSession()) {
       assertThat(model.describe()).contains("emulator").contains(precision.toString());
       assertThat(session.classify(Digits.sample(sample), 1).get(0).label()).isEqualTo(sample.replaceAll(".*_|\\.png", ""));
+    }
+  }
+
+  @Test
+  void int8IsRefused() {
+    for (Device device : List.of(Device.cuda(), Device.cudaEmulated())) {
+      assertThatThrownBy(() -> device.open(0, Precision.INT8)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("int8", "cpu");
     }
   }
 

@@ -33,7 +33,7 @@ class DriverConformanceTest {
   @Test
   void aModelGivesTheSame() {
     Path file = Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors");
-    for (Precision precision : Precision.values()) {
+    for (Precision precision : List.of(Precision.FP32, Precision.TF32, Precision.FP16, Precision.BF16)) {
       try (CudaBackend emulated = backend(new EmulatedRuntime(), precision, Products.RULE);
           CudaBackend driven = backend(FakeDriver.open(), precision, Products.RULE)) {
         assertThat(GoldenFile.open(file).verify(driven, 1)).isEqualTo(GoldenFile.open(file).verify(emulated, 1));

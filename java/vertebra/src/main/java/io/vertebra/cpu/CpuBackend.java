@@ -41,15 +41,15 @@ public final class CpuBackend implements Backend {
 
   /**
    * @param threads threads of one operation, the caller's included, up to 4096; 0: as many as CPUs this process may use
-   * @param precision {@link Precision#FP32} or {@link Precision#BF16}
+   * @param precision {@link Precision#FP32}, {@link Precision#BF16} or {@link Precision#INT8}
    * @throws VertebraException if the native library does not load or VERTEBRA_ISA asks for what is not there
    */
   public CpuBackend(int threads, Precision precision) {
     if (threads < 0 || threads > MAX_THREADS) {
       throw new IllegalArgumentException("threads must be 1 to " + MAX_THREADS + ", or 0 for all: " + threads);
     }
-    if (precision != Precision.FP32 && precision != Precision.BF16) {
-      throw new IllegalArgumentException("the CPU computes in fp32 and bf16; " + precision + " needs device cuda");
+    if (precision == Precision.TF32 || precision == Precision.FP16) {
+      throw new IllegalArgumentException("the CPU computes in fp32, bf16 and int8; " + precision + " needs device cuda");
     }
     NativeRuntime.require();
     this.threads = threads == 0 ? Native.vtb_cpu_limit() : threads;
@@ -73,7 +73,7 @@ public final class CpuBackend implements Backend {
     return Native.vtb_cpu_limit();
   }
 
-  /** The instruction set level in use: {@code generic}, {@code avx2}, {@code avx512}, {@code avx512_bf16} or {@code amx}. */
+  /** The instruction set level in use: {@code generic}, {@code avx2}, {@code avx512}, {@code avx512_vnni}, {@code avx512_bf16} or {@code amx}. */
   public static String isa() {
     NativeRuntime.require();
     return Native.vtb_isa_name(Native.vtb_isa_level());
@@ -106,7 +106,7 @@ public final class CpuBackend implements Backend {
     return threads;
   }
 
-  /** FLOP/s that multiply-adds in registers reach on all threads together, in this backend's precision; where bf16 is emulated, in fp32. */
+  /** FLOP/s that multiply-adds in registers reach on all threads together, in this backend's precision; where that is emulated, in fp32. */
   public double measureFma(double seconds) {
     return store.using(() -> Native.vtb_measure_fma(pool, arithmetic(), seconds));
   }
@@ -126,7 +126,11 @@ public final class CpuBackend implements Backend {
 
   /** The {@code vtb_dtype} of products. */
   int arithmetic() {
-    return precision == Precision.BF16 ? Native.VTB_BF16 : Native.VTB_F32;
+    return switch (precision) {
+      case BF16 -> Native.VTB_BF16;
+      case INT8 -> Native.VTB_INT8;
+      default -> Native.VTB_F32;
+    };
   }
 
   @Override

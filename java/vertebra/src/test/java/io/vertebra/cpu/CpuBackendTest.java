@@ -40,7 +40,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class CpuBackendTest {
-  private static final List<String> LEVELS = List.of("generic", "avx2", "avx512", "avx512_bf16", "amx");
+  private static final List<String> LEVELS = List.of("generic", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx");
 
   @IsaTest
   @Test
@@ -89,10 +89,13 @@ class CpuBackendTest {
 
   @Test
   void measurementsAreFinite() {
-    try (CpuBackend backend = new CpuBackend(1); CpuBackend bf16 = new CpuBackend(1, Precision.BF16)) {
+    try (CpuBackend backend = new CpuBackend(1); CpuBackend bf16 = new CpuBackend(1, Precision.BF16);
+        CpuBackend int8 = new CpuBackend(1, Precision.INT8)) {
       assertThat(backend.measureFma(0.01)).isBetween(1e8, 1e13);
       assertThat(bf16.describe()).contains("bf16");
       assertThat(bf16.measureFma(0.01)).isBetween(1e8, 1e14);
+      assertThat(int8.describe()).contains("int8");
+      assertThat(int8.measureFma(0.01)).isBetween(1e8, 1e14);
       assertThat(backend.measureCopy(1 << 16, 0.01)).isBetween(1e8, 1e13);
       for (long bytes : new long[] {0, -5, Long.MAX_VALUE / 2}) {
         assertThatThrownBy(() -> backend.measureCopy(bytes, 0.01)).isInstanceOf(IllegalArgumentException.class);

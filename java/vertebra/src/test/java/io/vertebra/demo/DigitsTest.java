@@ -44,17 +44,25 @@ class DigitsTest {
   @ParameterizedTest
   @MethodSource("demos")
   void allTestImagesGetTheRecordedLogits(Demo demo) throws IOException {
-    check(demo, Precision.FP32, 1e-4);
+    check(demo, Precision.FP32, 1e-4, 0);
   }
 
   @IsaTest
   @ParameterizedTest
   @MethodSource("demos")
   void allTestImagesGetTheRecordedPredictionsInBf16(Demo demo) throws IOException {
-    check(demo, Precision.BF16, 2e-2);
+    check(demo, Precision.BF16, 2e-2, 0);
   }
 
-  private static void check(Demo demo, Precision precision, double tolerance) throws IOException {
+  @IsaTest
+  @ParameterizedTest
+  @MethodSource("demos")
+  void allTestImagesButOneGetTheRecordedPredictionsInInt8(Demo demo) throws IOException {
+    check(demo, Precision.INT8, 1e-2, 1);
+  }
+
+  /** @param others images that may get another prediction */
+  private static void check(Demo demo, Precision precision, double tolerance, int others) throws IOException {
     byte[] pixels = new byte[IMAGES * SIDE * SIDE];
     resource("/digits/test.safetensors").find("images", null).data().get(pixels);
     long[] labels = resource("/digits/test.safetensors").find("labels", null).toLongs();
@@ -73,12 +81,9 @@ class DigitsTest {
       }
     }
     assertThat(Compare.relativeError(actual, expected)).isLessThan(tolerance);
-    int right = 0;
-    for (int i = 0; i < IMAGES; i++) {
-      assertThat(best(actual, i)).isEqualTo(best(expected, i));
-      right += best(actual, i) == labels[i] ? 1 : 0;
-    }
-    assertThat(right).isEqualTo(demo.right);
+    assertThat(IntStream.range(0, IMAGES).filter(i -> best(actual, i) != best(expected, i)).count()).isLessThanOrEqualTo(others);
+    int right = (int) IntStream.range(0, IMAGES).filter(i -> best(actual, i) == labels[i]).count();
+    assertThat(right).isBetween(demo.right - others, demo.right + others);
   }
 
   @Test

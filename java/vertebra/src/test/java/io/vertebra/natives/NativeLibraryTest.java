@@ -69,7 +69,7 @@ class NativeLibraryTest {
     for (Process process : processes) {
       assertThat(output(process)).contains("generic");
     }
-    assertThat(output(start(Map.of("VERTEBRA_ISA", "sse9"), "-Dvertebra.cache=" + cache))).contains("sse9").contains("generic, avx2, avx512, avx512_bf16 or amx");
+    assertThat(output(start(Map.of("VERTEBRA_ISA", "sse9"), "-Dvertebra.cache=" + cache))).contains("sse9").contains("generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx");
     assertThat(output(start(Map.of("VERTEBRA_ISA", "generic"), "-Dvertebra.native=" + cache.resolve("nowhere"))))
         .contains("cannot be loaded").contains("-Dvertebra.native");
     Path file = Files.writeString(cache.resolve("file"), "no folder");

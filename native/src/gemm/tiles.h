@@ -1,19 +1,17 @@
-// A GEMM tile of 32 x 32 in two by two tile registers; included after a simd header. Tiles is what simd/amx.h declares.
+// A GEMM tile of 32 x 32 in two by two tile registers; included after a simd header. Tiles is what simd/amx.h declares, and
+// Arithmetic as of register tiles, with a dot product of tiles instead of one of words.
 #pragma once
 
-#include "gemm/gemm_bf16.h"
+#include "gemm/epilogue.h"
 
 namespace vtb::VTB_ISA {
 
-// Rows 16 and on only if `both`. The sums start as the bias, a row of it read 16 times.
-template <typename Tiles, bool both>
+// Rows 16 and on only if `both`. What the sums start as is a row read 16 times.
+template <typename Arithmetic, typename Tiles, bool both>
 static void multiply_tiles(const GemmTile& tile) {
   constexpr int side = 16, nr = 2 * side;
   alignas(64) float sums[nr * nr];
-  for (int j = 0; j < nr; j += Vec::width) {
-    const int left = tile.columns - j;
-    (tile.bias && left > 0 ? load_up_to(tile.bias + j, left) : Vec::zero()).store(sums + j);
-  }
+  for (int j = 0; j < nr; j += Vec::width) Arithmetic::template start<nr>(tile, j).store(sums + j);
   Tiles::template load<0>(sums, 0);
   Tiles::template load<1>(sums + side, 0);
   if (both) {
@@ -27,12 +25,12 @@ static void multiply_tiles(const GemmTile& tile) {
     Tiles::template load<6>(panel, nr);
     Tiles::template load<7>(panel + side, nr);
     Tiles::template load<4>(a, tile.a_stride);
-    Tiles::template dot<0, 4, 6>();
-    Tiles::template dot<1, 4, 7>();
+    Arithmetic::template dot<Tiles, 0, 4, 6>();
+    Arithmetic::template dot<Tiles, 1, 4, 7>();
     if (both) {
       Tiles::template load<5>(a + side * tile.a_stride, tile.a_stride);
-      Tiles::template dot<2, 5, 6>();
-      Tiles::template dot<3, 5, 7>();
+      Arithmetic::template dot<Tiles, 2, 5, 6>();
+      Arithmetic::template dot<Tiles, 3, 5, 7>();
     }
     for (int32_t line = 0; line < tile.next_lines; ++line, next += 64) __builtin_prefetch(next, 0, 2);
   }
@@ -42,21 +40,24 @@ static void multiply_tiles(const GemmTile& tile) {
     Tiles::template store<2>(sums + side * nr, nr);
     Tiles::template store<3>(sums + side * nr + side, nr);
   }
-  finish_tile<Bf16>(tile, sums, nr);
+  if constexpr (Arithmetic::scaled) {
+    for (int i = 0; i < tile.rows; ++i) {
+      for (int j = 0; j < nr; j += Vec::width) {
+        float* sum = sums + i * nr + j;
+        Arithmetic::template product<nr>(tile, i, j, Vec::load(sum)).store(sum);
+      }
+    }
+  }
+  finish_tile<Arithmetic>(tile, sums, nr);
 }
 
-template <typename Tiles>
+template <typename Arithmetic, typename Tiles>
 static void multiply_tiles(const GemmTile& tile) {
   if (tile.rows > 16) {
-    multiply_tiles<Tiles, true>(tile);
+    multiply_tiles<Arithmetic, Tiles, true>(tile);
   } else {
-    multiply_tiles<Tiles, false>(tile);
+    multiply_tiles<Arithmetic, Tiles, false>(tile);
   }
-}
-
-template <typename Tiles>
-static constexpr GemmKernel tiles_kernel(const char* name) {
-  return {name, 32, 32, 16, 2, 16, 16, multiply_tiles<Tiles>, stage_bf16_rows, Tiles::configure, Tiles::release};
 }
 
 }  // namespace vtb::VTB_ISA
