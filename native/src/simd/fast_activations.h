@@ -9,8 +9,8 @@ namespace vtb::VTB_ISA {
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 
-// Phi(-a) near the middle of segment i, a = (i - gelu_first) / gelu_segments, as a polynomial in d, the distance from there
-// in segments, |d| <= 1/2: coefficient by coefficient, of all segments.
+// Phi(-a) near the middle of segment i, a = (i - gelu_first) / gelu_segments, as a polynomial in d, the distance from
+// there in segments, |d| <= 1/2: coefficient by coefficient, of all segments.
 #ifdef __AVX512F__
 
 // Interpolated at Chebyshev nodes. The last segment is zero at its middle, beyond which nothing is left of Phi(-a) in
