@@ -138,22 +138,26 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packMatrix(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return store.pack(Form.MATRIX, matrix.shape(), () -> packed(matrix));
+    return store.pack(Form.MATRIX, matrix.shape(), () -> packed(matrix, arithmetic()));
   }
 
-  /** In fp32 the taps are transformed; in bf16, where rounding transformed operands would cost accuracy, it stays a product over gathered rows. */
+  /**
+   * The taps are transformed, in fp32; in bf16, where rounding transformed operands would cost accuracy, it stays a product over gathered rows. In int8, where it
+   * would as well, gathering and rounding every pixel nine times costs what the faster product gains.
+   */
   @Override
   public Weights packConvolution(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return store.pack(Form.CONVOLUTION, matrix.shape(), () -> packed(transformsConvolutions() ? Winograd.transformed(matrix) : matrix));
+    return store.pack(Form.CONVOLUTION, matrix.shape(),
+        () -> transformsConvolutions() ? packed(Winograd.transformed(matrix), Native.VTB_F32) : packed(matrix, arithmetic()));
   }
 
   /** Whether convolutions are packed for {@code vtb_winograd_conv} and not for {@code vtb_gemm}. */
   boolean transformsConvolutions() {
-    return precision == Precision.FP32;
+    return precision != Precision.BF16;
   }
 
-  private NativeMemory packed(Parameter matrix) {
+  private NativeMemory packed(Parameter matrix, int arithmetic) {
     int out = matrix.shape().dim(0);
     int in = matrix.shape().dim(1);
     // fp32 and the 16-bit types are packed from what lies in the file; anything else goes through fp32 first.
@@ -165,9 +169,9 @@ public final class CpuBackend implements Backend {
     Parameter source = matrix.dtype() == DType.F32 || dtype != Native.VTB_F32
         ? matrix : Parameter.of(matrix.name(), matrix.shape(), matrix.toFloats());
     ByteBuffer data = source.data();
-    NativeMemory packed = new NativeMemory(Native.vtb_gemm_packed_bytes(arithmetic(), out, in));
+    NativeMemory packed = new NativeMemory(Native.vtb_gemm_packed_bytes(arithmetic, out, in));
     try (BytePointer bytes = new BytePointer(data)) {
-      if (Native.vtb_gemm_pack(pool, bytes.address(), dtype, arithmetic(), out, in, packed.address()) != Native.VTB_OK) {
+      if (Native.vtb_gemm_pack(pool, bytes.address(), dtype, arithmetic, out, in, packed.address()) != Native.VTB_OK) {
         throw new WeightsException(matrix.name() + " holds values that are NaN, infinite or too large; the checkpoint is damaged");
       }
       return packed;
