@@ -136,23 +136,27 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packMatrix(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return store.pack(Form.MATRIX, matrix.shape(), () -> packed(matrix));
+    return store.pack(Form.MATRIX, matrix.shape(), () -> packed(matrix, arithmetic()));
   }
 
-  /** In fp32 the taps are transformed; in bf16, where rounding transformed operands would cost accuracy, it stays a product over gathered rows. */
+  /**
+   * The taps are transformed, in fp32; in bf16, where rounding transformed operands would cost accuracy, it stays a product over gathered rows. In int8, where it
+   * would as well, gathering and rounding every pixel nine times costs what the faster product gains.
+   */
   @Override
   public Weights packConvolution(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return store.pack(Form.CONVOLUTION, matrix.shape(), () -> packed(transformsConvolutions() ? Winograd.transformed(matrix) : matrix));
+    return store.pack(Form.CONVOLUTION, matrix.shape(),
+        () -> transformsConvolutions() ? packed(Winograd.transformed(matrix), Native.VTB_F32) : packed(matrix, arithmetic()));
   }
 
   /** Whether convolutions are packed for {@code vtb_winograd_conv} and not for {@code vtb_gemm}. */
   boolean transformsConvolutions() {
-    return precision == Precision.FP32;
+    return precision != Precision.BF16;
   }
 
   /** fp32 and the 16-bit types are packed from where they lie in a file; anything else is put together in fp32 first. */
-  private NativeMemory packed(Parameter matrix) {
+  private NativeMemory packed(Parameter matrix, int arithmetic) {
     int dtype = switch (matrix.dtype()) {
       case F32 -> Native.VTB_F32;
       case F16 -> Native.VTB_F16;
@@ -161,22 +165,22 @@ public final class CpuBackend implements Backend {
     };
     if (dtype >= 0 && !matrix.isComputed()) {
       try (BytePointer bytes = new BytePointer(matrix.data())) {
-        return packed(matrix, bytes.address(), dtype);
+        return packed(matrix, bytes.address(), dtype, arithmetic);
       }
     }
     long bytes = matrix.shape().elements() * Float.BYTES;
     try (NativeMemory floats = new NativeMemory(bytes)) {
       matrix.write(floats.buffer(0, bytes).asFloatBuffer());
-      return packed(matrix, floats.address(), Native.VTB_F32);
+      return packed(matrix, floats.address(), Native.VTB_F32, arithmetic);
     }
   }
 
-  private NativeMemory packed(Parameter matrix, long values, int dtype) {
+  private NativeMemory packed(Parameter matrix, long values, int dtype, int arithmetic) {
     int out = matrix.shape().dim(0);
     int in = matrix.shape().dim(1);
-    NativeMemory packed = new NativeMemory(Native.vtb_gemm_packed_bytes(arithmetic(), out, in));
+    NativeMemory packed = new NativeMemory(Native.vtb_gemm_packed_bytes(arithmetic, out, in));
     try {
-      if (Native.vtb_gemm_pack(pool, values, dtype, arithmetic(), out, in, packed.address()) != Native.VTB_OK) {
+      if (Native.vtb_gemm_pack(pool, values, dtype, arithmetic, out, in, packed.address()) != Native.VTB_OK) {
         throw new WeightsException(matrix.name() + " holds values that are NaN, infinite or too large; the checkpoint is damaged");
       }
       return packed;
