@@ -11,6 +11,7 @@ import io.vertebra.cuda.runtime.FakeDriver;
 import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.golden.GoldenFile;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
