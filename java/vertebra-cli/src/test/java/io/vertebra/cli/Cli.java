@@ -26,12 +26,17 @@ record Cli(int exitCode, String out, String err) {
     return out.lines().map(Json::parseObject).toList();
   }
 
-  /** Copies a resource of the library or of the tests to a file. */
+  /** Copies a resource of the library to a file. */
   static Path copy(String resource, Path file) throws IOException {
     try (InputStream in = Cli.class.getResourceAsStream(resource)) {
       Files.copy(in, file);
     }
     return file;
+  }
+
+  /** Copies one of the library's small golden files. */
+  static Path golden(Path file) throws IOException {
+    return Files.copy(Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini", "swin_mini_fourstage.safetensors"), file);
   }
 
   static Path sample(String name, Path folder) throws IOException {

@@ -88,7 +88,7 @@ class MainTest {
         .contains("swin, no published configuration, 10 classes", "metadata", "patch_embed.proj.weight", "F32");
     assertThat(Cli.run("inspect", "--json", weights).objects()).singleElement()
         .returns("swin", object -> object.get("family")).returns(10, object -> object.get("classes"));
-    Path golden = Cli.copy("/swin_mini_fourstage.safetensors", folder.resolve("golden.safetensors"));
+    Path golden = Cli.golden(folder.resolve("golden.safetensors"));
     assertThat(Cli.run("inspect", golden).out()).contains("not recognised", "logits");
   }
 

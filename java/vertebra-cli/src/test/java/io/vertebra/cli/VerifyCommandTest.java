@@ -16,7 +16,7 @@ class VerifyCommandTest {
 
   @BeforeEach
   void copyGoldenFile() throws Exception {
-    golden = Cli.copy("/swin_mini_fourstage.safetensors", folder.resolve("a.safetensors"));
+    golden = Cli.golden(folder.resolve("a.safetensors"));
   }
 
   @Test
