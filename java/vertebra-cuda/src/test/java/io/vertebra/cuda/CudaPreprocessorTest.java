@@ -116,13 +116,13 @@ class CudaPreprocessorTest {
       for (long free : new long[] {0, 1 << 14, 1 << 17, 1 << 18}) {
         runtime.setMemoryTotal(used + free);
         assertThatThrownBy(() -> preprocessor.apply(large, program, 0)).isInstanceOf(VertebraException.class).hasMessageContaining("memory");
+        runtime.setMemoryTotal(total);
         for (Image image : new Image[] {small, part(40, 30)}) {
           preprocessor.apply(image, program, 0);
           program.run();
           assertThat(program.read("x")).isEqualTo(expected(recipe, image));
         }
       }
-      runtime.setMemoryTotal(total);
       preprocessor.apply(large, program, 0);
       program.run();
       assertThat(program.read("x")).isEqualTo(expected(recipe, large));
