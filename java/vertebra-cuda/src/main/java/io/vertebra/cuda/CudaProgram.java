@@ -1,5 +1,6 @@
 package io.vertebra.cuda;
 
+import io.vertebra.VertebraException;
 import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.cuda.runtime.GpuStream;
 import io.vertebra.cuda.runtime.GpuStream.GpuEvent;
@@ -126,12 +127,12 @@ final class CudaProgram extends Program {
     complete = false;
     try {
       copyIn();
-      if (!ran) {
+      if (ran && graph == null) {
+        tryCapture();
+      }
+      if (graph == null) {
         give();
       } else {
-        if (graph == null) {
-          graph = own(captured(this::give), GpuGraph::close);
-        }
         stream.launch(graph);
       }
       copyOut();
@@ -173,6 +174,15 @@ final class CudaProgram extends Program {
       stream.record(end);
       stream.synchronize();
       return end.since(start) / repeats;
+    }
+  }
+
+  /** Leaves it to the next run where something else in this process has waited for the whole GPU meanwhile, which breaks captures off. */
+  private void tryCapture() {
+    try {
+      graph = own(captured(this::give), GpuGraph::close);
+    } catch (VertebraException broken) {
+      // If there is more to it, the launches say so.
     }
   }
 

@@ -8,9 +8,14 @@ import io.vertebra.Model;
 import io.vertebra.Precision;
 import io.vertebra.Session;
 import io.vertebra.VertebraException;
+import io.vertebra.backbone.Backbone;
+import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.demo.Digits;
 import io.vertebra.program.Backend;
+import io.vertebra.program.Shape;
+import io.vertebra.weights.FormulaWeights;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -31,6 +36,35 @@ class CudaDevicesTest {
     for (Device device : List.of(Device.cuda(), Device.cudaEmulated())) {
       assertThatThrownBy(() -> device.open(0, Precision.INT8)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("int8", "cpu");
     }
+  }
+
+  @Test
+  void aSessionMakesRoomBeforeItCompilesAndServesWholeBatchesWithWhatItHas() {
+    EmulatedRuntime device = new EmulatedRuntime();
+    long total = device.memoryTotal();
+    try (Model model = Digits.swin().device(Device.cudaEmulated()).build(); Session session = model.newSession()) {
+      for (int batch = 4; batch >= 1; batch--) {
+        session.run(input(batch), shape(batch), Set.of(Backbone.PROBABILITIES));
+      }
+      long used = device.memoryUsed();
+      session.time(input(4), shape(4), 1);
+      assertThat(device.memoryUsed()).as("the program of batch 4 took it").isEqualTo(used);
+      for (int batch = 3; batch >= 1; batch--) {
+        session.run(input(batch), shape(batch), Set.of(Backbone.PROBABILITIES));
+      }
+      device.setMemoryTotal(used + 1024);
+      session.run(input(4), shape(4), Set.of(Backbone.LOGITS));
+    } finally {
+      device.setMemoryTotal(total);
+    }
+  }
+
+  private static Shape shape(int batch) {
+    return Shape.of(batch, 3, 32, 32);
+  }
+
+  private static float[] input(int batch) {
+    return FormulaWeights.input("session", shape(batch));
   }
 
   /** On the fake driver, with the fat binary that this build has or has not. */

@@ -3,8 +3,10 @@ package io.vertebra.cuda;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.Precision;
+import io.vertebra.VertebraException;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.image.Filter;
 import io.vertebra.image.Image;
@@ -97,6 +99,35 @@ class CudaPreprocessorTest {
       }
       program.run();
       assertThat(program.read("x")[0]).as("what was on the device served one run").isZero();
+    }
+  }
+
+  @Test
+  void anImageThatFindsNoMemoryLeavesTheNextUnharmed() {
+    Preprocessing recipe = Preprocessing.official(20);
+    Image small = image(40, 30, true);
+    Image large = image(300, 400, true);
+    long total = runtime.memoryTotal();
+    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32); Program program = echo(backend, recipe, 1);
+        Preprocessor preprocessor = backend.preprocessor(recipe)) {
+      preprocessor.apply(small, program, 0);
+      program.run();
+      long used = runtime.memoryUsed();
+      for (long free : new long[] {0, 1 << 14, 1 << 17, 1 << 18}) {
+        runtime.setMemoryTotal(used + free);
+        assertThatThrownBy(() -> preprocessor.apply(large, program, 0)).isInstanceOf(VertebraException.class).hasMessageContaining("memory");
+        runtime.setMemoryTotal(total);
+        for (Image image : new Image[] {small, part(40, 30)}) {
+          preprocessor.apply(image, program, 0);
+          program.run();
+          assertThat(program.read("x")).isEqualTo(expected(recipe, image));
+        }
+      }
+      preprocessor.apply(large, program, 0);
+      program.run();
+      assertThat(program.read("x")).isEqualTo(expected(recipe, large));
+    } finally {
+      runtime.setMemoryTotal(total);
     }
   }
 

@@ -7,8 +7,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.Precision;
 import io.vertebra.VertebraException;
+import io.vertebra.conformance.ConformanceCases;
+import io.vertebra.conformance.ConformanceCases.Case;
 import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
+import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.golden.Compare;
 import io.vertebra.golden.GoldenFile;
 import io.vertebra.program.Activation;
@@ -37,6 +40,8 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -50,6 +55,7 @@ class CudaProgramTest {
   private static final Shape IMAGE = SWIN.inputShapes().get(0);
 
   private final EmulatedRuntime runtime = new EmulatedRuntime();
+  private final List<String> calls = new ArrayList<>();
 
   private static Recording swin(Backend backend, int batch) {
     Consumer<Recorder> forward = SWIN.load(SWIN.weights(), backend);
@@ -195,6 +201,57 @@ class CudaProgramTest {
     } finally {
       runtime.setMemoryTotal(total);
     }
+  }
+
+  @Test
+  void aCaptureThatWasBrokenOffIsTriedAgainAtTheNextRun() {
+    AtomicInteger captures = new AtomicInteger();
+    GpuRuntime interrupted = AlteredRuntime.of(method -> {
+      if (method.equals("multiply") || method.equals("launch")) {
+        calls.add(method);
+      }
+      if (method.equals("beginCapture") && captures.incrementAndGet() == 1) {
+        throw new VertebraException("broken off");
+      }
+      return null;
+    });
+    try (CudaBackend backend = new CudaBackend(interrupted, Precision.FP32); Program program = backend.compile(swin(backend, 1))) {
+      float[] launched = logits(program, 1);
+      for (int run = 0; run < 3; run++) {
+        calls.clear();
+        assertThat(logits(program, 1)).isEqualTo(launched);
+      }
+      assertThat(captures).as("the second was none too many").hasValue(2);
+      assertThat(calls).as("one graph").hasSize(1);
+    }
+  }
+
+  @Test
+  void everythingIsFreedThoughOneFreeFails() {
+    long used = runtime.memoryUsed();
+    AtomicBoolean failing = new AtomicBoolean();
+    GpuRuntime faulty = AlteredRuntime.of(method -> {
+      if (failing.get() && method.equals("freeHost")) {
+        throw new VertebraException("the GPU is lost");
+      }
+      return null;
+    });
+    CudaBackend backend = new CudaBackend(faulty, Precision.FP16);
+    Program program = backend.compile(swin(backend, 1));
+    logits(program, 1);
+    backend.close();
+    failing.set(true);
+    assertThatThrownBy(program::close).hasMessage("the GPU is lost").satisfies(e -> assertThat(e.getSuppressed()).hasSize(2));
+    assertThat(runtime.memoryUsed()).as("the weights are freed with it").isEqualTo(used);
+  }
+
+  /** As much as GPUs of compute capability 8.6, 8.9 and 12.0 have. */
+  @Test
+  void aLargeFilterFitsLittleSharedMemory() {
+    Case filter = CudaCases.all().filter(testCase -> testCase.name().equals("global filter in three launches")).findFirst().orElseThrow();
+    GpuRuntime small = AlteredRuntime.of(method -> method.equals("sharedMemory") ? 99 << 10 : null);
+    CudaBackend backend = new CudaBackend(small, Precision.FP32, new CudaOptions(Products.RULE, true));
+    assertThat(Compare.relativeError(ConformanceCases.run(backend, filter), ConformanceCases.run(new ReferenceBackend(), filter))).isLessThan(2e-6);
   }
 
   private static Weights matrix(Backend backend, float... values) {

@@ -8,6 +8,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.vertebra.VertebraException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import jcuda.driver.CUstream;
 import org.junit.jupiter.api.Test;
 
 /** The runtime for real GPUs, with JCuda's own libraries, on a driver and a cuBLAS that the emulator stands behind. */
@@ -65,6 +68,30 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
     for (GpuType type : GpuType.values()) {
       stream.multiply(new GpuProduct(type, true, true, false, 2, 3, 4, in, 4, in, 4, 0, out, 2));
     }
+  }
+
+  @Test
+  void cublasIsStartedOnceForStreamsInTurn() {
+    Cublas first = runtime.takeCublas(new CUstream());
+    Cublas second = runtime.takeCublas(new CUstream());
+    assertThat(second).isNotSameAs(first);
+    runtime.giveBack(first);
+    assertThat(runtime.takeCublas(new CUstream())).isSameAs(first);
+    runtime.giveBack(first);
+    runtime.giveBack(second);
+  }
+
+  /** Of any runtime on the GPU: the driver would break the capture off. */
+  @Test
+  void cublasIsNotStartedWhileAStreamCaptures() throws Exception {
+    stream.beginCapture();
+    CompletableFuture<Void> opening = CompletableFuture.runAsync(() -> FakeDriver.open().close());
+    CompletableFuture<Void> starting = CompletableFuture.runAsync(() -> runtime.giveBack(runtime.takeCublas(new CUstream())));
+    assertThatThrownBy(() -> opening.get(50, TimeUnit.MILLISECONDS)).isInstanceOf(TimeoutException.class);
+    assertThatThrownBy(() -> starting.get(50, TimeUnit.MILLISECONDS)).isInstanceOf(TimeoutException.class);
+    stream.endCapture().close();
+    opening.get(10, TimeUnit.SECONDS);
+    starting.get(10, TimeUnit.SECONDS);
   }
 
   @Test
