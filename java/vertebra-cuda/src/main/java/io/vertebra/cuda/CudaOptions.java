@@ -16,6 +16,6 @@ record CudaOptions(Products products, boolean checksWrites) {
     /** Always {@code vtb_gemm}. */
     FUSED,
     /** Always cuBLAS. */
-    LIBRARY
+    CUBLAS
   }
 }

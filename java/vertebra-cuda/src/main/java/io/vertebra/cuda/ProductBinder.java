@@ -86,7 +86,7 @@ final class ProductBinder {
     }
     long weights = list.matrix(op.weights());
     long out = list.address(call.out());
-    if (!plan.library()) {
+    if (!plan.cublas()) {
       Object[] arguments = arguments(list, op.epilogue(), new Object[] {rows, list.upload(map), map == null ? 1 : map.groups(), weights}, out,
           new Object[] {plan.m(), plan.n(), plan.k()});
       String name = "vtb_gemm_" + list.type().suffix() + "_" + plan.side();

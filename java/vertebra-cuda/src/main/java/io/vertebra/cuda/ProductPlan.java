@@ -29,15 +29,15 @@ record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finis
    *
    * @param small a step of {@code vtb_gemm} through k with tiles of 64, of which a multiprocessor has two; bound by latency
    * @param large a step with tiles of 128, of which it has one; bound by arithmetic
-   * @param libraryFlops of cuBLAS, once it has started
+   * @param cublasFlops of cuBLAS, once it has started
    */
-  private record Rates(double small, double large, double libraryFlops) {
+  private record Rates(double small, double large, double cublasFlops) {
     private static final Rates HALVES = new Rates(0.25, 0.42, 500e6);
     private static final Rates FP32 = new Rates(0.4, 1.7, 50e6);
     private static final Rates TF32 = new Rates(FP32.small, FP32.large, 250e6);
     /** A kernel however little it does, a product of cuBLAS, which may take two, and bytes moved. */
     private static final double KERNEL = 2;
-    private static final double LIBRARY = 4;
+    private static final double CUBLAS = 4;
     private static final double BYTES = 3e6;
 
     static Rates of(CudaBackend backend) {
@@ -67,13 +67,13 @@ record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finis
     boolean apart = epilogue.map() != null || epilogue.residual() != null && epilogue.residualRows() == null;
     ProductPlan small = new ProductPlan(m, n, k, normed, 64, false, false, bytes);
     ProductPlan large = new ProductPlan(m, n, k, normed, 128, false, false, bytes);
-    ProductPlan library = new ProductPlan(m, n, k, normed || mapped, 0, !bare, apart, bytes);
+    ProductPlan cublas = new ProductPlan(m, n, k, normed || mapped, 0, !bare, apart, bytes);
     Rates rates = Rates.of(backend);
     int multiprocessors = backend.runtime().multiprocessors();
     ProductPlan fused = large.micros(rates, multiprocessors) < small.micros(rates, multiprocessors) ? large : small;
     Products wanted = backend.options().products();
-    boolean pays = library.micros(rates, multiprocessors) < fused.micros(rates, multiprocessors);
-    return wanted == Products.LIBRARY || wanted == Products.RULE && pays ? library : fused;
+    boolean pays = cublas.micros(rates, multiprocessors) < fused.micros(rates, multiprocessors);
+    return wanted == Products.CUBLAS || wanted == Products.RULE && pays ? cublas : fused;
   }
 
   /** The same where the rows have been made already. */
@@ -84,14 +84,14 @@ record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finis
   /** The time this is estimated to take. */
   private double micros(Rates rates, int multiprocessors) {
     double gather = gathers ? Rates.pass(rowBytes()) : 0;
-    if (library()) {
-      return gather + Rates.LIBRARY + 2.0 * m * n * k / rates.libraryFlops + (finishes ? Rates.pass(productBytes()) : 0);
+    if (cublas()) {
+      return gather + Rates.CUBLAS + 2.0 * m * n * k / rates.cublasFlops + (finishes ? Rates.pass(productBytes()) : 0);
     }
     double steps = Math.ceil((double) k * elementBytes / STEP_BYTES);
     return gather + Rates.KERNEL + steps * rates.step(side, tiles(), multiprocessors);
   }
 
-  boolean library() {
+  boolean cublas() {
     return side == 0;
   }
 

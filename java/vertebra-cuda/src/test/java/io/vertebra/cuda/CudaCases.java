@@ -36,7 +36,7 @@ final class CudaCases {
   /** The ways to compute a case's products that it is to be tried with. */
   static List<Products> products(Case testCase) {
     boolean multiplies = testCase.name().contains("linear") || testCase.name().contains("convolution");
-    return multiplies ? List.of(Products.FUSED, Products.LIBRARY) : List.of(Products.RULE);
+    return multiplies ? List.of(Products.FUSED, Products.CUBLAS) : List.of(Products.RULE);
   }
 
   private static Tensor sameRows(Recorder r, Fixture f) {

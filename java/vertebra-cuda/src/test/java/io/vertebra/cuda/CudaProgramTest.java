@@ -296,7 +296,7 @@ class CudaProgramTest {
       try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32, new CudaOptions(products, true));
           CudaProgram program = (CudaProgram) backend.compile(swin(backend, 1))) {
         outputs.add(logits(program, 1));
-        assertThat(products == Products.RULE || program.traffic().products() > 0 == (products == Products.LIBRARY)).isTrue();
+        assertThat(products == Products.RULE || program.traffic().products() > 0 == (products == Products.CUBLAS)).isTrue();
       }
     }
     for (float[] output : outputs) {
@@ -309,10 +309,10 @@ class CudaProgramTest {
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP16)) {
       Weights deep = backend.packMatrix(new FormulaWeights().find("deep", Shape.of(512, 4096)));
       Op.Linear op = new Op.Linear(RowSource.PLAIN, deep, Epilogue.bias(null).activation(Activation.GELU));
-      assertThat(ProductPlan.of(op, Shape.of(6272, 4096), backend).library()).isTrue();
+      assertThat(ProductPlan.of(op, Shape.of(6272, 4096), backend).cublas()).isTrue();
       Weights shallow = backend.packMatrix(new FormulaWeights().find("shallow", Shape.of(512, 96)));
       ProductPlan fused = ProductPlan.of(new Op.Linear(RowSource.PLAIN, shallow, Epilogue.bias(null)), Shape.of(6272, 96), backend);
-      assertThat(fused.library()).isFalse();
+      assertThat(fused.cublas()).isFalse();
     }
   }
 }

@@ -106,7 +106,7 @@ final class DryRuntime implements GpuRuntime {
 
     @Override
     public GpuGraph endCapture() {
-      throw new UnsupportedOperationException();
+      throw new IllegalStateException("nothing runs on this device, and so nothing is captured");
     }
 
     @Override
@@ -117,7 +117,7 @@ final class DryRuntime implements GpuRuntime {
 
     @Override
     public GpuEvent newEvent() {
-      throw new UnsupportedOperationException();
+      throw new IllegalStateException("nothing runs on this device, and so nothing takes time");
     }
 
     @Override

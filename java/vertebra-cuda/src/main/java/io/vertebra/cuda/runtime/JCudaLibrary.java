@@ -23,7 +23,7 @@ final class JCudaLibrary {
     Path folder = Path.of(System.getProperty("java.io.tmpdir"));
     URL resource = LibUtils.class.getResource("/lib/" + file);
     if (resource == null) {
-      return; // it may be on java.library.path, where JCuda looks first
+      return; // it may lie in a folder of its own, where JCuda looks first
     }
     try {
       URLConnection packaged = resource.openConnection();
