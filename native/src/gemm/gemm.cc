@@ -112,18 +112,26 @@ void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const f
   tile.activation_last = args.activation_last || tile.plain;
   tile.gate_stride = args.gate_stride;
   tile.out_stride = args.n;
-  // The tiles of a panel share the lines of the next one.
+  // The tiles of a panel share the lines of the one that comes after it.
   const int32_t next_lines = divide_up(kernel.unroll * kernel.nr, 16 * tiles);
+  const auto panel_at = [&](int32_t panel, int32_t word) {
+    const float* end = static_cast<const float*>(args.weight) + (panel + 1) * panel_words(kernel, args.k);
+    return end - int64_t{words - word} * kernel.nr;
+  };
+  const int32_t after_last = panel_end < divide_up(args.n, kernel.nr) ? panel_end : 0;
   for (int32_t word = 0; word < words; word += step) {
     tile.words = std::min(step, words - word);
-    tile.activation = word + tile.words == words ? args.activation : VTB_IDENTITY;
+    const bool last = word + tile.words == words;
+    tile.activation = last ? args.activation : VTB_IDENTITY;
     tile.floor = tile.activation == VTB_RELU ? 0 : -std::numeric_limits<float>::infinity();
     const int64_t tile_lines = static_cast<int64_t>(tile.words / kernel.unroll) * next_lines;
     const int64_t panel_lines = int64_t{tile.words} * kernel.nr / 16;
     for (int32_t panel = panel_begin; panel < panel_end; ++panel) {
       const int32_t column = panel * kernel.nr;
-      const float* end = static_cast<const float*>(args.weight) + (panel + 1) * panel_words(kernel, args.k);
-      tile.panel = end - int64_t{words - word} * kernel.nr;
+      tile.panel = panel_at(panel, word);
+      const float* next = panel + 1 < panel_end ? panel_at(panel + 1, word)
+                          : last                ? panel_at(after_last, 0)
+                                                : panel_at(panel_begin, word + step);
       tile.columns = std::min(kernel.nr, args.n - column);
       tile.bias = args.bias && word == 0 ? args.bias + column : nullptr;
       for (int32_t t = 0; t < tiles; ++t) {
@@ -133,7 +141,7 @@ void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const f
         tile.rows = end - begin;
         tile.a = a + begin * stride + word;
         tile.next_lines = t * tile_lines < panel_lines ? next_lines : 0;
-        tile.next = reinterpret_cast<const char*>(tile.panel + int64_t{words} * kernel.nr) + t * tile_lines * 64;
+        tile.next = reinterpret_cast<const char*>(next) + t * tile_lines * 64;
         place(args, first_row + begin, column, word > 0, &tile);
         kernel.tile(tile);
       }

@@ -53,6 +53,13 @@ struct Worker {
   pthread_t thread;
 };
 
+// The tasks [begin, end) of a region that a thread takes first: begin in the lower half of the word, end in the upper.
+struct alignas(64) Share {
+  std::atomic<uint64_t> range;
+};
+
+constexpr uint64_t one_begin = 1, one_end = uint64_t{1} << 32;
+
 }  // namespace
 
 // A region is open while its caller still hands out tasks. Workers enter only an open one, and its caller waits only
@@ -64,9 +71,8 @@ struct vtb_pool {
   // Set by the caller before it opens the region.
   vtb::TaskFunction function;
   const void* context;
-  int64_t tasks;
+  Share* shares;  // [threads]
 
-  alignas(64) std::atomic<int64_t> next_task;
   alignas(64) std::atomic<uint32_t> region;
   alignas(64) std::atomic<uint32_t> regions_opened;  // workers wait for this to change
   std::atomic<int32_t> sleepers;
@@ -78,11 +84,27 @@ struct vtb_pool {
 
 namespace {
 
+void deal_out(vtb_pool* pool, uint64_t tasks) {
+  for (uint64_t i = 0, begin = 0; i < static_cast<uint64_t>(pool->threads); ++i) {
+    const uint64_t end = tasks * (i + 1) / pool->threads;
+    pool->shares[i].range.store(end * one_end + begin, std::memory_order_relaxed);
+    begin = end;
+  }
+}
+
+// A share's owner takes its tasks in order, as they often lie beside each other in memory; others take the last ones.
 void take_tasks(vtb_pool* pool, int32_t worker) {
-  for (;;) {
-    const int64_t index = pool->next_task.fetch_add(1, std::memory_order_relaxed);
-    if (index >= pool->tasks) return;
-    pool->function(pool->context, index, worker);
+  for (int32_t i = 0; i < pool->threads; ++i) {
+    std::atomic<uint64_t>& share = pool->shares[(worker + i) % pool->threads].range;
+    uint64_t range = share.load(std::memory_order_relaxed);
+    for (;;) {
+      const uint32_t begin = static_cast<uint32_t>(range), end = static_cast<uint32_t>(range >> 32);
+      if (begin == end) break;
+      const uint64_t rest = i == 0 ? range + one_begin : range - one_end;
+      if (!share.compare_exchange_weak(range, rest, std::memory_order_relaxed)) continue;
+      pool->function(pool->context, i == 0 ? begin : end - 1, worker);
+      range = rest;
+    }
   }
 }
 
@@ -163,6 +185,7 @@ void stop(vtb_pool* pool, int32_t workers) {
   futex_wake(pool->regions_opened, INT_MAX);
   for (int32_t i = 0; i < workers; ++i) pthread_join(pool->workers[i].thread, nullptr);
   delete[] pool->workers;
+  delete[] pool->shares;
   delete pool;
 }
 
@@ -184,8 +207,7 @@ void run_tasks(vtb_pool* pool, int64_t tasks, TaskFunction function, const void*
   }
   pool->function = function;
   pool->context = context;
-  pool->tasks = tasks;
-  pool->next_task.store(0, std::memory_order_relaxed);
+  deal_out(pool, static_cast<uint64_t>(tasks));
   pool->region.store(region_open, std::memory_order_release);
   announce(pool, tasks);
   take_tasks(pool, 0);
@@ -202,8 +224,9 @@ vtb_pool* vtb_pool_create(int32_t threads) {
   if (!pool) return nullptr;
   pool->threads = threads;
   pool->workers = new (std::nothrow) Worker[threads - 1];
-  if (!pool->workers) {
-    delete pool;
+  pool->shares = new (std::nothrow) Share[threads];
+  if (!pool->workers || !pool->shares) {
+    stop(pool, 0);
     return nullptr;
   }
   for (int32_t i = 0; i < threads - 1; ++i) {

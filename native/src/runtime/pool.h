@@ -13,8 +13,9 @@ using TaskFunction = void (*)(const void* context, int64_t index, int32_t worker
 
 void run_tasks(vtb_pool* pool, int64_t tasks, TaskFunction function, const void* context);
 
-// Runs body(index, worker) for every index in [0, tasks), in no given order, and returns when all are done. Tasks are
-// handed out one by one, so they should cost microseconds, not nanoseconds.
+// Runs body(index, worker) for every index in [0, tasks), tasks < 2^31, and returns when all are done. Every thread starts
+// with a share of its own, the same part of [0, tasks) in every region, and takes it in order, so that neighbours meet in its
+// caches; one that is done helps the others. A task should cost microseconds, not nanoseconds.
 template <typename Body>
 void parallel_for(vtb_pool* pool, int64_t tasks, const Body& body) {
   run_tasks(

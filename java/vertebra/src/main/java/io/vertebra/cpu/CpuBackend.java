@@ -10,10 +10,12 @@ import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
 import io.vertebra.program.Shape;
 import io.vertebra.program.WeightStore;
+import io.vertebra.program.WeightStore.Block;
 import io.vertebra.program.WeightStore.Form;
 import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.IntFunction;
@@ -33,6 +35,7 @@ public final class CpuBackend implements Backend {
   private final Precision precision;
   private final long pool;
   private final WeightStore store;
+  private final Slabs slabs = new Slabs();
 
   /** In single precision. */
   public CpuBackend(int threads) {
@@ -156,7 +159,7 @@ public final class CpuBackend implements Backend {
   }
 
   /** fp32 and the 16-bit types are packed from where they lie in a file; anything else is put together in fp32 first. */
-  private NativeMemory packed(Parameter matrix, int arithmetic) {
+  private Block packed(Parameter matrix, int arithmetic) {
     int dtype = switch (matrix.dtype()) {
       case F32 -> Native.VTB_F32;
       case F16 -> Native.VTB_F16;
@@ -175,10 +178,10 @@ public final class CpuBackend implements Backend {
     }
   }
 
-  private NativeMemory packed(Parameter matrix, long values, int dtype, int arithmetic) {
+  private Block packed(Parameter matrix, long values, int dtype, int arithmetic) {
     int out = matrix.shape().dim(0);
     int in = matrix.shape().dim(1);
-    NativeMemory packed = new NativeMemory(Native.vtb_gemm_packed_bytes(arithmetic, out, in));
+    Block packed = slabs.allocate(Native.vtb_gemm_packed_bytes(arithmetic, out, in));
     try {
       if (Native.vtb_gemm_pack(pool, values, dtype, arithmetic, out, in, packed.address()) != Native.VTB_OK) {
         throw new WeightsException(matrix.name() + " holds values that are NaN, infinite or too large; the checkpoint is damaged");
@@ -193,7 +196,11 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packValues(Shape shape, float[] values) {
     Backend.requireSize(shape, values);
-    return store.pack(Form.VALUES, shape, () -> NativeMemory.of(values));
+    return store.pack(Form.VALUES, shape, () -> {
+      Block block = slabs.allocate((long) values.length * Float.BYTES);
+      NativeMemory.at(block.address(), block.bytes()).asByteBuffer().order(ByteOrder.nativeOrder()).asFloatBuffer().put(values);
+      return block;
+    });
   }
 
   @Override
