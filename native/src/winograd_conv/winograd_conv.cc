@@ -12,7 +12,7 @@ namespace vtb {
 namespace {
 
 // What the transformed operand of a block may take of L2, next to two panels of weights.
-constexpr int64_t block_bytes = 768 * 1024;
+constexpr int64_t block_bytes = 256 * 1024;
 // Fewer tiles than this in a block would read the weights from L3 too often for the arithmetic done with them.
 constexpr int64_t tiles_worth_a_block = 48;
 constexpr int64_t tasks_per_thread = 4;
@@ -27,7 +27,7 @@ int64_t tiles_of(const vtb_winograd_conv_args& args) {
 int64_t operand_stride(const vtb_winograd_conv_args& args) { return (divide_up(args.in_channels, 16) | 1) * 16; }
 
 int64_t largest_block(const vtb_winograd_conv_args& args) {
-  const int64_t tile_bytes = winograd_positions * operand_stride(args) * static_cast<int64_t>(sizeof(float));
+  const int64_t tile_bytes = winograd_positions * (operand_stride(args) + kernels().gemm_f32.nr) * static_cast<int64_t>(sizeof(float));
   return std::min(tiles_of(args), std::max<int64_t>(kernels().gemm_f32.mr, block_bytes / tile_bytes));
 }
 

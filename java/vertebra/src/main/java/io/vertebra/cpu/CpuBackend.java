@@ -143,19 +143,13 @@ public final class CpuBackend implements Backend {
   }
 
   /**
-   * The taps are transformed, in fp32; in bf16, where rounding transformed operands would cost accuracy, it stays a product over gathered rows. In int8, where it
-   * would as well, gathering and rounding every pixel nine times costs what the faster product gains.
+   * The taps are transformed, and stay fp32 in every precision: rounding transformed operands would cost accuracy, and gathering and rounding every pixel nine
+   * times costs what a faster product would gain.
    */
   @Override
   public Weights packConvolution(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return store.pack(Form.CONVOLUTION, matrix.shape(),
-        () -> transformsConvolutions() ? packed(Winograd.transformed(matrix), Native.VTB_F32) : packed(matrix, arithmetic()));
-  }
-
-  /** Whether convolutions are packed for {@code vtb_winograd_conv} and not for {@code vtb_gemm}. */
-  boolean transformsConvolutions() {
-    return precision != Precision.BF16;
+    return store.pack(Form.CONVOLUTION, matrix.shape(), () -> packed(Winograd.transformed(matrix), Native.VTB_F32));
   }
 
   /** fp32 and the 16-bit types are packed from where they lie in a file; anything else is put together in fp32 first. */

@@ -166,11 +166,6 @@ final class CpuBinder implements AutoCloseable {
 
   private Step convolution(Call call, Op.Convolution op) {
     Shape in = call.in().shape();
-    if (!backend.transformsConvolutions()) {
-      RowSource taps = new RowSource(Op.Convolution.WINDOW.rows(in), null);
-      return gemm(call, new Op.Linear(taps, op.weights(), Epilogue.bias(op.bias()).activation(op.activation())),
-          backend.convolution(op.weights()));
-    }
     vtb_winograd_conv_args args = struct(vtb_winograd_conv_args::new, vtb_winograd_conv_args.class)
         .batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).channels(call.out().shape().channels())
         .activation(activation(op.activation())).in(address(call.in())).weight(backend.convolution(op.weights()))

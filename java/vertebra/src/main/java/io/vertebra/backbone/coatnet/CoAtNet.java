@@ -9,8 +9,8 @@ import io.vertebra.backbone.coatnet.CoAtNetConfig.BlockKind;
 import io.vertebra.backbone.coatnet.CoAtNetConfig.Conv;
 import io.vertebra.program.Activation;
 import io.vertebra.program.Backend;
-import io.vertebra.program.Epilogue;
 import io.vertebra.program.Norm;
+import io.vertebra.program.Op;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.RowSource;
 import io.vertebra.program.Shape;
@@ -52,7 +52,7 @@ public final class CoAtNet implements Backbone {
     this.stemNorm = conv.convNext() ? ChannelNorm.layer(layers, "stem.norm1", stemWidth, conv.eps())
         : ChannelNorm.batch(layers, "stem.norm1", stemWidth, conv.eps());
     this.stem1 = (stemNorm.isAffine() ? first.then(stemNorm.affine()) : first).pack(backend);
-    this.stem2 = Matrix.of(parameters, "stem.conv2", config.stemBias(), config.stem().get(1), stemWidth, 3, 3).pack(backend);
+    this.stem2 = Matrix.of(parameters, "stem.conv2", config.stemBias(), config.stem().get(1), stemWidth, 3, 3).packConvolution(backend);
     for (int stage = 0; stage < config.stages(); stage++) {
       stages.add(loadStage(stage));
     }
@@ -135,22 +135,21 @@ public final class CoAtNet implements Backbone {
   private Tensor stem(Recorder r) {
     boolean folded = stemNorm.isAffine();
     Activation activation = config.conv().activation();
-    Tensor halved = convolve(r, "stem.conv1", r.input(), 2, stem1, stem1.epilogue().activation(folded ? activation : Activation.IDENTITY));
+    Tensor halved = halve(r, folded ? activation : Activation.IDENTITY);
     Tensor activated = folded ? halved : stemNorm.apply(r, "stem.norm1", halved, activation);
-    Tensor out = convolve(r, "stem.conv2", activated, 1, stem2, stem2.epilogue());
+    Tensor out = r.convolution("stem.conv2", activated, new Op.Convolution(stem2.weights(), stem2.bias(), Activation.IDENTITY));
 
-    r.output("stem.conv1", () -> folded
-        ? Unfolded.before(r, layers, stemNorm.affine(), convolve(r, "stem.conv1", r.input(), 2, stem1, stem1.epilogue())) : halved);
+    r.output("stem.conv1", () -> folded ? Unfolded.before(r, layers, stemNorm.affine(), halve(r, Activation.IDENTITY)) : halved);
     r.output("stem.norm1", activated);
     r.output("stem", out);
     return out;
   }
 
-  /** A 3 x 3 convolution. */
-  private static Tensor convolve(Recorder r, String name, Tensor in, int stride, Layer layer, Epilogue epilogue) {
-    Window window = Window.square(3, stride, 1);
-    return r.linear(name, in, new RowSource(window.rows(in.shape()), null), layer.weights(), epilogue,
-        window.slide(in.shape(), layer.weights().shape().dim(0)));
+  private Tensor halve(Recorder r, Activation activation) {
+    Window window = Window.square(3, 2, 1);
+    Shape image = r.input().shape();
+    return r.linear("stem.conv1", r.input(), new RowSource(window.rows(image), null), stem1.weights(), stem1.epilogue().activation(activation),
+        window.slide(image, config.stem().get(0)));
   }
 
   @Override

@@ -7,11 +7,11 @@ import io.vertebra.backbone.Neck;
 import io.vertebra.program.Activation;
 import io.vertebra.program.Backend;
 import io.vertebra.program.Epilogue;
+import io.vertebra.program.Op;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.RowSource;
 import io.vertebra.program.Shape;
 import io.vertebra.program.Tensor;
-import io.vertebra.program.Window;
 import io.vertebra.weights.Parameters;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,7 +51,7 @@ public final class UperHead implements Neck {
     }
     for (int i = 0; i < config.in().size() - 1; i++) {
       laterals.add(GnConvModule.convolution(layers, "lateral_convs." + i, channels, config.in().get(i), 1, true).pack(backend));
-      outputs.add(GnConvModule.convolution(layers, "fpn_convs." + i, channels, channels, 3, true).pack(backend));
+      outputs.add(GnConvModule.convolution(layers, "fpn_convs." + i, channels, channels, 3, true).packConvolution(backend));
     }
     this.fusion = new GnConvModule(layers, "fpn_bottleneck.", config.gnconv(), true, Activation.RELU);
     this.classifier = Matrix.of(parameters, "conv_seg", true, config.classes(), channels, 1, 1).pack(backend);
@@ -80,8 +80,8 @@ public final class UperHead implements Neck {
     }
     List<Tensor> fused = new ArrayList<>();
     for (int i = 0; i < maps.size(); i++) {
-      Tensor out = i == deepest ? levels[i]
-          : conv3x3(r, "fpn_convs." + i, levels[i], outputs.get(i), outputs.get(i).epilogue().activation(Activation.RELU));
+      Tensor out = i == deepest ? levels[i] : r.convolution("fpn_convs." + i, levels[i],
+          new Op.Convolution(outputs.get(i).weights(), outputs.get(i).bias(), Activation.RELU));
       fused.add(resize(r, "fpn_convs." + i + ".resize", out, maps.get(0).shape()));
     }
     Tensor features = r.scope("fpn_bottleneck", () -> fusion.forward(r, fused));
@@ -100,19 +100,15 @@ public final class UperHead implements Neck {
       Tensor projected = r.linear(name + ".1", grid, RowSource.PLAIN, layer.weights(), layer.epilogue().activation(Activation.RELU));
       parts.add(resize(r, name + ".resize", projected, map.shape()));
     }
+    RowSource taps = new RowSource(Op.Convolution.WINDOW.rows(map.shape()), null);
+    Shape shape = map.shape().withChannels(config.channels());
     Tensor sum = null;
     for (int i = 0; i < parts.size(); i++) {
       Epilogue epilogue = sum == null ? bottleneck.get(i).epilogue() : bottleneck.get(i).epilogue().residual(sum);
       epilogue = i == parts.size() - 1 ? epilogue.lastActivation(Activation.RELU) : epilogue;
-      sum = conv3x3(r, "bottleneck." + i, parts.get(i), bottleneck.get(i), epilogue);
+      sum = r.linear("bottleneck." + i, parts.get(i), taps, bottleneck.get(i).weights(), epilogue, shape);
     }
     return sum;
-  }
-
-  private static Tensor conv3x3(Recorder r, String name, Tensor x, Layer layer, Epilogue epilogue) {
-    Window window = Window.square(3, 1, 1);
-    return r.linear(name, x, new RowSource(window.rows(x.shape()), null), layer.weights(), epilogue,
-        window.slide(x.shape(), layer.weights().shape().dim(0)));
   }
 
   private static Tensor resize(Recorder r, String name, Tensor x, Shape like) {
