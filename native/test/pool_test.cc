@@ -39,6 +39,33 @@ TEST(Pool, AWorkerRunsOneTaskAtATime) {
   EXPECT_EQ(sums[0] + sums[16] + sums[32] + sums[48], 200 * 64 * 63 / 2);
 }
 
+// Neighbouring tasks often share memory, in one region as in the next.
+TEST(Pool, AThreadTakesItsOwnShareFirstAndInOrder) {
+  constexpr int32_t threads = 3;
+  constexpr int64_t tasks = 31;
+  Pool pool(threads);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<int64_t> taken[threads];
+    parallel_for(pool, tasks, [&](int64_t index, int32_t worker) {
+      taken[worker].push_back(index);
+      if (round % 2 == 0) std::this_thread::sleep_for(std::chrono::microseconds(10 * worker));  // others help
+    });
+    for (int64_t worker = 0; worker < threads; ++worker) {
+      const int64_t begin = tasks * worker / threads, end = tasks * (worker + 1) / threads;
+      int64_t own = begin;
+      bool helps = false;
+      for (const int64_t index : taken[worker]) {
+        const bool is_own = index >= begin && index < end;
+        ASSERT_FALSE(is_own && helps);
+        if (is_own) {
+          ASSERT_EQ(index, own++);
+        }
+        helps = !is_own;
+      }
+    }
+  }
+}
+
 TEST(Pool, ManyShortRegions) {
   Pool pool(2);
   int64_t sums[2] = {0, 0};

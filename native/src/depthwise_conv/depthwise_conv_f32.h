@@ -173,11 +173,13 @@ static Convolve choose_convolve(const vtb_depthwise_conv_args& args) {
   return convolve_any<whole>;
 }
 
-// Whether a strip's inputs are copied together first. A pixel's distance from the next of a multiple of 1 KiB leaves
-// the pixels of a vector few sets of the first-level cache, from which rows drop before the next kernel row reads them;
-// a copy pays when there are many kernel rows.
+// A pixel's distance from the next of a multiple of 1 KiB leaves the pixels of a vector few sets of the first-level
+// cache, from which rows drop before the next kernel row reads them.
+static bool has_distant_pixels(const vtb_depthwise_conv_args& args) { return args.in_channels % 256 == 0; }
+
+// Whether a strip's inputs are copied together first, which pays when there are many kernel rows.
 static bool copies_input(const vtb_depthwise_conv_args& args) {
-  return args.in_channels % 256 == 0 && args.multiplier == 1 && args.size_height >= 7;
+  return has_distant_pixels(args) && args.multiplier == 1 && args.size_height >= 7;
 }
 
 // Rows of the map, or beyond it, that `rows` output rows read.
@@ -250,13 +252,20 @@ static void convolve_block(const vtb_depthwise_conv_args& args, const DepthwiseC
       input.in += block.channel_begin;
       input = pack_input(args, strip, input, block.channel_end - block.channel_begin, static_cast<float*>(scratch));
     }
-    for (int32_t c = block.channel_begin; c < block.channel_end; c += Vec::width) {
-      const int lanes = block.channel_end - c < Vec::width ? block.channel_end - c : Vec::width;
-      const ChannelVector channels = {args.weight + c, args.bias ? args.bias + c : nullptr, out + c, lanes,
-                                      c % args.multiplier};
-      if (!packs) input.in = in + c / args.multiplier;
-      (lanes == Vec::width ? whole : partial)(args, channels, strip, input);
-      if (packs) input.in += packed_floats(args, block.row_end - block.row_begin);
+    // All rows of a vector of channels before the next vector, unless they drop from the cache before they are read
+    // again: then at least a row's cache lines lie side by side.
+    Strip part = strip;
+    const int32_t rows_at_once = packs || !has_distant_pixels(args) ? strip.row_end - strip.row_begin : 1;
+    for (part.row_begin = strip.row_begin; part.row_begin < strip.row_end; part.row_begin = part.row_end) {
+      part.row_end = part.row_begin + rows_at_once;
+      for (int32_t c = block.channel_begin; c < block.channel_end; c += Vec::width) {
+        const int lanes = block.channel_end - c < Vec::width ? block.channel_end - c : Vec::width;
+        const ChannelVector channels = {args.weight + c, args.bias ? args.bias + c : nullptr, out + c, lanes,
+                                        c % args.multiplier};
+        if (!packs) input.in = in + c / args.multiplier;
+        (lanes == Vec::width ? whole : partial)(args, channels, part, input);
+        if (packs) input.in += packed_floats(args, block.row_end - block.row_begin);
+      }
     }
   }
 }

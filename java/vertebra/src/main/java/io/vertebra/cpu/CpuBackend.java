@@ -15,7 +15,6 @@ import io.vertebra.program.WeightStore.Form;
 import io.vertebra.program.Weights;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.IntFunction;
@@ -192,7 +191,7 @@ public final class CpuBackend implements Backend {
     Backend.requireSize(shape, values);
     return store.pack(Form.VALUES, shape, () -> {
       Block block = slabs.allocate((long) values.length * Float.BYTES);
-      NativeMemory.at(block.address(), block.bytes()).asByteBuffer().order(ByteOrder.nativeOrder()).asFloatBuffer().put(values);
+      NativeMemory.buffer(block).asFloatBuffer().put(values);
       return block;
     });
   }

@@ -306,7 +306,7 @@ final class CpuBinder implements AutoCloseable {
   /** An argument struct, all zeros. */
   private <T extends Pointer> T struct(Function<Pointer, T> view, Class<T> type) {
     NativeMemory memory = keep(new NativeMemory(Loader.sizeof(type)));
-    memory.buffer(0, memory.bytes()).put(new byte[(int) memory.bytes()]);
+    NativeMemory.buffer(memory).put(new byte[(int) memory.bytes()]);
     return view.apply(NativeMemory.at(memory.address(), memory.bytes()));
   }
 
@@ -314,7 +314,7 @@ final class CpuBinder implements AutoCloseable {
   private long upload(RowMap map) {
     return map == null ? 0 : uploaded.computeIfAbsent(map, key -> {
       NativeMemory memory = keep(new NativeMemory((long) map.entries() * Integer.BYTES));
-      map.copyTo(memory.buffer(0, memory.bytes()).asIntBuffer());
+      map.copyTo(NativeMemory.buffer(memory).asIntBuffer());
       return memory;
     }).address();
   }

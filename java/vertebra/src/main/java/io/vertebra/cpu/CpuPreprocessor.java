@@ -125,7 +125,7 @@ final class CpuPreprocessor implements Preprocessor {
     }
     if (staging == null || staging.bytes() < bytes) {
       staging = grown(staging, bytes);
-      stagedBytes = staging.buffer(0, staging.bytes());
+      stagedBytes = NativeMemory.buffer(staging);
       stagedInts = stagedBytes.asIntBuffer();
     }
     if (data instanceof IntBuffer ints) {

@@ -26,13 +26,13 @@ final class NativeMemory implements WeightStore.Block {
 
   static NativeMemory of(float[] values) {
     NativeMemory memory = new NativeMemory((long) values.length * Float.BYTES);
-    memory.buffer(0, memory.bytes).asFloatBuffer().put(values);
+    buffer(memory).asFloatBuffer().put(values);
     return memory;
   }
 
   static NativeMemory of(int[] values) {
     NativeMemory memory = new NativeMemory((long) values.length * Integer.BYTES);
-    memory.buffer(0, memory.bytes).asIntBuffer().put(values);
+    buffer(memory).asIntBuffer().put(values);
     return memory;
   }
 
@@ -53,7 +53,16 @@ final class NativeMemory implements WeightStore.Block {
 
   /** A view of a part; it must not be used after {@link #close}. */
   ByteBuffer buffer(long offset, long length) {
-    return at(address + offset, length).asByteBuffer().order(ByteOrder.nativeOrder());
+    return view(address + offset, length);
+  }
+
+  /** A view of all of a block; it must not be used after the block is closed. */
+  static ByteBuffer buffer(WeightStore.Block block) {
+    return view(block.address(), block.bytes());
+  }
+
+  private static ByteBuffer view(long address, long length) {
+    return at(address, length).asByteBuffer().order(ByteOrder.nativeOrder());
   }
 
   /** A pointer that owns nothing. */
