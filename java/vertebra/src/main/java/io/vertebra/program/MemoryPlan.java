@@ -11,8 +11,8 @@ import java.util.stream.Stream;
  * Places the tensors of a {@link Recording} in one workspace so that tensors alive at the same time never overlap.
  *
  * <p>Buffers are placed largest first, each at the lowest offset free over its lifetime (greedy by size; Pisarchyk and Lee,
- * "Efficient Memory Management for Deep Neural Net Inference", arXiv 2001.03288). An output takes over the memory of its residual
- * when that is last read there.
+ * "Efficient Memory Management for Deep Neural Net Inference", arXiv 2001.03288). An output takes over the memory of its residual, or of what is
+ * scaled and shifted element by element, when that is last read there.
  */
 public final class MemoryPlan {
   /** A cache line, and a vector of the widest instruction set. */
@@ -81,9 +81,9 @@ public final class MemoryPlan {
     recording.inputs().forEach(input -> define(input, -1, lastRead));
     for (int i = 0; i < calls.size(); i++) {
       Call call = calls.get(i);
-      Tensor residual = call.residual();
-      if (residual != null && residual != call.in() && lastRead.get(residual) == i) {
-        Buffer buffer = buffers.get(residual);
+      Tensor replaced = call.replaced();
+      if (replaced != null && lastRead.get(replaced) == i) {
+        Buffer buffer = buffers.get(replaced);
         buffer.last = lastRead.get(call.out());
         buffers.put(call.out(), buffer);
       } else {

@@ -29,6 +29,18 @@ class MemoryPlanTest {
   }
 
   @Test
+  void whatIsScaledElementByElementIsReplacedInPlace() {
+    try (Backend backend = new ReferenceBackend()) {
+      Backbone backbone = Families.named("coatnet_0_rw_224").architecture().load(new FormulaWeights(), backend);
+      Recording recording = Recording.of(Shape.of(1, 224, 224, 3), Set.of("logits"), backbone::forward);
+      MemoryPlan plan = new MemoryPlan(recording);
+      checkLifetimes(recording, plan);
+      List<Call> excitations = recording.calls().stream().filter(call -> call.name().endsWith(".se")).toList();
+      assertThat(excitations).hasSize(5).allSatisfy(call -> assertThat(plan.offset(call.out())).isEqualTo(plan.offset(call.in())));
+    }
+  }
+
+  @Test
   void scratchMemoryIsKeptFromItsCallToItsLastReader() {
     try (Backend backend = new ReferenceBackend()) {
       Backbone backbone = Families.named("swin_tiny_patch4_window7_224").architecture().load(new FormulaWeights(), backend);
@@ -80,7 +92,7 @@ class MemoryPlanTest {
       Call call = calls.get(i);
       Tensor out = call.out();
       for (Tensor other : alive.keySet()) {
-        boolean takenOver = other == call.residual() && lastUse.get(other) == now;
+        boolean takenOver = other == call.replaced() && lastUse.get(other) == now;
         boolean disjoint = plan.offset(out) + bytes(out) <= plan.offset(other) || plan.offset(other) + bytes(other) <= plan.offset(out);
         assertThat(disjoint || takenOver && plan.offset(out) == plan.offset(other)).as("%s over %s", call, other).isTrue();
         inPlace += disjoint ? 0 : 1;
