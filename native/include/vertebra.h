@@ -301,16 +301,21 @@ vtb_status vtb_depthwise_conv(vtb_pool* pool, const vtb_depthwise_conv_args* arg
 
 /*
  * Dense 3x3 convolution of [batch, height, width, in_channels] to [batch, height, width, channels], stride 1, zero padding 1, by
- * Winograd's minimal filtering F(2x2, 3x3) (A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv
- * 1509.09308, section 4.1), which takes 4 / 9 of the multiplications:
+ * Winograd's minimal filtering (A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308, section 4):
  *      out[b, y, x, o] = activation(bias[o] + sum over i, r, c of g[o, i, r, c] * in[b, y + r - 1, x + c - 1, i])
- * weight: packed by vtb_gemm_pack for VTB_F32 from [channels, 16 * in_channels], element (o, p * in_channels + i) being position p of the
- * transformed taps G g G^T of o and i, [4, 4] row-major, with G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1].
+ * in tiles of 2 x 2 or 4 x 4 outputs. F(2x2, 3x3) takes 4 / 9 of the multiplications; F(4x4, 3x3) takes 1 / 4, weights 9 / 4 as large and three
+ * times the rounding error. Its points are fractions of few bits around 1 (cf. S. A. Alam et al., "Winograd Convolution for Deep Neural
+ * Networks: Efficient Point Selection", arXiv 2201.10369): the usual 1, -1, 2 and -2 err twice as much again.
+ * weight: packed by vtb_gemm_pack for VTB_F32 from [channels, side * side * in_channels], side = tile + 2, element (o, p * in_channels + i)
+ * being position p of the transformed taps G g G^T of o and i, [side, side] row-major. G has a row for each point x,
+ *      (1, x, x^2) / product of x - z over the other finite points z; (0, 0, 1) for infinity
+ *      tile 2: 0, 1, -1, infinity; tile 4: 0, 5/8, -5/8, 3/2, -3/2, infinity
  */
 typedef struct vtb_winograd_conv_args {
   int32_t batch, height, width, in_channels, channels, activation;
+  int32_t tile;            /* 2 or 4: outputs along each side of a tile */
   const float* in;
-  const void* weight;      /* packed [channels, 16 * in_channels] */
+  const void* weight;      /* packed [channels, (tile + 2)^2 * in_channels] */
   const float* bias;       /* [channels], or null */
   float* out;
   void* scratch;

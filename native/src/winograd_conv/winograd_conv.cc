@@ -1,5 +1,5 @@
-// Sixteen matrix products between two transforms, block by block of tiles, so that what the transforms write and read
-// stays in the core's own cache; the products are tiles of the GEMM kernel.
+// A matrix product for every position of a tile between two transforms, block by block of tiles, so that what the
+// transforms write and read stays in the core's own cache; the products are tiles of the GEMM kernel.
 #include "winograd_conv/winograd_conv.h"
 
 #include <algorithm>
@@ -11,36 +11,43 @@
 namespace vtb {
 namespace {
 
-// What the transformed operand of a block may take of L2, next to two panels of weights.
-constexpr int64_t block_bytes = 256 * 1024;
+// What the transformed operand and the products of a block may take of L2, next to two panels of weights.
+constexpr int64_t block_bytes = 512 * 1024;
 // Fewer tiles than this in a block would read the weights from L3 too often for the arithmetic done with them.
 constexpr int64_t tiles_worth_a_block = 48;
 constexpr int64_t tasks_per_thread = 4;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// Positions of a transformed tile, row-major.
+int64_t positions_of(const vtb_winograd_conv_args& args) { return (args.tile + 2) * (args.tile + 2); }
+
 int64_t tiles_of(const vtb_winograd_conv_args& args) {
-  return int64_t{args.batch} * ((args.height + 1) / 2) * ((args.width + 1) / 2);
+  return args.batch * divide_up(args.height, args.tile) * divide_up(args.width, args.tile);
 }
 
 // Floats from tile to tile of the transformed operand: an odd number of cache lines, which spread over all cache sets.
 int64_t operand_stride(const vtb_winograd_conv_args& args) { return (divide_up(args.in_channels, 16) | 1) * 16; }
 
 int64_t largest_block(const vtb_winograd_conv_args& args) {
-  const int64_t tile_bytes = winograd_positions * (operand_stride(args) + kernels().gemm_f32.nr) * static_cast<int64_t>(sizeof(float));
-  return std::min(tiles_of(args), std::max<int64_t>(kernels().gemm_f32.mr, block_bytes / tile_bytes));
+  const GemmKernel& kernel = kernels().gemm_f32;
+  const int64_t floats = positions_of(args) * (operand_stride(args) + kernel.nr);
+  const int64_t tile_bytes = floats * static_cast<int64_t>(sizeof(float));
+  return std::min(tiles_of(args), std::max<int64_t>(kernel.mr, block_bytes / tile_bytes));
 }
 
-// A thread's scratch: which block it holds, its transformed operand, and the products of one panel.
+// A thread's scratch: which block it holds, zeros for the padding, its transformed operand, and the products of one
+// panel.
 struct alignas(64) Block {
   int64_t held;
-  float* operand() { return reinterpret_cast<float*>(this + 1); }
+  float* zeros() { return reinterpret_cast<float*>(this + 1); }
 };
 
-// The products of one panel at all positions: [16][tiles][nr].
+// The products of one panel at all positions: [positions][tiles][nr].
 void multiply(const vtb_winograd_conv_args& args, const float* operand, int64_t tiles, int64_t panel, float* products) {
   const GemmKernel& kernel = kernels().gemm_f32;
-  const int64_t k = args.in_channels, stride = operand_stride(args), row_tiles = divide_up(tiles, kernel.mr);
+  const int64_t positions = positions_of(args), k = args.in_channels, stride = operand_stride(args);
+  const int64_t row_tiles = divide_up(tiles, kernel.mr);
   GemmTile tile = {};
   tile.a_stride = stride;
   tile.words = args.in_channels;
@@ -50,8 +57,8 @@ void multiply(const vtb_winograd_conv_args& args, const float* operand, int64_t 
   tile.out_stride = kernel.nr;
   tile.next_lines = static_cast<int32_t>(divide_up(kernel.unroll * kernel.nr, 16 * row_tiles));
   const int64_t tile_lines = k / kernel.unroll * tile.next_lines;
-  for (int64_t position = 0; position < winograd_positions; ++position) {
-    tile.panel = static_cast<const float*>(args.weight) + (panel * winograd_positions + position) * k * kernel.nr;
+  for (int64_t position = 0; position < positions; ++position) {
+    tile.panel = static_cast<const float*>(args.weight) + (panel * positions + position) * k * kernel.nr;
     for (int64_t t = 0; t < row_tiles; ++t) {
       const int64_t begin = tiles * t / row_tiles;
       tile.rows = static_cast<int32_t>(tiles * (t + 1) / row_tiles - begin);
@@ -70,40 +77,47 @@ extern "C" {
 
 int64_t vtb_winograd_conv_scratch(const vtb_winograd_conv_args* args) {
   using namespace vtb;
-  const int64_t tile_floats = winograd_positions * (operand_stride(*args) + kernels().gemm_f32.nr);
-  return static_cast<int64_t>(sizeof(Block)) +
-         divide_up(largest_block(*args) * tile_floats, 16) * 16 * static_cast<int64_t>(sizeof(float));
+  const int64_t stride = operand_stride(*args), nr = kernels().gemm_f32.nr;
+  const int64_t floats = stride + positions_of(*args) * largest_block(*args) * (stride + nr);
+  return static_cast<int64_t>(sizeof(Block)) + divide_up(floats, 16) * 16 * static_cast<int64_t>(sizeof(float));
 }
 
 vtb_status vtb_winograd_conv(vtb_pool* pool, const vtb_winograd_conv_args* call) {
   using namespace vtb;
   const vtb_winograd_conv_args& args = *call;
-  const int64_t threads = vtb_pool_threads(pool), tiles = tiles_of(args), nr = kernels().gemm_f32.nr;
-  const int64_t panels = divide_up(args.channels, nr);
+  const int64_t threads = vtb_pool_threads(pool), tiles = tiles_of(args), stride = operand_stride(args);
+  const int64_t nr = kernels().gemm_f32.nr, panels = divide_up(args.channels, nr);
   const int64_t tasks = threads == 1 ? 1 : threads * tasks_per_thread;
-  const int64_t blocks = std::max(divide_up(tiles, largest_block(args)), std::min(tasks, tiles / tiles_worth_a_block));
+  const int64_t fewest = std::max(divide_up(tiles, largest_block(args)), std::min(tasks, tiles / tiles_worth_a_block));
+  // As many blocks for each thread.
+  const int64_t blocks = fewest < threads ? fewest : divide_up(fewest, threads) * threads;
   // Channels are divided only where there are too few tiles: threads that share a block each transform all of it.
   const int64_t parts = blocks >= 2 * threads ? 1 : std::min(panels, divide_up(tasks, blocks));
   const int64_t scratch_bytes = vtb_winograd_conv_scratch(call);
   const auto block_of = [&](int64_t worker) {
     return reinterpret_cast<Block*>(static_cast<char*>(args.scratch) + worker * scratch_bytes);
   };
-  for (int64_t worker = 0; worker < threads; ++worker) block_of(worker)->held = -1;
+  const WinogradConvKernel& kernel = kernels().winograd_conv;
+  const WinogradTransforms& transform = args.tile == 4 ? kernel.tile4 : kernel.tile2;
+  for (int64_t worker = 0; worker < threads; ++worker) {
+    block_of(worker)->held = -1;
+    std::fill_n(block_of(worker)->zeros(), stride, 0.0f);
+  }
   parallel_for(pool, blocks * parts, [&](int64_t task, int32_t worker) {
     const int64_t index = task / parts, part = task % parts;
     const int64_t begin = tiles * index / blocks, end = tiles * (index + 1) / blocks;
     Block* block = block_of(worker);
-    const WinogradConvKernel& kernel = kernels().winograd_conv;
+    float* operand = block->zeros() + stride;
+    float* products = operand + positions_of(args) * (end - begin) * stride;
     if (block->held != index) {
-      kernel.transform_in(args, begin, end, block->operand(), operand_stride(args));
+      transform.in(args, begin, end, block->zeros(), operand, stride);
       block->held = index;
     }
-    float* products = block->operand() + winograd_positions * (end - begin) * operand_stride(args);
     for (int64_t panel = panels * part / parts; panel < panels * (part + 1) / parts; ++panel) {
-      multiply(args, block->operand(), end - begin, panel, products);
+      multiply(args, operand, end - begin, panel, products);
       const int64_t channel = panel * nr;
-      kernel.transform_out(args, begin, end, products, nr, static_cast<int32_t>(channel),
-                           static_cast<int32_t>(std::min(nr, args.channels - channel)));
+      transform.out(args, begin, end, products, nr, static_cast<int32_t>(channel),
+                    static_cast<int32_t>(std::min(nr, args.channels - channel)));
     }
   });
   return VTB_OK;

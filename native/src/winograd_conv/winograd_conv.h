@@ -7,17 +7,22 @@
 
 namespace vtb {
 
-// Positions of a transformed tile, [4][4], row-major.
-constexpr int32_t winograd_positions = 16;
+// The transforms of tiles of 2 x 2 or 4 x 4 outputs.
+struct WinogradTransforms {
+  // Transforms the operand of tiles [begin, end): position p of tile t to
+  // out + (p * (end - begin) + t - begin) * stride, whole vectors of in_channels floats. zeros: [in_channels], read as
+  // the padding.
+  void (*in)(const vtb_winograd_conv_args& args, int64_t begin, int64_t end, const float* zeros, float* out,
+             int64_t stride);
+  // Transforms products of tiles [begin, end), laid out the same way, back: output channels
+  // [channel, channel + columns). Whole vectors of products are read.
+  void (*out)(const vtb_winograd_conv_args& args, int64_t begin, int64_t end, const float* products, int64_t stride,
+              int32_t channel, int32_t columns);
+};
 
 struct WinogradConvKernel {
   const char* name;
-  // Transforms the operand of tiles [begin, end): position p of tile t to out + (p * (end - begin) + t - begin) * stride,
-  // in_channels floats.
-  void (*transform_in)(const vtb_winograd_conv_args& args, int64_t begin, int64_t end, float* out, int64_t stride);
-  // Transforms products of tiles [begin, end), laid out the same way, back: output channels [channel, channel + columns).
-  void (*transform_out)(const vtb_winograd_conv_args& args, int64_t begin, int64_t end, const float* products,
-                        int64_t stride, int32_t channel, int32_t columns);
+  WinogradTransforms tile2, tile4;
 };
 
 namespace generic { extern const WinogradConvKernel winograd_conv_f32; }

@@ -4,6 +4,7 @@
 
 namespace vtb::avx512 {
 
-const WinogradConvKernel winograd_conv_f32 = {"winograd_conv_f32__avx512", transform_in, transform_out};
+const WinogradConvKernel winograd_conv_f32 = {
+    "winograd_conv_f32__avx512", {transform_in<2>, transform_out<2>}, {transform_in<4>, transform_out<4>}};
 
 }  // namespace vtb::avx512

@@ -166,10 +166,11 @@ final class CpuBinder implements AutoCloseable {
 
   private Step convolution(Call call, Op.Convolution op) {
     Shape in = call.in().shape();
+    int channels = call.out().shape().channels();
     vtb_winograd_conv_args args = struct(vtb_winograd_conv_args::new, vtb_winograd_conv_args.class)
-        .batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).channels(call.out().shape().channels())
-        .activation(activation(op.activation())).in(address(call.in())).weight(backend.convolution(op.weights()))
-        .bias(backend.values(op.bias())).out(address(call.out()));
+        .batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).channels(channels)
+        .activation(activation(op.activation())).tile(Winograd.tile(in.channels(), channels)).in(address(call.in()))
+        .weight(backend.convolution(op.weights())).bias(backend.values(op.bias())).out(address(call.out()));
     needScratch(Native.vtb_winograd_conv_scratch(args), args::scratch);
     return new Step(Native::vtb_winograd_conv, args.address());
   }
