@@ -1,8 +1,6 @@
 // Body of the Winograd transforms; included after a simd header.
 #pragma once
 
-#include <limits>
-
 #include "simd/math.h"
 #include "simd/partial.h"
 #include "winograd_conv/winograd_conv.h"
@@ -105,10 +103,11 @@ static void transform_in(const vtb_winograd_conv_args& args, int64_t begin, int6
     const float* from[side][side];
     for (int64_t r = 0; r < side; ++r) {
       const int64_t y = at.y + r - 1;
-      const float* row = args.in + ((at.image * args.height + y) * args.width + at.x - 1) * channels;
-      for (int64_t c = 0; c < side; ++c, row += channels) {
+      const int64_t row = (at.image * args.height + y) * args.width;
+      for (int64_t c = 0; c < side; ++c) {
         const int64_t x = at.x + c - 1;
-        from[r][c] = y >= 0 && y < args.height && x >= 0 && x < args.width ? row : zeros;
+        const bool inside = y >= 0 && y < args.height && x >= 0 && x < args.width;
+        from[r][c] = inside ? args.in + (row + x) * channels : zeros;
       }
     }
     int64_t channel = 0;
@@ -130,7 +129,7 @@ static void transform_out(const vtb_winograd_conv_args& args, int64_t begin, int
   constexpr int side = tile + 2;
   const int64_t step = (end - begin) * stride, row_floats = int64_t{args.width} * args.channels;
   const bool plain = args.activation == VTB_IDENTITY || args.activation == VTB_RELU;
-  const Vec floor = Vec::broadcast(args.activation == VTB_RELU ? 0 : -std::numeric_limits<float>::infinity());
+  const Vec floor = Vec::broadcast(args.activation == VTB_RELU ? 0 : -__builtin_inff());
   WinogradTile at = winograd_tile(args, begin);
   for (int64_t index = begin; index < end; ++index, at = next_tile(args, at), products += stride) {
     const int64_t rows = args.height - at.y, across = args.width - at.x;
