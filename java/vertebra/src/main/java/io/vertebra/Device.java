@@ -54,8 +54,8 @@ public record Device(String name) {
     }
     if (this.equals(REFERENCE)) {
       if (precision != Precision.FP32) {
-        throw new IllegalArgumentException("the reference device computes in double precision whatever is asked for; choose precision fp32, or device"
-            + " cpu or cuda for " + precision);
+        throw new IllegalArgumentException("the reference device computes in double precision whatever is asked for; choose precision fp32, or"
+            + " another device for " + precision);
       }
       return new ReferenceBackend();
     }

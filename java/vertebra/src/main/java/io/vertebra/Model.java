@@ -8,6 +8,7 @@ import io.vertebra.backbone.Variant;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.program.Backend;
+import io.vertebra.program.Closing;
 import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
@@ -233,12 +234,12 @@ public final class Model implements AutoCloseable {
    */
   @Override
   public void close() {
-    List<Session> open;
+    List<Runnable> frees = new ArrayList<>();
     synchronized (sessions) {
       closed = true;
-      open = List.copyOf(sessions);
+      sessions.forEach(session -> frees.add(session::close));
     }
-    open.forEach(Session::close);
-    backend.close();
+    frees.add(backend::close);
+    Closing.all(frees);
   }
 }
