@@ -1,6 +1,7 @@
 package io.vertebra.cpu;
 
 import io.vertebra.program.WeightStore;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Weights side by side in large blocks of memory. Huge pages can back these where they could not back every matrix by itself, and a pass over the weights, which
@@ -25,41 +26,11 @@ final class Slabs {
     }
   }
 
-  private final class Part implements WeightStore.Block {
-    private final Slab slab;
-    private final long address;
-    private final long bytes;
-    private boolean closed;
-
-    Part(Slab slab, long bytes) {
-      this.slab = slab;
-      this.address = slab.memory.address() + slab.used;
-      this.bytes = bytes;
-      slab.used += aligned(bytes);
-      slab.parts++;
-    }
-
-    @Override
-    public long address() {
-      return address;
-    }
-
-    @Override
-    public long bytes() {
-      return bytes;
-    }
-
+  private record Part(Slabs owner, Slab slab, long address, long bytes, AtomicBoolean closed) implements WeightStore.Block {
     @Override
     public void close() {
-      synchronized (Slabs.this) {
-        if (closed) {
-          return;
-        }
-        closed = true;
-        if (--slab.parts == 0) {
-          slab.memory.close();
-          last = slab == last ? null : last;
-        }
+      if (!closed.getAndSet(true)) {
+        owner.free(slab);
       }
     }
   }
@@ -70,7 +41,17 @@ final class Slabs {
       last = new Slab(Math.max(nextBytes, aligned(bytes)));
       nextBytes = Math.min(2 * nextBytes, LARGEST);
     }
-    return new Part(last, bytes);
+    long address = last.memory.address() + last.used;
+    last.used += aligned(bytes);
+    last.parts++;
+    return new Part(this, last, address, bytes, new AtomicBoolean());
+  }
+
+  private synchronized void free(Slab slab) {
+    if (--slab.parts == 0) {
+      slab.memory.close();
+      last = slab == last ? null : last;
+    }
   }
 
   private static long aligned(long bytes) {
