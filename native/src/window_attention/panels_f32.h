@@ -14,16 +14,19 @@ inline int64_t panels_of(int64_t columns) { return (columns + width - 1) / width
 // Of a panel of transposed keys.
 inline int64_t k_panel_floats(int64_t head_dim) { return panels_of(head_dim) * width * width; }
 
-// Each step interleaves the halves of the tile's rows; as many steps as an index has bits exchange row and column.
+// As many steps as an index has bits exchange row and column, but for the order of the columns within fours.
+inline int transposed_column(int row) { return (row & ~3) | (row & 1) << 1 | (row & 2) >> 1; }
+
+template <int step = 0>
 inline void transpose(Vec (&rows)[width]) {
-#pragma GCC unroll 4
-  for (int step = 1; step < width; step *= 2) {
+  if constexpr (1 << step < width) {
     Vec next[width];
 #pragma GCC unroll 16
     for (int i = 0; i < width / 2; ++i) {
-      next[2 * i] = interleave_low(rows[i], rows[i + width / 2]);
-      next[2 * i + 1] = interleave_high(rows[i], rows[i + width / 2]);
+      next[i] = interleave_low<step>(rows[2 * i], rows[2 * i + 1]);
+      next[i + width / 2] = interleave_high<step>(rows[2 * i], rows[2 * i + 1]);
     }
+    transpose<step + 1>(next);
 #pragma GCC unroll 16
     for (int i = 0; i < width; ++i) rows[i] = next[i];
   }
@@ -46,7 +49,7 @@ inline void pack_k(const float* k, int64_t stride, int64_t keys, int64_t head_di
       }
       transpose(rows);
 #pragma GCC unroll 16
-      for (int i = 0; i < width; ++i) rows[i].store(panel + (d + i) * width);
+      for (int i = 0; i < width; ++i) rows[i].store(panel + (d + transposed_column(i)) * width);
     }
   }
 }
@@ -58,19 +61,19 @@ inline void pack_v(const float* v, int64_t stride, int64_t keys, int64_t head_di
 }
 
 // Combines the lanes of each row into one, by the steps of a transposition: row r in lane r.
-template <typename Combine>
-inline Vec reduce_rows(const Vec (&rows)[width], const Combine& combine) {
-  Vec x[width];
-#pragma GCC unroll 16
-  for (int i = 0; i < width; ++i) x[i] = rows[i];
-#pragma GCC unroll 4
-  for (int half = width / 2; half > 0; half /= 2) {
+template <int rows = width, typename Combine>
+inline Vec reduce_rows(const Vec* x, const Combine& combine) {
+  if constexpr (rows == 1) {
+    return x[0];
+  } else {
+    constexpr int step = rows == width ? 0 : rows == width / 2 ? 1 : rows == width / 4 ? 2 : 3;
+    Vec next[rows / 2];
 #pragma GCC unroll 8
-    for (int i = 0; i < half; ++i) {
-      x[i] = combine(interleave_low(x[i], x[i + half]), interleave_high(x[i], x[i + half]));
+    for (int i = 0; i < rows / 2; ++i) {
+      next[i] = combine(interleave_low<step>(x[2 * i], x[2 * i + 1]), interleave_high<step>(x[2 * i], x[2 * i + 1]));
     }
+    return reduce_rows<rows / 2>(next, combine);
   }
-  return x[0];
 }
 
 inline Vec reduce_rows_max(const Vec (&rows)[width]) {

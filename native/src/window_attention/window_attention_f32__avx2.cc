@@ -7,12 +7,18 @@ namespace vtb::avx2 {
 constexpr int tile_rows = 4;
 constexpr int tile_vectors = 3;
 
-// a0 b0 a1 b1 ..., from the first halves and from the second halves.
+// The steps of a transposition, see panels_f32.h: by floats and by pairs of them within each half, then by halves.
+template <int step>
 static inline Vec interleave_low(Vec a, Vec b) {
-  return {_mm256_permute2f128_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v), 0x20)};
+  if constexpr (step == 0) return {_mm256_unpacklo_ps(a.v, b.v)};
+  if constexpr (step == 1) return {_mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(a.v), _mm256_castps_pd(b.v)))};
+  return {_mm256_permute2f128_ps(a.v, b.v, 0x20)};
 }
+template <int step>
 static inline Vec interleave_high(Vec a, Vec b) {
-  return {_mm256_permute2f128_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v), 0x31)};
+  if constexpr (step == 0) return {_mm256_unpackhi_ps(a.v, b.v)};
+  if constexpr (step == 1) return {_mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(a.v), _mm256_castps_pd(b.v)))};
+  return {_mm256_permute2f128_ps(a.v, b.v, 0x31)};
 }
 
 }  // namespace vtb::avx2

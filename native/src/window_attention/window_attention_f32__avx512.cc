@@ -7,14 +7,18 @@ namespace vtb::avx512 {
 constexpr int tile_rows = 8;
 constexpr int tile_vectors = 3;
 
-// a0 b0 a1 b1 ..., from the first halves and from the second halves.
+// The steps of a transposition, see panels_f32.h: by floats and by pairs of them within each quarter, then by quarters.
+template <int step>
 static inline Vec interleave_low(Vec a, Vec b) {
-  const __m512i from = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  return {_mm512_permutex2var_ps(a.v, from, b.v)};
+  if constexpr (step == 0) return {_mm512_unpacklo_ps(a.v, b.v)};
+  if constexpr (step == 1) return {_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a.v), _mm512_castps_pd(b.v)))};
+  return {_mm512_shuffle_f32x4(a.v, b.v, 0x88)};
 }
+template <int step>
 static inline Vec interleave_high(Vec a, Vec b) {
-  const __m512i from = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  return {_mm512_permutex2var_ps(a.v, from, b.v)};
+  if constexpr (step == 0) return {_mm512_unpackhi_ps(a.v, b.v)};
+  if constexpr (step == 1) return {_mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a.v), _mm512_castps_pd(b.v)))};
+  return {_mm512_shuffle_f32x4(a.v, b.v, 0xdd)};
 }
 
 }  // namespace vtb::avx512

@@ -7,9 +7,15 @@ namespace vtb::generic {
 constexpr int tile_rows = 2;
 constexpr int tile_vectors = 4;
 
-// a0 b0 a1 b1 ..., from the first halves and from the second halves.
-static inline Vec interleave_low(Vec a, Vec b) { return {__builtin_shuffle(a.v, b.v, Int4{0, 4, 1, 5})}; }
-static inline Vec interleave_high(Vec a, Vec b) { return {__builtin_shuffle(a.v, b.v, Int4{2, 6, 3, 7})}; }
+// The steps of a transposition, see panels_f32.h: by floats, then by pairs of them.
+template <int step>
+static inline Vec interleave_low(Vec a, Vec b) {
+  return {__builtin_shuffle(a.v, b.v, step == 0 ? Int4{0, 4, 1, 5} : Int4{0, 1, 4, 5})};
+}
+template <int step>
+static inline Vec interleave_high(Vec a, Vec b) {
+  return {__builtin_shuffle(a.v, b.v, step == 0 ? Int4{2, 6, 3, 7} : Int4{2, 3, 6, 7})};
+}
 
 }  // namespace vtb::generic
 
