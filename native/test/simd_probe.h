@@ -20,6 +20,7 @@ struct SimdProbe {
   void (*keep_first_lanes)(const float* in, int n, float* out);  // the other lanes become -1
   // Element by element; count is a multiple of the width.
   void (*exp)(const float* in, int64_t count, float* out);
+  void (*fast_exp)(const float* in, int64_t count, float* out);
   void (*activate)(int32_t activation, const float* in, int64_t count, float* out);
   void (*fast_gelu)(const float* in, int64_t count, float* out);
   void (*fast_silu)(const float* in, int64_t count, float* out);

@@ -41,6 +41,14 @@ static void exp_all(const float* in, int64_t count, float* out) {
   for (int64_t i = 0; i < count; i += Vec::width) exp(Vec::load(in + i)).store(out + i);
 }
 
+static void fast_exp_all(const float* in, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i += Vec::width) {
+    Vec x[] = {Vec::load(in + i)};
+    fast_exp(x);
+    x[0].store(out + i);
+  }
+}
+
 static void activate_all(int32_t activation, const float* in, int64_t count, float* out) {
   for (int64_t i = 0; i < count; i += Vec::width) activate(activation, Vec::load(in + i)).store(out + i);
 }

@@ -242,6 +242,24 @@ TEST(SimdMath, Exp) {
 }
 
 double normal_distribution(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
+TEST(SimdMath, FastExp) {
+  const std::vector<float> x = sweep(-90, 88, 1 << 20);
+  std::vector<float> y(x.size());
+  simd().fast_exp(x.data(), static_cast<int64_t>(x.size()), y.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (std::isnan(x[i])) {
+      ASSERT_TRUE(std::isnan(y[i]));
+    } else if (x[i] < -87.7f) {
+      ASSERT_EQ(y[i], 0) << x[i];
+    } else if (x[i] < -87.3f) {
+      ASSERT_NEAR(y[i], 0, 0x1p-125) << x[i];
+    } else if (x[i] <= 88) {
+      const double exact = std::exp(static_cast<double>(x[i]));
+      ASSERT_NEAR(y[i], exact, (3e-7 + 8e-8 * std::fabs(x[i])) * exact) << x[i];
+    }
+  }
+}
+
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 // An activation, the bound of its relative error, the argument from which on it holds, and the one up to which the

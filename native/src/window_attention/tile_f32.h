@@ -27,10 +27,15 @@ struct Block {
   const float* loose_k;  // with stride qkv_stride, as q
   int64_t qkv_stride, out_stride;
   const int32_t* regions;  // of the keys, or null
-  float* weights;          // [width, tile_stride], for any tile: logits, then unnormalised weights
+  bool is_first, is_last;  // of the pair's blocks
 };
 
-// Some queries.
+// What softmax carries from one block of keys to the next: each row's greatest logit and sum of weights.
+struct Carried {
+  float greatest[width], sum[width];
+};
+
+// Some queries, and the state of their attention to a block.
 struct Tile {
   int64_t rows, part;  // `part` rows at once
   const float* q;
@@ -38,11 +43,12 @@ struct Tile {
   int64_t bias_stride;
   const int32_t* regions;  // of the queries, where the keys have some
   float* out;
-};
-
-// A row's output: its weighted sum of v times scale[row], plus what was in `out` times kept[row] unless that is null.
-struct Mix {
-  const float *scale, *kept;
+  Carried* carried;  // undefined before the first block
+  float* weights;    // [width, tile_stride]: logits, then unnormalised weights
+  Vec greatest;      // of each row's logits; row r in lane r, as below
+  Vec loose[most_loose_keys];  // logits
+  // The row's output: the weighted sum of v times `scale`, plus, after the first block, what was in `out` times `kept`.
+  float scale[width], kept[width];
 };
 
 template <int R, int V>
@@ -119,7 +125,7 @@ struct Score {
         sums.at[r][V - 1] = blend(first_lanes(rest), sums.at[r][V - 1], Vec::broadcast(-infinity));
       }
     }
-    float* const logits = block.weights + row * tile_stride + first;
+    float* const logits = tile.weights + row * tile_stride + first;
     greatest += row;
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
@@ -136,41 +142,22 @@ struct Score {
 // The weighted sums of v of V panels from channel `first` on.
 template <int R, int V>
 struct Gather {
-  static void run(const Block& block, const Tile& tile, int64_t row, int64_t first, Mix mix) {
+  static void run(const Block& block, const Tile& tile, int64_t row, int64_t first) {
     const int64_t panel_floats = block.keys * width;
-    const Sums<R, V> sums = multiply<R, V>(block.keys, block.weights + row * tile_stride, tile_stride,
+    const Sums<R, V> sums = multiply<R, V>(block.keys, tile.weights + row * tile_stride, tile_stride,
                                            block.v_panels + first / width * panel_floats, panel_floats);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const Vec scale = Vec::broadcast(mix.scale[row + r]);
+      const Vec scale = Vec::broadcast(tile.scale[row + r]);
 #pragma GCC unroll 16
       for (int v = 0; v < V; ++v) {
         float* out = tile.out + (row + r) * block.out_stride + first + v * width;
         const int64_t n = block.head_dim - first - v * width;
         Vec x = sums.at[r][v] * scale;
-        if (mix.kept) x = fma(load_up_to(out, n), Vec::broadcast(mix.kept[row + r]), x);
+        if (!block.is_first) x = fma(load_up_to(out, n), Vec::broadcast(tile.kept[row + r]), x);
         store_up_to(x, out, n);
       }
     }
-  }
-};
-
-// Of a loose key the products with R queries, to be summed over lanes.
-template <int R, int V>
-struct ScoreLoose {
-  static void run(const Block& block, const Tile& tile, int64_t row, const float* k, Vec* products) {
-    const float* q = tile.q + row * block.qkv_stride;
-    Vec sums[R];
-#pragma GCC unroll 16
-    for (Vec& x : sums) x = Vec::zero();
-    for (int64_t d = 0; d < block.head_dim; d += width) {
-      const int64_t n = block.head_dim - d;
-      const Vec right = load_up_to(k + d, n);
-#pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) sums[r] = fma(load_up_to(q + r * block.qkv_stride + d, n), right, sums[r]);
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) products[row + r] = sums[r];
   }
 };
 
@@ -200,7 +187,7 @@ inline void for_parts(int64_t all, int64_t part, const Body& body) {
 
 // Replaces the logits of N rows by exp(logit - greatest), and gives their sums.
 template <int N>
-inline void weigh(float* rows, int64_t columns, const float* greatest, Vec* sums) {
+inline void weigh_rows(float* rows, int64_t columns, const float* greatest, Vec* sums) {
   Vec shift[N], sum[N];
 #pragma GCC unroll 16
   for (int r = 0; r < N; ++r) {
@@ -223,11 +210,19 @@ inline void weigh(float* rows, int64_t columns, const float* greatest, Vec* sums
 }
 
 // The logits of loose key `key`, row r in lane r.
-inline Vec score_loose(const Block& block, const Tile& tile, int64_t key, Vec (&products)[width]) {
-  const float* k = block.loose_k + (key - block.panel_keys) * block.qkv_stride;
-  for_parts(tile.rows, tile.part, [&](int64_t row, int64_t rows) {
-    find<ScoreLoose, tile_rows, 1>(rows, 1)(block, tile, row, k, products);
-  });
+inline Vec score_loose(const Block& block, const Tile& tile, int64_t key) {
+  const float* const k = block.loose_k + (key - block.panel_keys) * block.qkv_stride;
+  const float* q[width];  // beyond the last row that again
+  for (int r = 0; r < width; ++r) q[r] = tile.q + (r < tile.rows ? r : tile.rows - 1) * block.qkv_stride;
+  Vec products[width];
+#pragma GCC unroll 16
+  for (Vec& x : products) x = Vec::zero();
+  for (int64_t d = 0; d < block.head_dim; d += width) {
+    const int64_t n = block.head_dim - d;
+    const Vec right = load_up_to(k + d, n);
+#pragma GCC unroll 16
+    for (int r = 0; r < width; ++r) products[r] = fma(load_up_to(q[r] + d, n), right, products[r]);
+  }
   float rest[width] = {};
   if (tile.bias) {
     for (int64_t r = 0; r < tile.rows; ++r) rest[r] = tile.bias[r * tile.bias_stride + key];
@@ -240,14 +235,10 @@ inline Vec score_loose(const Block& block, const Tile& tile, int64_t key, Vec (&
   return fma(reduce_rows_add(products), Vec::broadcast(block.scale), Vec::load(rest));
 }
 
-// What softmax carries from one block of keys to the next: each row's greatest logit and sum of weights.
-struct Carried {
-  float greatest[width], sum[width];
-};
+// The three steps of a tile's attention to a block.
 
-// Attention of the tile to a block. `carried` holds the state of the blocks before unless `is_first`, and takes the new
-// one.
-void attend(const Block& block, const Tile& tile, bool is_first, bool is_last, Carried* carried) {
+// Logits, and the greatest of each row.
+void score(const Block& block, Tile& tile) {
   Vec each[width];
   for (Vec& x : each) x = Vec::broadcast(-infinity);
   for_parts(tile.rows, tile.part, [&](int64_t row, int64_t rows) {
@@ -255,45 +246,53 @@ void attend(const Block& block, const Tile& tile, bool is_first, bool is_last, C
       find<Score>(rows, vectors)(block, tile, row, panel * width, each);
     });
   });
-  Vec greatest = reduce_rows_max(each);
-  Vec loose[most_loose_keys] = {};
+  tile.greatest = reduce_rows_max(each);
   for (int64_t key = block.panel_keys; key < block.keys; ++key) {
-    Vec& x = loose[key - block.panel_keys] = score_loose(block, tile, key, each);
-    greatest = max(greatest, x);
+    Vec& x = tile.loose[key - block.panel_keys] = score_loose(block, tile, key);
+    tile.greatest = max(tile.greatest, x);
   }
-  const Vec before = is_first ? greatest : Vec::load(carried->greatest);
-  greatest = max(greatest, before);
+}
+
+// Logits become weights, and the state is carried on.
+void weigh(const Block& block, Tile& tile) {
+  Carried* const carried = tile.carried;
+  const Vec before = block.is_first ? tile.greatest : Vec::load(carried->greatest);
+  const Vec greatest = max(tile.greatest, before);
   greatest.store(carried->greatest);
 
+  Vec each[width];
+  for (Vec& x : each) x = Vec::zero();
   const int64_t columns = panels_of(block.panel_keys) * width;
   for_parts(tile.rows, 4, [&](int64_t r, int64_t rows) {
-    constexpr decltype(&weigh<4>) weigh_rows[] = {weigh<1>, weigh<2>, weigh<3>, weigh<4>};
-    weigh_rows[rows - 1](block.weights + r * tile_stride, columns, carried->greatest + r, each + r);
+    constexpr decltype(&weigh_rows<4>) weigh[] = {weigh_rows<1>, weigh_rows<2>, weigh_rows<3>, weigh_rows<4>};
+    weigh[rows - 1](tile.weights + r * tile_stride, columns, carried->greatest + r, each + r);
   });
   Vec sum = reduce_rows_add(each);
   for (int64_t key = block.panel_keys; key < block.keys; ++key) {
-    Vec x[] = {loose[key - block.panel_keys] - greatest};
+    Vec x[] = {tile.loose[key - block.panel_keys] - greatest};
     fast_exp(x);
     float weights[width];
     x[0].store(weights);
-    for (int64_t r = 0; r < tile.rows; ++r) block.weights[r * tile_stride + key] = weights[r];
+    for (int64_t r = 0; r < tile.rows; ++r) tile.weights[r * tile_stride + key] = weights[r];
     sum = sum + x[0];
   }
 
   Vec kept[] = {before - greatest};
-  if (!is_first) {
+  if (!block.is_first) {
     fast_exp(kept);
     sum = fma(Vec::load(carried->sum), kept[0], sum);
   }
   sum.store(carried->sum);
-  const Vec scale = is_last ? Vec::broadcast(1) / sum : Vec::broadcast(1);
-  float scales[width], keeps[width];
-  scale.store(scales);
-  (kept[0] * scale).store(keeps);
-  const Mix mix = {scales, is_first ? nullptr : keeps};
+  const Vec scale = block.is_last ? Vec::broadcast(1) / sum : Vec::broadcast(1);
+  scale.store(tile.scale);
+  (kept[0] * scale).store(tile.kept);
+}
+
+// The weighted sums of v.
+void gather(const Block& block, const Tile& tile) {
   for_parts(tile.rows, tile.part, [&](int64_t row, int64_t rows) {
     for_parts(panels_of(block.head_dim), block.v_panels_at_once, [&](int64_t panel, int64_t vectors) {
-      find<Gather>(rows, vectors)(block, tile, row, panel * width, mix);
+      find<Gather>(rows, vectors)(block, tile, row, panel * width);
     });
   });
 }

@@ -29,7 +29,7 @@ constexpr int64_t most_tiles = (most_queries + width - 1) / width;
 // A thread's memory: offsets of its parts in floats.
 struct Layout {
   int64_t v_panels;   // k_panels, the transpose of the block's keys in rows rounded up to width, come first
-  int64_t weights;    // [width, tile_stride], see Block
+  int64_t weights;    // [width, tile_stride], see Tile
   int64_t bias_tile;  // the same of biases, where the bias is a table
   int64_t carried;    // Carried for every tile of a call
   int64_t end;
@@ -121,7 +121,8 @@ Block make_block(const vtb_window_attention_args& args, const Pair& pair, int64_
   block.qkv_stride = pair.qkv_stride;
   block.out_stride = pair.out_stride;
   block.regions = pair.regions ? pair.regions + first : nullptr;
-  block.weights = scratch + at.weights;
+  block.is_first = first == 0;
+  block.is_last = first + keys == args.tokens;
   if (!packed) {
     pack_k(k, pair.qkv_stride, block.panel_keys, args.head_dim, scratch);
     pack_v(v, pair.qkv_stride, keys, args.head_dim, scratch + at.v_panels);
@@ -140,12 +141,15 @@ void run(const vtb_window_attention_args& args, int64_t index, int64_t begin, in
     const Block block = make_block(args, pair, first, keys, packed && keys == tokens, scratch);
     for_parts(end - begin, part, [&](int64_t done, int64_t queries) {
       const int64_t query = begin + done;
-      Tile tile = {};
+      Tile tile;
       tile.rows = queries;
       tile.part = even_part(queries, tile_rows);
       tile.q = pair.q + query * pair.qkv_stride;
       tile.out = pair.out + query * pair.out_stride;
-      if (pair.regions) tile.regions = pair.regions + query;
+      tile.carried = carried + done / part;
+      tile.weights = scratch + at.weights;
+      tile.regions = pair.regions ? pair.regions + query : nullptr;
+      tile.bias = nullptr;
       if (pair.bias && args.bias_columns > 0) {
         copy_biases(pair.bias, tokens, args.bias_columns, query, queries, first, keys, bias_tile);
         tile.bias = bias_tile;
@@ -154,7 +158,9 @@ void run(const vtb_window_attention_args& args, int64_t index, int64_t begin, in
         tile.bias = pair.bias + query * tokens + first;
         tile.bias_stride = tokens;
       }
-      attend(block, tile, first == 0, first + keys == tokens, carried + done / part);
+      score(block, tile);
+      weigh(block, tile);
+      gather(block, tile);
     });
   });
 }
