@@ -241,7 +241,6 @@ TEST(SimdMath, Exp) {
   EXPECT_LE(worst, 2);
 }
 
-double normal_distribution(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 TEST(SimdMath, FastExp) {
   const std::vector<float> x = sweep(-90, 88, 1 << 20);
   std::vector<float> y(x.size());
@@ -260,6 +259,7 @@ TEST(SimdMath, FastExp) {
   }
 }
 
+double normal_distribution(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 // An activation, the bound of its relative error, the argument from which on it holds, and the one up to which the
