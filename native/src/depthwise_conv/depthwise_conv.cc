@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "runtime/divide.h"
 #include "runtime/kernels.h"
 #include "runtime/pool.h"
 
@@ -11,11 +12,9 @@ constexpr int32_t most_channels = 256, channel_multiple = 16;
 constexpr int64_t most_outputs = 48 * 1024, outputs_worth_a_task = 12 * 1024;
 constexpr int64_t tasks_per_thread = 4;
 
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 int32_t block_channels(const vtb_depthwise_conv_args& args) {
-  const int64_t vectors = divide_up(args.channels, channel_multiple);
-  return static_cast<int32_t>(divide_up(vectors, divide_up(args.channels, most_channels)) * channel_multiple);
+  const int64_t vectors = vtb::divide_up(args.channels, channel_multiple);
+  return static_cast<int32_t>(vtb::divide_up(vectors, vtb::divide_up(args.channels, most_channels)) * channel_multiple);
 }
 
 // Of one frame, the most.
@@ -34,12 +33,13 @@ int64_t vtb_depthwise_conv_scratch(const vtb_depthwise_conv_args* args) {
 
 vtb_status vtb_depthwise_conv(vtb_pool* pool, const vtb_depthwise_conv_args* args) {
   const int32_t height = args->out_height, channels = block_channels(*args);
-  const int64_t channel_blocks = divide_up(args->channels, channels), frames = int64_t{args->batch} * args->out_time;
+  const int64_t channel_blocks = vtb::divide_up(args->channels, channels);
+  const int64_t frames = int64_t{args->batch} * args->out_time;
   // Enough blocks for all threads to end together, if they are worth it.
-  const int64_t wanted = divide_up(tasks_per_thread * vtb_pool_threads(pool), channel_blocks * frames);
+  const int64_t wanted = vtb::divide_up(tasks_per_thread * vtb_pool_threads(pool), channel_blocks * frames);
   const int64_t worth = int64_t{height} * args->out_width * channels / outputs_worth_a_task;
   const int64_t row_blocks =
-      std::max(divide_up(height, block_rows(*args)), std::min<int64_t>({wanted, worth, height}));
+      std::max(vtb::divide_up(height, block_rows(*args)), std::min<int64_t>({wanted, worth, height}));
   const int64_t frame_blocks = channel_blocks * row_blocks;
   const int64_t thread_bytes = vtb_depthwise_conv_scratch(args);
   vtb::parallel_for(pool, frame_blocks * frames, [=](int64_t index, int32_t worker) {

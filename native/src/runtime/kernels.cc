@@ -54,7 +54,7 @@ void fill() {
   char* end = dispatch.names;
   for (const char* name :
        {k.gemm_f32.name, k.gemm_bf16.name, k.gemm_int8.name, k.layer_norm.name, k.window_attention.name, k.pooling.name,
-        k.softmax.name, k.sum.name, k.affine.name, k.global_filter.name, k.resize.name, k.depthwise_conv.name, 
+        k.softmax.name, k.sum.name, k.affine.name, k.global_filter.name, k.resize.name, k.depthwise_conv.name,
         k.window_pool.name, k.winograd_conv.name, k.fma_f32.name, k.fma_bf16.name, k.fma_int8.name, k.resample.name}) {
     const char* separator = end == dispatch.names ? "" : " ";
     end += std::snprintf(end, dispatch.names + sizeof dispatch.names - end, "%s%s", separator, name);

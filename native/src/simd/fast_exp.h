@@ -5,9 +5,6 @@
 
 namespace vtb::VTB_ISA {
 
-// Adding it rounds to an integer, whose low bits are those of the sum, 127 more as in an exponent; see power_of_two.
-constexpr float exponent_shift = 0x1.8p23f + 127;
-
 // exp(x) for x <= 88 within a relative error of 3e-7 + 8e-8 |x|: 2^(n + f) with n an integer, where the polynomial is
 // off by 9.3e-8, with AVX-512 8.3e-8. Zero below -87.7, with AVX-512 below -87.3: masked keys would give subnormal
 // numbers, which are slow on many machines. NaN gives NaN. The N vectors go in step, since each is one long chain.
@@ -41,7 +38,8 @@ template <int N>
 template <int N>
 [[gnu::always_inline]] static inline void fast_exp(Vec (&x)[N]) {
   constexpr float coefficients[] = {0x1.3ce8acp-7f, 0x1.c6b6d8p-5f, 0x1.ebf9c2p-3f, 0x1.62e42ap-1f, 1};
-  const Vec shift = Vec::broadcast(exponent_shift);
+  // Adding it rounds to an integer, whose low bits are those of the sum, 127 more as in an exponent; see power_of_two.
+  const Vec shift = Vec::broadcast(0x1.8p23f + 127);
   Vec n[N], power[N], p[N];
 #pragma GCC unroll 16
   for (int i = 0; i < N; ++i) x[i] = max(Vec::broadcast(-127), x[i] * Vec::broadcast(log2_e));

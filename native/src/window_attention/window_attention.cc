@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/divide.h"
 #include "runtime/kernels.h"
 #include "runtime/pool.h"
 
@@ -18,8 +19,6 @@ struct alignas(64) State {
   int64_t packed_pair;
   void* scratch() { return this + 1; }
 };
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 }  // namespace vtb

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "runtime/divide.h"
 #include "runtime/kernels.h"
 #include "runtime/pool.h"
 
@@ -16,8 +17,6 @@ constexpr int64_t block_bytes = 512 * 1024;
 // Fewer tiles than this in a block would read the weights from L3 too often for the arithmetic done with them.
 constexpr int64_t tiles_worth_a_block = 48;
 constexpr int64_t tasks_per_thread = 4;
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Positions of a transformed tile, row-major.
 int64_t positions_of(const vtb_winograd_conv_args& args) { return (args.tile + 2) * (args.tile + 2); }

@@ -20,7 +20,7 @@ public enum Precision {
    * Weights and the inputs of products are rounded to bf16 (8 bits of precision), and the products summed in single precision.
    *
    * <p>On the CPU normalisation, activations, residuals and softmax stay in single precision, and so do sums of fewer than 32 products, such as
-   * those of a first 3x3 convolution. Logits agree with the published implementations to a relative 2e-2. Fast with AVX-512 BF16 or AMX (levels
+   * those of a first 3x3 convolution, and dense 3x3 convolutions of stride 1. Logits agree with the published implementations to a relative 2e-2. Fast with AVX-512 BF16 or AMX (levels
    * {@code avx512_bf16} and {@code amx}); elsewhere correct, but slower than {@link #FP32}. With CUDA activations are bf16 wherever they are
    * stored.
    */

@@ -62,16 +62,6 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
     }
 
     @Override
-    public Set<String> names() {
-      return Set.of();
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-      return Map.of();
-    }
-
-    @Override
     public Weights packMatrix(Parameter matrix) {
       return new ShapeOnly(matrix.shape());
     }

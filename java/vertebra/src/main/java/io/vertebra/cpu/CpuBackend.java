@@ -189,11 +189,7 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packValues(Shape shape, float[] values) {
     Backend.requireSize(shape, values);
-    return store.pack(Form.VALUES, shape, () -> {
-      Block block = slabs.allocate((long) values.length * Float.BYTES);
-      NativeMemory.buffer(block).asFloatBuffer().put(values);
-      return block;
-    });
+    return store.pack(Form.VALUES, shape, () -> NativeMemory.of(values));
   }
 
   @Override

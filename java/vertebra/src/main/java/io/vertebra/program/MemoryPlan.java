@@ -84,7 +84,7 @@ public final class MemoryPlan {
       Tensor replaced = call.replaced();
       if (replaced != null && lastRead.get(replaced) == i) {
         Buffer buffer = buffers.get(replaced);
-        buffer.last = lastRead.get(call.out());
+        buffer.last = lastRead.getOrDefault(call.out(), i);
         buffers.put(call.out(), buffer);
       } else {
         define(call.out(), i, lastRead);

@@ -19,7 +19,7 @@ public abstract class Program implements AutoCloseable {
     return recording;
   }
 
-  /** An input's memory, channels last: a direct buffer in native order, valid until the program is closed. */
+  /** An input's memory, channels last: a direct buffer in native order, valid until the program is closed. A run may overwrite it. */
   public final FloatBuffer input(int index) {
     requireOpen();
     return inputMemory(index);

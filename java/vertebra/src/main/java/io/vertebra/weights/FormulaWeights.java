@@ -7,7 +7,6 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 
@@ -107,17 +106,6 @@ public final class FormulaWeights implements ParameterSource {
       return new Parameter(name, expected, DType.I64, () -> allocate(expected, DType.I64));
     }
     return new Parameter(name, expected, DType.F32, () -> values(name, expected));
-  }
-
-  /** Empty: parameters are made on demand. */
-  @Override
-  public Set<String> names() {
-    return Set.of();
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    return Map.of();
   }
 
   private ByteBuffer values(String name, Shape shape) {

@@ -34,11 +34,15 @@ public interface ParameterSource {
         : new Listing(parameter.dtype(), IntStream.of(parameter.shape().toArray()).asLongStream().boxed().toList());
   }
 
-  /** Names of all parameters, in the source's order; empty if the source makes them on demand. */
-  Set<String> names();
+  /** Names of all parameters, in the source's order; empty, as here, if the source makes them on demand. */
+  default Set<String> names() {
+    return Set.of();
+  }
 
-  /** Free-form notes of a file. */
-  Map<String, String> metadata();
+  /** Free-form notes of a file; none, as here, of what is no file. */
+  default Map<String, String> metadata() {
+    return Map.of();
+  }
 
   /** This source with another way to {@link #find}; it must give what this one's names promise. */
   default ParameterSource finding(BiFunction<String, Shape, Parameter> find) {

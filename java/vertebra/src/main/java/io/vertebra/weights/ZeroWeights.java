@@ -3,8 +3,6 @@ package io.vertebra.weights;
 import io.vertebra.program.DType;
 import io.vertebra.program.Shape;
 import java.nio.ByteBuffer;
-import java.util.Map;
-import java.util.Set;
 
 /** Zeros of whatever shape is asked for, which cost nothing: for counting what a model takes. Not thread-safe. */
 public final class ZeroWeights implements ParameterSource {
@@ -22,15 +20,5 @@ public final class ZeroWeights implements ParameterSource {
       zeros = zeros.capacity() < bytes ? ByteBuffer.allocateDirect(bytes) : zeros;
       return zeros.slice(0, bytes);
     });
-  }
-
-  @Override
-  public Set<String> names() {
-    return Set.of();
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    return Map.of();
   }
 }
