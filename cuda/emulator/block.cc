@@ -195,7 +195,7 @@ bool canary_alive(const void* memory, size_t bytes) {
   const auto* from = static_cast<const unsigned char*>(memory);
   // The first bytes are right, and each further one equals the one 4 before it.
   return std::memcmp(from, canary_bytes, std::min<size_t>(bytes, 4)) == 0 &&
-      (bytes <= 4 || std::memcmp(from, from + 4, bytes - 4) == 0);
+         (bytes <= 4 || std::memcmp(from, from + 4, bytes - 4) == 0);
 }
 
 void sync_block(const Site& site) {
@@ -254,8 +254,8 @@ void sync_warp(uint32_t mask, WarpOperation operation, void* operand, const Site
 
 void check_aligned(const void* address, size_t bytes, const Site& site) {
   if (reinterpret_cast<uintptr_t>(address) % bytes == 0) return;
-  fail_here(
-      Outcome::out_of_bounds, "an access that has to be aligned to " + std::to_string(bytes) + " bytes is not", site);
+  fail_here(Outcome::out_of_bounds, "an access that has to be aligned to " + std::to_string(bytes) + " bytes is not",
+            site);
   leave();
 }
 
@@ -267,8 +267,9 @@ void commit_copies() { ++current->copy_group; }
 
 void wait_copies(int groups_under_way) {
   auto& copies = current->copies;
-  const auto done = std::find_if(copies.begin(), copies.end(),
-      [&](const AsyncCopy& copy) { return copy.group >= current->copy_group - groups_under_way; });
+  const auto done = std::find_if(copies.begin(), copies.end(), [&](const AsyncCopy& copy) {
+    return copy.group >= current->copy_group - groups_under_way;
+  });
   for (auto copy = copies.begin(); copy != done; ++copy) std::memcpy(copy->to, copy->from, copy->bytes);
   copies.erase(copies.begin(), done);
 }
@@ -281,7 +282,7 @@ void* SharedMemory::enter() {
   for (const SharedMemory* memory : run.shared) total += memory == &run.dynamic ? 0 : memory->bytes;
   if (total > run.launch->most_shared_bytes) {
     fail(Outcome::too_much_shared,
-        "more static and dynamic shared memory than " + std::to_string(run.launch->most_shared_bytes) + " bytes");
+         "more static and dynamic shared memory than " + std::to_string(run.launch->most_shared_bytes) + " bytes");
     leave();
   }
   fill_canary(data - shared_zone, bytes + 2 * shared_zone);

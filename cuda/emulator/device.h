@@ -171,29 +171,29 @@ inline uint32_t vote(uint32_t mask, bool predicate, Site site) {
 
 // Widths are 32 / 2^n, as on the device; lanes exchange within groups of that width.
 template <typename T>
-T __shfl_sync(
-    uint32_t mask, T value, int source, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
+T __shfl_sync(uint32_t mask, T value, int source, int width = 32,
+              vtb::emulator::Site site = vtb::emulator::Site::current()) {
   const int first = vtb::emulator::lane() / width * width;
   return vtb::emulator::shuffle(mask, value, first + (source & (width - 1)), site);
 }
 
 template <typename T>
-T __shfl_xor_sync(
-    uint32_t mask, T value, int lanes, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
+T __shfl_xor_sync(uint32_t mask, T value, int lanes, int width = 32,
+                  vtb::emulator::Site site = vtb::emulator::Site::current()) {
   const int own = vtb::emulator::lane(), end = (own / width + 1) * width, source = own ^ lanes;
   return vtb::emulator::shuffle(mask, value, source < end ? source : own, site);
 }
 
 template <typename T>
-T __shfl_down_sync(
-    uint32_t mask, T value, int delta, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
+T __shfl_down_sync(uint32_t mask, T value, int delta, int width = 32,
+                   vtb::emulator::Site site = vtb::emulator::Site::current()) {
   const int own = vtb::emulator::lane(), end = (own / width + 1) * width;
   return vtb::emulator::shuffle(mask, value, own + delta < end ? own + delta : own, site);
 }
 
 template <typename T>
-T __shfl_up_sync(
-    uint32_t mask, T value, int delta, int width = 32, vtb::emulator::Site site = vtb::emulator::Site::current()) {
+T __shfl_up_sync(uint32_t mask, T value, int delta, int width = 32,
+                 vtb::emulator::Site site = vtb::emulator::Site::current()) {
   const int own = vtb::emulator::lane(), first = own / width * width;
   return vtb::emulator::shuffle(mask, value, own - delta >= first ? own - delta : own, site);
 }

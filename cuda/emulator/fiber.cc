@@ -53,7 +53,7 @@ void Fiber::reset(void (*entry)()) {
   if (!mapping_) {
     const size_t page = sysconf(_SC_PAGESIZE);
     void* memory = mmap(nullptr, stack_bytes + page, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     mapping_ = static_cast<char*>(memory);
     bytes_ = stack_bytes;

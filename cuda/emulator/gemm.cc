@@ -35,15 +35,15 @@ struct Matrix {
 
   vtbe_status check(const char* name, int64_t rows, int64_t columns, int64_t batch) const {
     if (leading < rows) {
-      return failed(VTBE_INVALID_VALUE,
-          std::string("gemm: leading dimension ") + std::to_string(leading) + " of " + name + ", which has " +
-              std::to_string(rows) + " rows");
+      return failed(VTBE_INVALID_VALUE, std::string("gemm: leading dimension ") + std::to_string(leading) + " of " +
+                                            name + ", which has " + std::to_string(rows) + " rows");
     }
     if (address % bytes_of(dtype) != 0)
       return failed(VTBE_INVALID_VALUE, std::string("gemm: ") + name + " is not aligned to its elements");
     for (int64_t i = 0; i < batch; ++i) {
-      const vtbe_status status = check_range(std::string("gemm: matrix ") + std::to_string(i) + " of " + name,
-          address + i * stride * bytes_of(dtype), (leading * (columns - 1) + rows) * bytes_of(dtype));
+      const vtbe_status status =
+          check_range(std::string("gemm: matrix ") + std::to_string(i) + " of " + name,
+                      address + i * stride * bytes_of(dtype), (leading * (columns - 1) + rows) * bytes_of(dtype));
       if (status != VTBE_OK) return status;
     }
     return VTBE_OK;
@@ -101,17 +101,26 @@ struct Product {
 using namespace vtb::emulator;
 
 extern "C" vtbe_status vtbe_gemm_strided_batched(vtbe_stream* stream, int32_t transpose_a, int32_t transpose_b,
-    int32_t m, int32_t n, int32_t k, float alpha, uint64_t a, vtbe_dtype dtype, int32_t lda, int64_t stride_a,
-    uint64_t b, int32_t ldb, int64_t stride_b, float beta, uint64_t c, vtbe_dtype c_dtype, int32_t ldc,
-    int64_t stride_c, int32_t batch) {
+                                                 int32_t m, int32_t n, int32_t k, float alpha, uint64_t a,
+                                                 vtbe_dtype dtype, int32_t lda, int64_t stride_a, uint64_t b,
+                                                 int32_t ldb, int64_t stride_b, float beta, uint64_t c,
+                                                 vtbe_dtype c_dtype, int32_t ldc, int64_t stride_c, int32_t batch) {
   if (m < 1 || n < 1 || k < 1 || batch < 1) {
-    return failed(VTBE_INVALID_VALUE,
-        "gemm: " + std::to_string(batch) + " products of m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " +
-            std::to_string(k));
+    return failed(VTBE_INVALID_VALUE, "gemm: " + std::to_string(batch) + " products of m " + std::to_string(m) +
+                                          ", n " + std::to_string(n) + ", k " + std::to_string(k));
   }
   if (c_dtype != dtype && c_dtype != VTBE_F32)
     return failed(VTBE_INVALID_VALUE, "gemm: c has neither the operands' dtype nor f32");
-  const Product product = {transpose_a != 0, transpose_b != 0, m, n, k, alpha, beta, {a, lda, stride_a, dtype},
-      {b, ldb, stride_b, dtype}, {c, ldc, stride_c, c_dtype}, batch};
+  const Product product = {transpose_a != 0,
+                           transpose_b != 0,
+                           m,
+                           n,
+                           k,
+                           alpha,
+                           beta,
+                           {a, lda, stride_a, dtype},
+                           {b, ldb, stride_b, dtype},
+                           {c, ldc, stride_c, c_dtype},
+                           batch};
   return submit(stream, [product] { return product.run(); });
 }

@@ -27,8 +27,8 @@ constexpr char letter() {
   } else if constexpr (std::is_same_v<T, float>) {
     return 'f';
   } else {
-    static_assert(
-        std::is_integral_v<T> && (sizeof(T) == 4 || sizeof(T) == 8), "kernels take pointers, int32, int64 and float");
+    static_assert(std::is_integral_v<T> && (sizeof(T) == 4 || sizeof(T) == 8),
+                  "kernels take pointers, int32, int64 and float");
     return sizeof(T) == 4 ? 'i' : 'l';
   }
 }

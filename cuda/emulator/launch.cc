@@ -34,8 +34,8 @@ vtbe_status check_pointers(const vtbe_kernel& kernel, const std::vector<uint64_t
   return VTBE_OK;
 }
 
-vtbe_status run_kernel(
-    const vtbe_kernel& kernel, const Launch& shape, const std::vector<uint64_t>& values, const ExpectedWrites& writes) {
+vtbe_status run_kernel(const vtbe_kernel& kernel, const Launch& shape, const std::vector<uint64_t>& values,
+                       const ExpectedWrites& writes) {
   const vtbe_status status = check_pointers(kernel, values);
   if (status != VTBE_OK) return status;
   Arguments arguments = {&kernel, values, {}};
@@ -76,28 +76,30 @@ vtbe_status vtbe_kernel_allow_shared(const vtbe_kernel* kernel, int32_t bytes) {
 }
 
 vtbe_status vtbe_launch(vtbe_stream* stream, const vtbe_kernel* kernel, int32_t grid_x, int32_t grid_y, int32_t grid_z,
-    int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, void* const* params) {
+                        int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, void* const* params) {
   if (!within(grid_x, 1, INT32_MAX) || !within(grid_y, 1, 65535) || !within(grid_z, 1, 65535)) {
-    return failed(VTBE_INVALID_VALUE,
-        kernel->name + ": a grid of " + std::to_string(grid_x) + " x " + std::to_string(grid_y) + " x " +
-            std::to_string(grid_z) + " blocks");
+    return failed(VTBE_INVALID_VALUE, kernel->name + ": a grid of " + std::to_string(grid_x) + " x " +
+                                          std::to_string(grid_y) + " x " + std::to_string(grid_z) + " blocks");
   }
   if (!within(block_x, 1, 1024) || !within(block_y, 1, 1024) || !within(block_z, 1, 64) ||
       !within(int64_t{block_x} * block_y * block_z, 1, kernel->max_threads)) {
-    return failed(VTBE_INVALID_VALUE,
-        kernel->name + ": a block of " + std::to_string(block_x) + " x " + std::to_string(block_y) + " x " +
-            std::to_string(block_z) + " threads; the kernel takes up to " + std::to_string(kernel->max_threads));
+    return failed(VTBE_INVALID_VALUE, kernel->name + ": a block of " + std::to_string(block_x) + " x " +
+                                          std::to_string(block_y) + " x " + std::to_string(block_z) +
+                                          " threads; the kernel takes up to " + std::to_string(kernel->max_threads));
   }
   const int32_t allowed = std::max(default_shared, kernel->allowed_shared);
   if (!within(shared_bytes, 0, allowed)) {
-    return failed(VTBE_INVALID_VALUE,
-        kernel->name + ": " + std::to_string(shared_bytes) + " bytes of shared memory, " + std::to_string(allowed) +
-            " are allowed");
+    return failed(VTBE_INVALID_VALUE, kernel->name + ": " + std::to_string(shared_bytes) + " bytes of shared memory, " +
+                                          std::to_string(allowed) + " are allowed");
   }
   const size_t most = kernel->allowed_shared > 0 ? most_shared : default_shared;
-  const Launch launch = {{static_cast<uint32_t>(grid_x), static_cast<uint32_t>(grid_y), static_cast<uint32_t>(grid_z)},
+  const Launch launch = {
+      {static_cast<uint32_t>(grid_x), static_cast<uint32_t>(grid_y), static_cast<uint32_t>(grid_z)},
       {static_cast<uint32_t>(block_x), static_cast<uint32_t>(block_y), static_cast<uint32_t>(block_z)},
-      static_cast<size_t>(shared_bytes), most, nullptr, nullptr};
+      static_cast<size_t>(shared_bytes),
+      most,
+      nullptr,
+      nullptr};
   try {
     std::vector<uint64_t> values;
     for (size_t i = 0; i < kernel->signature.size(); ++i) {
@@ -105,8 +107,8 @@ vtbe_status vtbe_launch(vtbe_stream* stream, const vtbe_kernel* kernel, int32_t 
       std::memcpy(&value, params[i], parameter_bytes(kernel->signature[i]));
       values.push_back(value);
     }
-    return submit(
-        stream, [=, writes = take_expected_writes(stream)] { return run_kernel(*kernel, launch, values, writes); });
+    return submit(stream,
+                  [=, writes = take_expected_writes(stream)] { return run_kernel(*kernel, launch, values, writes); });
   } catch (const std::bad_alloc&) {
     return failed(VTBE_OUT_OF_MEMORY, "the host is out of memory");
   }

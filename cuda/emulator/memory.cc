@@ -87,7 +87,7 @@ bool Memory::holds(uint64_t address, int64_t bytes, std::string& why) const {
     if (offset < allocation.bytes && bytes <= allocation.bytes - offset && !allocation.freed) return true;
     if (offset < allocation.bytes + zone) {
       why = std::to_string(bytes) + " bytes at byte " + std::to_string(offset) + " of " + describe(allocation) +
-          (allocation.freed ? ", which has been freed" : "");
+            (allocation.freed ? ", which has been freed" : "");
       return false;
     }
   }

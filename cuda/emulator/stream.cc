@@ -88,9 +88,9 @@ uint64_t vtbe_alloc(int64_t bytes) {
   const std::lock_guard<std::mutex> guard(device().lock);
   const uint64_t address = device().memory.allocate(bytes);
   if (address == 0) {
-    failed(VTBE_OUT_OF_MEMORY,
-        "no " + std::to_string(bytes) + " bytes left: " + std::to_string(device().memory.used()) + " of " +
-            std::to_string(device().memory.total) + " are allocated");
+    failed(VTBE_OUT_OF_MEMORY, "no " + std::to_string(bytes) +
+                                   " bytes left: " + std::to_string(device().memory.used()) + " of " +
+                                   std::to_string(device().memory.total) + " are allocated");
   }
   return address;
 }

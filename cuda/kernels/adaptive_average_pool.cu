@@ -10,7 +10,7 @@ constexpr int pool_threads = 256;
 // memory.
 template <typename T>
 __device__ void adaptive_average_pool(const T* in, T* out, int32_t batch, int32_t height, int32_t width,
-    int32_t channels, int32_t out_height, int32_t out_width) {
+                                      int32_t channels, int32_t out_height, int32_t out_width) {
   by_width<T>(fits_vectors<T>(channels, in, out), [&](auto vector_width) {
     constexpr int n = decltype(vector_width)::value;
     VTB_SHARED(float, partial, pool_threads* n);
@@ -60,10 +60,11 @@ __device__ void adaptive_average_pool(const T* in, T* out, int32_t batch, int32_
 // Block: (x, y) of at most 256 threads, x * vector_size channels, y, a power of two, threads that share a bin's
 // positions: x = channels / vector_size up to 32, y = 256 / x rounded down to a power of two. Grid: bins *
 // ceil(channels / (x * vector_size)).
-#define VTB_ADAPTIVE_AVERAGE_POOL(suffix, T)                                                                   \
-  extern "C" __global__ void __launch_bounds__(256) vtb_adaptive_average_pool_##suffix(const T* in, T* out,    \
-      int32_t batch, int32_t height, int32_t width, int32_t channels, int32_t out_height, int32_t out_width) { \
-    vtb::adaptive_average_pool(in, out, batch, height, width, channels, out_height, out_width);                \
-  }                                                                                                            \
+#define VTB_ADAPTIVE_AVERAGE_POOL(suffix, T)                                                                \
+  extern "C" __global__ void __launch_bounds__(256)                                                         \
+      vtb_adaptive_average_pool_##suffix(const T* in, T* out, int32_t batch, int32_t height, int32_t width, \
+                                         int32_t channels, int32_t out_height, int32_t out_width) {         \
+    vtb::adaptive_average_pool(in, out, batch, height, width, channels, out_height, out_width);             \
+  }                                                                                                         \
   VTB_REGISTER_KERNEL(vtb_adaptive_average_pool_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_ADAPTIVE_AVERAGE_POOL)

@@ -6,7 +6,7 @@ namespace {
 
 template <typename T>
 __device__ void affine(const T* in, const T* factor, const float* scale, const float* shift, T* out, int32_t batch,
-    int32_t positions, int32_t channels, int32_t activation) {
+                       int32_t positions, int32_t channels, int32_t activation) {
   by_width<T>(fits_vectors<T>(channels, in, factor, scale, shift, out), [&](auto width) {
     constexpr int n = decltype(width)::value;
     const uint32_t vectors = channels / n, count = batch * positions * vectors;
@@ -33,7 +33,7 @@ __device__ void affine(const T* in, const T* factor, const float* scale, const f
 #define VTB_AFFINE(suffix, T)                                                                                          \
   extern "C" __global__ void __launch_bounds__(256)                                                                    \
       vtb_affine_##suffix(const T* in, const T* factor, const float* scale, const float* shift, T* out, int32_t batch, \
-          int32_t positions, int32_t channels, int32_t activation) {                                                   \
+                          int32_t positions, int32_t channels, int32_t activation) {                                   \
     vtb::affine(in, factor, scale, shift, out, batch, positions, channels, activation);                                \
   }                                                                                                                    \
   VTB_REGISTER_KERNEL(vtb_affine_##suffix, 256)

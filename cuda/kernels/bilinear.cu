@@ -19,7 +19,7 @@ __device__ __forceinline__ BilinearAxis bilinear_axis(int32_t i, int32_t size, i
 
 template <typename T>
 __device__ void bilinear(const T* in, T* out, int32_t batch, int32_t height, int32_t width, int32_t channels,
-    int32_t out_height, int32_t out_width) {
+                         int32_t out_height, int32_t out_width) {
   by_width<T>(fits_vectors<T>(channels, in, out), [&](auto vector_width) {
     constexpr int n = decltype(vector_width)::value;
     const uint32_t row_vectors = channels / n, count = batch * out_height * out_width * row_vectors;
@@ -50,10 +50,11 @@ __device__ void bilinear(const T* in, T* out, int32_t batch, int32_t height, int
 // [batch, height, width, channels] to [batch, out_height, out_width, channels]; sizes up to 16384.
 //
 // Block: 256 threads. Grid: ceil(elements of out / vector_size / 256) blocks give every thread one vector.
-#define VTB_BILINEAR(suffix, T)                                                                               \
-  extern "C" __global__ void __launch_bounds__(256) vtb_bilinear_##suffix(const T* in, T* out, int32_t batch, \
-      int32_t height, int32_t width, int32_t channels, int32_t out_height, int32_t out_width) {               \
-    vtb::bilinear(in, out, batch, height, width, channels, out_height, out_width);                            \
-  }                                                                                                           \
+#define VTB_BILINEAR(suffix, T)                                                                                  \
+  extern "C" __global__ void __launch_bounds__(256)                                                              \
+      vtb_bilinear_##suffix(const T* in, T* out, int32_t batch, int32_t height, int32_t width, int32_t channels, \
+                            int32_t out_height, int32_t out_width) {                                             \
+    vtb::bilinear(in, out, batch, height, width, channels, out_height, out_width);                               \
+  }                                                                                                              \
   VTB_REGISTER_KERNEL(vtb_bilinear_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_BILINEAR)

@@ -25,7 +25,7 @@ constexpr int strip_outputs = 7, strip_rows = 2, tile_channels = 32;
 // `channels` on.
 template <typename T>
 __device__ __forceinline__ void load_tile(T* tile, const Convolution<T>& conv, const T* frame, int32_t y, int32_t x,
-    int32_t rows, int32_t columns, int32_t channels) {
+                                          int32_t rows, int32_t columns, int32_t channels) {
   constexpr int n = vector_size<T>, vectors = tile_channels / n;
   const uint32_t thread = threadIdx.y * blockDim.x + threadIdx.x, threads = blockDim.x * blockDim.y;
   for (uint32_t i = thread; i < static_cast<uint32_t>(rows * columns * vectors); i += threads) {
@@ -44,7 +44,7 @@ __device__ __forceinline__ void load_tile(T* tile, const Convolution<T>& conv, c
 
 // Copies the weights of `taps` taps to shared memory, [taps, tile_channels]; `channels` of them are there.
 __device__ __forceinline__ void load_weights(float* to, const float* weight, int32_t taps, int32_t stride,
-    int32_t channels) {
+                                             int32_t channels) {
   constexpr int vectors = tile_channels / 4;
   const int32_t thread = threadIdx.y * blockDim.x + threadIdx.x, threads = blockDim.x * blockDim.y;
   for (int32_t i = thread; i < taps * vectors; i += threads) {
@@ -97,7 +97,7 @@ __device__ void convolve_tiles(const Convolution<T>& conv, int32_t strips_x) {
       const float* frame_weights = conv.weight + static_cast<int64_t>(z) * size * size * conv.channels + c0;
       load_weights(weights, frame_weights, size * size, conv.channels, left);
       load_tile(tile, conv, image + t * frame_size, y0 - conv.padding_height, x0 - conv.padding_width, rows, columns,
-          left);
+                left);
       commit_copies();
       wait_copies<0>();
       __syncthreads();
@@ -154,7 +154,7 @@ __device__ void convolve_any(const Convolution<T>& conv) {
     const int32_t y0 = static_cast<int32_t>(position / conv.out_width) * conv.stride_height - conv.padding_height;
     const int32_t x0 = static_cast<int32_t>(position % conv.out_width) * conv.stride_width - conv.padding_width;
     const T* image = conv.in + frame / conv.out_time * conv.time * conv.height * row_size + conv.first_channel +
-        (n == 1 ? c / conv.multiplier : c);
+                     (n == 1 ? c / conv.multiplier : c);
     float sums[n];
     if (conv.bias) {
       load(sums, conv.bias + c);
@@ -214,33 +214,32 @@ __device__ void convolve_any(const Convolution<T>& conv) {
 //      128 * size * size + 32 * (strips_y * 2 + size - 1) * (strips_x * 7 + size - 1) * sizeof(T) bytes.
 // Grid: as many blocks as tiles, batch * out_time * ceil(channels / 32) * ceil(out_height / tile's rows) *
 // ceil(out_width / tile's columns); any is right.
-#define VTB_DEPTHWISE_CONV_PARAMETERS(T)                                                                              \
-  const T *in, const float *weight, const float *bias, T *out, int32_t batch, int32_t time, int32_t height,           \
-      int32_t width, int32_t in_channels, int32_t first_channel, int32_t out_time, int32_t out_height,                \
-      int32_t out_width, int32_t channels, int32_t multiplier, int32_t size_time, int32_t size_height,                \
-      int32_t size_width, int32_t stride_time, int32_t stride_height, int32_t stride_width, int32_t padding_time,     \
+#define VTB_DEPTHWISE_CONV_PARAMETERS(T)                                                                          \
+  const T *in, const float *weight, const float *bias, T *out, int32_t batch, int32_t time, int32_t height,       \
+      int32_t width, int32_t in_channels, int32_t first_channel, int32_t out_time, int32_t out_height,            \
+      int32_t out_width, int32_t channels, int32_t multiplier, int32_t size_time, int32_t size_height,            \
+      int32_t size_width, int32_t stride_time, int32_t stride_height, int32_t stride_width, int32_t padding_time, \
       int32_t padding_height, int32_t padding_width, int32_t activation
-#define VTB_DEPTHWISE_CONV_STRUCT(T)                                                                                  \
-  vtb::depthwise_conv::Convolution<T> {                                                                               \
-    in, weight, bias, out, batch, time, height, width, in_channels, first_channel, out_time, out_height, out_width,   \
-        channels, multiplier, size_time, size_height, size_width, stride_time, stride_height, stride_width,           \
-        padding_time, padding_height, padding_width, activation                                                       \
+#define VTB_DEPTHWISE_CONV_STRUCT(T)                                                                                \
+  vtb::depthwise_conv::Convolution<T> {                                                                             \
+    in, weight, bias, out, batch, time, height, width, in_channels, first_channel, out_time, out_height, out_width, \
+        channels, multiplier, size_time, size_height, size_width, stride_time, stride_height, stride_width,         \
+        padding_time, padding_height, padding_width, activation                                                     \
   }
 
-#define VTB_DEPTHWISE_CONV_TILED(suffix, T, size)                                                                     \
-  extern "C" __global__ void __launch_bounds__(256, 2)                                                                \
-      vtb_depthwise_conv_##size##x##size##_##suffix(VTB_DEPTHWISE_CONV_PARAMETERS(T), int32_t strips_x) {             \
-    vtb::depthwise_conv::convolve_tiles<T, size>(VTB_DEPTHWISE_CONV_STRUCT(T), strips_x);                             \
-  }                                                                                                                   \
+#define VTB_DEPTHWISE_CONV_TILED(suffix, T, size)                                                         \
+  extern "C" __global__ void __launch_bounds__(256, 2)                                                    \
+      vtb_depthwise_conv_##size##x##size##_##suffix(VTB_DEPTHWISE_CONV_PARAMETERS(T), int32_t strips_x) { \
+    vtb::depthwise_conv::convolve_tiles<T, size>(VTB_DEPTHWISE_CONV_STRUCT(T), strips_x);                 \
+  }                                                                                                       \
   VTB_REGISTER_KERNEL(vtb_depthwise_conv_##size##x##size##_##suffix, 256)
 
-#define VTB_DEPTHWISE_CONV(suffix, T)                                                                                 \
-  extern "C" __global__ void __launch_bounds__(256, 3)                                                                \
-      vtb_depthwise_conv_##suffix(VTB_DEPTHWISE_CONV_PARAMETERS(T)) {                                                 \
-    vtb::depthwise_conv::convolve_any(VTB_DEPTHWISE_CONV_STRUCT(T));                                                  \
-  }                                                                                                                   \
-  VTB_REGISTER_KERNEL(vtb_depthwise_conv_##suffix, 256)                                                               \
-  VTB_DEPTHWISE_CONV_TILED(suffix, T, 3)                                                                              \
-  VTB_DEPTHWISE_CONV_TILED(suffix, T, 5)                                                                              \
+#define VTB_DEPTHWISE_CONV(suffix, T)                                                                                  \
+  extern "C" __global__ void __launch_bounds__(256, 3) vtb_depthwise_conv_##suffix(VTB_DEPTHWISE_CONV_PARAMETERS(T)) { \
+    vtb::depthwise_conv::convolve_any(VTB_DEPTHWISE_CONV_STRUCT(T));                                                   \
+  }                                                                                                                    \
+  VTB_REGISTER_KERNEL(vtb_depthwise_conv_##suffix, 256)                                                                \
+  VTB_DEPTHWISE_CONV_TILED(suffix, T, 3)                                                                               \
+  VTB_DEPTHWISE_CONV_TILED(suffix, T, 5)                                                                               \
   VTB_DEPTHWISE_CONV_TILED(suffix, T, 7)
 VTB_FOR_EACH_DTYPE(VTB_DEPTHWISE_CONV)

@@ -104,7 +104,7 @@ struct Lines {
 // `stride` interleaved signals of n / stride elements.
 template <int radix>
 __device__ __forceinline__ void pass(const float2* roots, int32_t n, int32_t stride, Lines in, Lines out,
-    int32_t lines) {
+                                     int32_t lines) {
   VTB_DYNAMIC_SHARED(float2, shared);
   const uint32_t butterflies = n / radix;
   for (uint32_t i = threadIdx.x; i < lines * butterflies * pairs; i += blockDim.x) {
@@ -124,7 +124,7 @@ __device__ __forceinline__ void pass(const float2* roots, int32_t n, int32_t str
 
 // The same for a large prime radix, by the definition: a thread computes two outputs that share sums and differences.
 __device__ __forceinline__ void prime_pass(int32_t radix, const float2* roots, int32_t n, int32_t stride, Lines in,
-    Lines out, int32_t lines) {
+                                           Lines out, int32_t lines) {
   VTB_DYNAMIC_SHARED(float2, shared);
   const uint32_t butterflies = n / radix, items = lines * butterflies * pairs, half = radix / 2;
   for (uint32_t i = threadIdx.x; i < items * (half + 1); i += blockDim.x) {

@@ -24,10 +24,12 @@ __device__ void finish_product(const T* product, int32_t rows, const Epilogue<T>
 // out_map.
 // Block: 256 threads. Grid: ceil(elements / vector_size / 256) blocks give every thread one vector.
 #define VTB_EPILOGUE(suffix, T)                                                                                  \
-  extern "C" __global__ void __launch_bounds__(256) vtb_epilogue_##suffix(const T* product, const float* bias,   \
-      int32_t activation, int32_t activation_last, const T* gate, int32_t gate_stride, const T* residual,        \
-      const int32_t* residual_map, const int32_t* out_map, T* out, int32_t rows, int32_t channels) {             \
-    vtb::finish_product<T>(product, rows,                                                                        \
+  extern "C" __global__ void __launch_bounds__(256)                                                              \
+      vtb_epilogue_##suffix(const T* product, const float* bias, int32_t activation, int32_t activation_last,    \
+                            const T* gate, int32_t gate_stride, const T* residual, const int32_t* residual_map,  \
+                            const int32_t* out_map, T* out, int32_t rows, int32_t channels) {                    \
+    vtb::finish_product<T>(                                                                                      \
+        product, rows,                                                                                           \
         {bias, activation, activation_last, gate, gate_stride, residual, residual_map, out_map, out, channels}); \
   }                                                                                                              \
   VTB_REGISTER_KERNEL(vtb_epilogue_##suffix, 256)

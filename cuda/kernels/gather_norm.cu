@@ -10,13 +10,13 @@ constexpr int kept_vectors = 2;
 
 template <typename T>
 __device__ void gather_norm(const T* in, const int32_t* map, int32_t groups, const float* gamma, const float* beta,
-    float eps, T* out, int32_t rows, int32_t channels) {
+                            float eps, T* out, int32_t rows, int32_t channels) {
   const int32_t segment = channels / groups;
   by_width<T>(fits_vectors<T>(segment, in, gamma, beta, out), [&](auto width) {
     constexpr int n = decltype(width)::value;
     for (int32_t first = blockIdx.x * blockDim.y; first < rows; first += gridDim.x * blockDim.y) {
       const int32_t row = first + threadIdx.y, end = row < rows ? channels : 0;
-      auto read = [&](float (&x)[n], int32_t c) {
+      auto read = [&](float(&x)[n], int32_t c) {
         const int32_t group = groups == 1 ? 0 : c / segment;
         const int32_t source = map ? map[row * groups + group] : row;
         if (source < 0) {
@@ -45,23 +45,23 @@ __device__ void gather_norm(const T* in, const int32_t* map, int32_t groups, con
         if (c < end) read(kept[v], c);
       }
       if (!gamma) {
-        for_each([&](float (&x)[n], int32_t c) { store(out + row * channels + c, x); });
+        for_each([&](float(&x)[n], int32_t c) { store(out + row * channels + c, x); });
         continue;
       }
       float sum = 0;
-      for_each([&](float (&x)[n], int32_t) {
+      for_each([&](float(&x)[n], int32_t) {
 #pragma unroll
         for (int i = 0; i < n; ++i) sum += x[i];
       });
       const float mean = reduce_row(sum, Sum()) / channels;
       float squares = 0;
-      for_each([&](float (&x)[n], int32_t) {
+      for_each([&](float(&x)[n], int32_t) {
 #pragma unroll
         for (int i = 0; i < n; ++i) squares += (x[i] - mean) * (x[i] - mean);
       });
       const float scale = rsqrtf(reduce_row(squares, Sum()) / channels + eps);
       const bool padding = groups == 1 && map && row < rows && map[row] < 0;
-      for_each([&](float (&x)[n], int32_t c) {
+      for_each([&](float(&x)[n], int32_t c) {
 #pragma unroll
         for (int i = 0; i < n; ++i) x[i] = (x[i] - mean) * scale;
         multiply_from(x, gamma + c);
@@ -84,10 +84,11 @@ __device__ void gather_norm(const T* in, const int32_t* map, int32_t groups, con
 // Block: as reduce_row asks, (threads a row, rows) of up to 256 threads: threads = the least power of two of at least
 // channels / vector_size / 2, so that a thread has up to 2 vectors, but from 8 to 256; rows = 256 / threads. Grid:
 // ceil(rows / block.y).
-#define VTB_GATHER_NORM(suffix, T)                                                                                \
-  extern "C" __global__ void __launch_bounds__(256) vtb_gather_norm_##suffix(const T* in, const int32_t* map,     \
-      int32_t groups, const float* gamma, const float* beta, float eps, T* out, int32_t rows, int32_t channels) { \
-    vtb::gather_norm(in, map, groups, gamma, beta, eps, out, rows, channels);                                     \
-  }                                                                                                               \
+#define VTB_GATHER_NORM(suffix, T)                                                                                     \
+  extern "C" __global__ void __launch_bounds__(256)                                                                    \
+      vtb_gather_norm_##suffix(const T* in, const int32_t* map, int32_t groups, const float* gamma, const float* beta, \
+                               float eps, T* out, int32_t rows, int32_t channels) {                                    \
+    vtb::gather_norm(in, map, groups, gamma, beta, eps, out, rows, channels);                                          \
+  }                                                                                                                    \
   VTB_REGISTER_KERNEL(vtb_gather_norm_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_GATHER_NORM)

@@ -13,7 +13,7 @@ namespace gemm {
 constexpr int stages = 3, chunks = 4, warp_columns = 32;
 
 template <typename T>
-constexpr int step = chunks * vector_size<T>;
+constexpr int step = chunks* vector_size<T>;
 
 // A row's chunk in a tile of shared memory. Rows of 64 bytes would meet in the same banks; this order lets eight rows
 // touch all.
@@ -132,16 +132,16 @@ __device__ __forceinline__ void multiply_step(float (&sums)[parts][4][4], T* a, 
 }
 
 template <typename T, int tile>
-constexpr int memory_elements = stages * 2 * tile * step<T>;
+constexpr int memory_elements = stages * 2 * tile* step<T>;
 
 template <typename T, int tile, int threads, bool vectors>
-__device__ __forceinline__ void gemm(
-    const Operand<T>& a, const Operand<T>& weight, const Epilogue<T>& epilogue, T* memory) {
+__device__ __forceinline__ void gemm(const Operand<T>& a, const Operand<T>& weight, const Epilogue<T>& epilogue,
+                                     T* memory) {
   constexpr int warps_across = tile / warp_columns, warp_rows = tile / (threads / 32 / warps_across);
   constexpr int parts = warp_rows / 16;
   constexpr int tile_elements = tile * step<T>, staged_rows = 32, pitch = warp_columns + 4;
   static_assert(threads / 32 * staged_rows * pitch * sizeof(float) <= memory_elements<T, tile> * sizeof(T),
-      "results are staged there too");
+                "results are staged there too");
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const int warp_row = warp / warps_across * warp_rows, warp_column = warp % warps_across * warp_columns;
   const int32_t m = a.rows, n = weight.rows, k = weight.segment;
@@ -228,14 +228,15 @@ __device__ void gemm(const Operand<T>& a, const Operand<T>& weight, const Epilog
 // The number at the end of the name is the side of a block's tile of the product: 128, or 64 where that leaves
 // multiprocessors without work. Segments, k and n that are multiples of vector_size<T> are the fast case.
 // Block: 2 side threads, no others. Grid: ceil(m / side) * ceil(n / side) gives every block one tile.
-#define VTB_GEMM(name, T, side)                                                                                        \
-  extern "C" __global__ void __launch_bounds__(2 * side, sizeof(T) == 2 ? 256 / side : 1)                              \
-      name(const T* a, const int32_t* a_map, int32_t groups, const T* weight, const float* bias, int32_t activation,   \
-          int32_t activation_last, const T* gate, int32_t gate_stride, const T* residual, const int32_t* residual_map, \
-          const int32_t* out_map, T* out, int32_t m, int32_t n, int32_t k) {                                           \
-    vtb::gemm::gemm<T, side>({a, a_map, m, groups, k / groups}, {weight, nullptr, n, 1, k},                            \
-        {bias, activation, activation_last, gate, gate_stride, residual, residual_map, out_map, out, n});              \
-  }                                                                                                                    \
+#define VTB_GEMM(name, T, side)                                                                                      \
+  extern "C" __global__ void __launch_bounds__(2 * side, sizeof(T) == 2 ? 256 / side : 1)                            \
+      name(const T* a, const int32_t* a_map, int32_t groups, const T* weight, const float* bias, int32_t activation, \
+           int32_t activation_last, const T* gate, int32_t gate_stride, const T* residual,                           \
+           const int32_t* residual_map, const int32_t* out_map, T* out, int32_t m, int32_t n, int32_t k) {           \
+    vtb::gemm::gemm<T, side>(                                                                                        \
+        {a, a_map, m, groups, k / groups}, {weight, nullptr, n, 1, k},                                               \
+        {bias, activation, activation_last, gate, gate_stride, residual, residual_map, out_map, out, n});            \
+  }                                                                                                                  \
   VTB_REGISTER_KERNEL(name, 2 * side)
 #define VTB_GEMMS(suffix, T)              \
   VTB_GEMM(vtb_gemm_##suffix##_64, T, 64) \

@@ -42,7 +42,7 @@ __device__ __forceinline__ void store_position(T* to, const float2* from, int32_
 // From Z[u, v] and Z[-u, -v] of two channels to the products in each other's place. `filter` points to the first
 // channel's factor; `scale` includes the factor 1/2; `left` channels are there.
 __device__ __forceinline__ void filter_pair(const float* filter, int32_t left, bool aligned, float scale, float2* here,
-    float2* there) {
+                                            float2* there) {
   float f[4];
   if (aligned && left >= 2) {
     load(f, filter);
@@ -60,7 +60,7 @@ __device__ __forceinline__ void filter_pair(const float* filter, int32_t left, b
 // Whole maps, 8 channels at a time, in shared memory.
 template <typename T>
 __device__ void filter_maps(const T* in, const float* filter, T* out, int32_t batch, int32_t height, int32_t width,
-    int32_t in_channels, int32_t channels, int32_t lines) {
+                            int32_t in_channels, int32_t channels, int32_t lines) {
   VTB_DYNAMIC_SHARED(float2, tile);
   // An odd number of elements: a column spreads over all banks.
   const int32_t pitch = (width | 1) * pairs, positions = height * width, spectrum = width / 2 + 1;
@@ -88,7 +88,7 @@ __device__ void filter_maps(const T* in, const float* filter, T* out, int32_t ba
       const int32_t line = rows ? pitch : pairs, element = rows ? pairs : pitch;
       for (int32_t i = 0; i < count; i += lines) {
         transform(rows ? row_roots : column_roots, n, {i * line, line, element}, {spare, n * pairs, pairs},
-            min(lines, count - i));
+                  min(lines, count - i));
       }
       if (step != 1) continue;
       for (int32_t i = threadIdx.x; i < height * spectrum * pairs; i += blockDim.x) {
@@ -97,7 +97,7 @@ __device__ void filter_maps(const T* in, const float* filter, T* out, int32_t ba
         if ((v == minus_v && u > minus_u) || 2 * pair >= left) continue;
         const int64_t at = (static_cast<int64_t>(i / pairs) * channels + c0 + 2 * pair) * 2;
         filter_pair(filter + at, left - 2 * pair, filter_aligned, scale, tile + u * pitch + v * pairs + pair,
-            tile + minus_u * pitch + minus_v * pairs + pair);
+                    tile + minus_u * pitch + minus_v * pairs + pair);
       }
     }
     for (int32_t i = threadIdx.x; i < positions; i += blockDim.x) {
@@ -111,7 +111,7 @@ __device__ void filter_maps(const T* in, const float* filter, T* out, int32_t ba
 // the other rounded up to whole tiles: a spectrum takes both channels of a pair.
 template <typename From, typename To>
 __device__ void transform_rows(const From* in, To* out, int64_t rows, int32_t width, int32_t in_stride,
-    int32_t in_channels, int32_t out_channels, int32_t lines) {
+                               int32_t in_channels, int32_t out_channels, int32_t lines) {
   VTB_DYNAMIC_SHARED(float2, tile);
   const int32_t pitch = (width | 1) * pairs;
   const int32_t spare = lines * pitch;
@@ -141,7 +141,7 @@ __device__ void transform_rows(const From* in, To* out, int64_t rows, int32_t wi
 
 // Columns v and -v at a time: transform, filter, transform.
 __device__ __forceinline__ void filter_columns(float* maps, const float* filter, int32_t batch, int32_t height,
-    int32_t width, int32_t channels) {
+                                               int32_t width, int32_t channels) {
   VTB_DYNAMIC_SHARED(float2, tile);
   const int32_t line = height * pairs, spectrum = width / 2 + 1;
   const int32_t tiles = (channels + tile_channels - 1) / tile_channels, stride = tiles * tile_channels;
@@ -172,7 +172,7 @@ __device__ __forceinline__ void filter_columns(float* maps, const float* filter,
         if ((count == 1 && u > minus_u) || 2 * pair >= left) continue;
         const int64_t at = ((static_cast<int64_t>(u) * spectrum + v) * channels + c0 + 2 * pair) * 2;
         filter_pair(filter + at, left - 2 * pair, filter_aligned, scale, tile + i,
-            tile + (count - 1) * line + minus_u * pairs + pair);
+                    tile + (count - 1) * line + minus_u * pairs + pair);
       }
     }
     for (int32_t i = threadIdx.x; i < count * height; i += blockDim.x) {
@@ -200,31 +200,32 @@ __device__ __forceinline__ void filter_columns(float* maps, const float* filter,
 // Rows: lines = min(batch * height, max(1, 2048 / width)); 8 * (4 * lines * ((width | 1) + width) + width) bytes of
 // shared memory; grid: ceil(batch * height / lines) * tiles blocks; any is right.
 // Columns: 136 * height bytes of shared memory; grid: batch * (width / 2 + 1) * tiles blocks; any is right.
-#define VTB_GLOBAL_FILTER(suffix, T)                                                                                  \
-  extern "C" __global__ void __launch_bounds__(256, 2) vtb_global_filter_##suffix(const T* in, const float* filter,   \
-      T* out, int32_t batch, int32_t height, int32_t width, int32_t in_channels, int32_t first_channel,               \
-      int32_t channels, int32_t lines) {                                                                              \
-    vtb::global_filter::filter_maps(in + first_channel, filter, out, batch, height, width, in_channels, channels,     \
-        lines);                                                                                                       \
-  }                                                                                                                   \
-  VTB_REGISTER_KERNEL(vtb_global_filter_##suffix, 256)                                                                \
-  extern "C" __global__ void __launch_bounds__(256, 2) vtb_global_filter_rows_##suffix(const T* in, float* workspace, \
-      int32_t batch, int32_t height, int32_t width, int32_t in_channels, int32_t first_channel, int32_t channels,     \
-      int32_t lines) {                                                                                                \
-    vtb::global_filter::transform_rows(in + first_channel, workspace, static_cast<int64_t>(batch) * height, width,    \
-        in_channels, channels, (channels + 7) / 8 * 8, lines);                                                        \
-  }                                                                                                                   \
-  VTB_REGISTER_KERNEL(vtb_global_filter_rows_##suffix, 256)                                                           \
-  extern "C" __global__ void __launch_bounds__(256, 2) vtb_global_filter_rows_back_##suffix(const float* workspace,   \
-      T* out, int32_t batch, int32_t height, int32_t width, int32_t channels, int32_t lines) {                        \
-    vtb::global_filter::transform_rows(workspace, out, static_cast<int64_t>(batch) * height, width,                   \
-        (channels + 7) / 8 * 8, (channels + 7) / 8 * 8, channels, lines);                                             \
-  }                                                                                                                   \
+#define VTB_GLOBAL_FILTER(suffix, T)                                                                                   \
+  extern "C" __global__ void __launch_bounds__(256, 2) vtb_global_filter_##suffix(                                     \
+      const T* in, const float* filter, T* out, int32_t batch, int32_t height, int32_t width, int32_t in_channels,     \
+      int32_t first_channel, int32_t channels, int32_t lines) {                                                        \
+    vtb::global_filter::filter_maps(in + first_channel, filter, out, batch, height, width, in_channels, channels,      \
+                                    lines);                                                                            \
+  }                                                                                                                    \
+  VTB_REGISTER_KERNEL(vtb_global_filter_##suffix, 256)                                                                 \
+  extern "C" __global__ void __launch_bounds__(256, 2)                                                                 \
+      vtb_global_filter_rows_##suffix(const T* in, float* workspace, int32_t batch, int32_t height, int32_t width,     \
+                                      int32_t in_channels, int32_t first_channel, int32_t channels, int32_t lines) {   \
+    vtb::global_filter::transform_rows(in + first_channel, workspace, static_cast<int64_t>(batch) * height, width,     \
+                                       in_channels, channels, (channels + 7) / 8 * 8, lines);                          \
+  }                                                                                                                    \
+  VTB_REGISTER_KERNEL(vtb_global_filter_rows_##suffix, 256)                                                            \
+  extern "C" __global__ void __launch_bounds__(256, 2) vtb_global_filter_rows_back_##suffix(                           \
+      const float* workspace, T* out, int32_t batch, int32_t height, int32_t width, int32_t channels, int32_t lines) { \
+    vtb::global_filter::transform_rows(workspace, out, static_cast<int64_t>(batch) * height, width,                    \
+                                       (channels + 7) / 8 * 8, (channels + 7) / 8 * 8, channels, lines);               \
+  }                                                                                                                    \
   VTB_REGISTER_KERNEL(vtb_global_filter_rows_back_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_GLOBAL_FILTER)
 
-extern "C" __global__ void __launch_bounds__(256, 2) vtb_global_filter_columns(float* workspace, const float* filter,
-    int32_t batch, int32_t height, int32_t width, int32_t channels) {
+extern "C" __global__ void __launch_bounds__(256, 2)
+    vtb_global_filter_columns(float* workspace, const float* filter, int32_t batch, int32_t height, int32_t width,
+                              int32_t channels) {
   vtb::global_filter::filter_columns(workspace, filter, batch, height, width, channels);
 }
 VTB_REGISTER_KERNEL(vtb_global_filter_columns, 256)

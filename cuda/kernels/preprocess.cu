@@ -21,8 +21,8 @@ __device__ __forceinline__ int4 load_weights(const int32_t* weights) {
 // n neighbouring samples of a row of out. `filtered` starts with row first_row of the image.
 template <typename T, int n>
 __device__ void filter_rows(const uint8_t* filtered, const int32_t* first, const int32_t* weights,
-    const float* normalised, T* out, int32_t first_row, int32_t rows, int32_t out_width, int32_t out_height,
-    int32_t taps) {
+                            const float* normalised, T* out, int32_t first_row, int32_t rows, int32_t out_width,
+                            int32_t out_height, int32_t taps) {
   const int32_t samples = 3 * out_width;
   const uint32_t vectors = samples / n, count = vectors * out_height;
   for (int64_t i = global_thread(); i < count; i += global_threads()) {
@@ -46,8 +46,8 @@ __device__ void filter_rows(const uint8_t* filtered, const int32_t* first, const
 
 template <typename T>
 __device__ void filter_rows(const uint8_t* filtered, const int32_t* first, const int32_t* weights,
-    const float* normalised, T* out, int32_t first_row, int32_t rows, int32_t out_width, int32_t out_height,
-    int32_t taps) {
+                            const float* normalised, T* out, int32_t first_row, int32_t rows, int32_t out_width,
+                            int32_t out_height, int32_t taps) {
   if (out_width % 4 == 0 && aligned_16(filtered, out)) {
     filter_rows<T, 4>(filtered, first, weights, normalised, out, first_row, rows, out_width, out_height, taps);
   } else {
@@ -67,9 +67,10 @@ __device__ void filter_rows(const uint8_t* filtered, const int32_t* first, const
 // pixel_stride bytes, among which byte `red` is its red sample, and so on; rows are row_stride bytes apart, and gaps
 // between them are not read. rows * out_width < 2^31. Block: 256 threads. Grid: ceil(rows * out_width / 256) blocks;
 // any is right.
-extern "C" __global__ void __launch_bounds__(256) vtb_preprocess_columns(const uint8_t* pixels, const int32_t* first,
-    const int32_t* weights, uint8_t* filtered, int32_t width, int32_t pixel_stride, int32_t red, int32_t green,
-    int32_t blue, int64_t row_stride, int32_t first_row, int32_t rows, int32_t out_width, int32_t taps) {
+extern "C" __global__ void __launch_bounds__(256)
+    vtb_preprocess_columns(const uint8_t* pixels, const int32_t* first, const int32_t* weights, uint8_t* filtered,
+                           int32_t width, int32_t pixel_stride, int32_t red, int32_t green, int32_t blue,
+                           int64_t row_stride, int32_t first_row, int32_t rows, int32_t out_width, int32_t taps) {
   using vtb::preprocess::rounded;
   const int64_t count = static_cast<int64_t>(rows) * out_width;
   for (int64_t i = vtb::global_thread(); i < count; i += vtb::global_threads()) {
@@ -98,12 +99,12 @@ VTB_REGISTER_KERNEL(vtb_preprocess_columns, 256)
 // reach. normalised: [3, 256], what a sample of a channel becomes. Less than 2^31 samples.
 // Block: 256 threads. Grid: a thread for every 4 samples if out_width is a multiple of 4, else for every one; any is
 // right.
-#define VTB_PREPROCESS_ROWS(suffix, T)                                                                                \
-  extern "C" __global__ void __launch_bounds__(256) vtb_preprocess_rows_##suffix(const uint8_t* filtered,             \
-      const int32_t* first, const int32_t* weights, const float* normalised, T* out, int32_t first_row, int32_t rows, \
-      int32_t out_width, int32_t out_height, int32_t taps) {                                                          \
-    vtb::preprocess::filter_rows(filtered, first, weights, normalised, out, first_row, rows, out_width, out_height,   \
-        taps);                                                                                                        \
-  }                                                                                                                   \
+#define VTB_PREPROCESS_ROWS(suffix, T)                                                                              \
+  extern "C" __global__ void __launch_bounds__(256) vtb_preprocess_rows_##suffix(                                   \
+      const uint8_t* filtered, const int32_t* first, const int32_t* weights, const float* normalised, T* out,       \
+      int32_t first_row, int32_t rows, int32_t out_width, int32_t out_height, int32_t taps) {                       \
+    vtb::preprocess::filter_rows(filtered, first, weights, normalised, out, first_row, rows, out_width, out_height, \
+                                 taps);                                                                             \
+  }                                                                                                                 \
   VTB_REGISTER_KERNEL(vtb_preprocess_rows_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_PREPROCESS_ROWS)

@@ -6,8 +6,8 @@ namespace {
 
 // Adds row `row` of a term; nothing where there is no term, or its map says -1.
 template <int n, typename T>
-__device__ __forceinline__ void add_term(
-    float (&x)[n], const T* in, const int32_t* map, int32_t row, int32_t channels, int32_t c) {
+__device__ __forceinline__ void add_term(float (&x)[n], const T* in, const int32_t* map, int32_t row, int32_t channels,
+                                         int32_t c) {
   if (!in) return;
   const int32_t from = map ? map[row] : row;
   if (from >= 0) add_from(x, in + from * channels + c);
@@ -15,7 +15,7 @@ __device__ __forceinline__ void add_term(
 
 template <typename T>
 __device__ void sum(const T* in0, const T* in1, const T* in2, const int32_t* map0, const int32_t* map1,
-    const int32_t* map2, T* out, int32_t rows, int32_t channels, int32_t activation) {
+                    const int32_t* map2, T* out, int32_t rows, int32_t channels, int32_t activation) {
   by_width<T>(fits_vectors<T>(channels, in0, in1, in2, out), [&](auto width) {
     constexpr int n = decltype(width)::value;
     const uint32_t row_vectors = channels / n, count = rows * row_vectors;
@@ -42,7 +42,7 @@ __device__ void sum(const T* in0, const T* in1, const T* in2, const int32_t* map
 #define VTB_SUM(suffix, T)                                                                                 \
   extern "C" __global__ void __launch_bounds__(256)                                                        \
       vtb_sum_##suffix(const T* in0, const T* in1, const T* in2, const int32_t* map0, const int32_t* map1, \
-          const int32_t* map2, T* out, int32_t rows, int32_t channels, int32_t activation) {               \
+                       const int32_t* map2, T* out, int32_t rows, int32_t channels, int32_t activation) {  \
     vtb::sum(in0, in1, in2, map0, map1, map2, out, rows, channels, activation);                            \
   }                                                                                                        \
   VTB_REGISTER_KERNEL(vtb_sum_##suffix, 256)

@@ -68,7 +68,7 @@ __device__ __forceinline__ Threshold find_threshold(const T* scores, int32_t tok
 // the scores left out. `scores` may be null if all are kept. All threads of the block call it; it ends with a barrier.
 template <typename T>
 __device__ __forceinline__ float find_rows(const T* scores, int64_t image, int32_t tokens, int32_t kept,
-    int32_t* rows) {
+                                           int32_t* rows) {
   VTB_SHARED(float, left_out, 1);
   const int32_t thread = threadIdx.y * blockDim.x + threadIdx.x, threads = blockDim.x * blockDim.y;
   if (kept == tokens) {
@@ -106,9 +106,9 @@ __device__ __forceinline__ float find_rows(const T* scores, int64_t image, int32
 // up theirs of the representative.
 template <typename T, int n>
 __device__ void shrink(const T* in, const T* scores, const T* class_token, T* out, int32_t batch, int32_t tokens,
-    int32_t channels, int32_t kept, int64_t class_stride) {
+                       int32_t channels, int32_t kept, int64_t class_stride) {
   VTB_DYNAMIC_SHARED(int32_t, rows);
-  VTB_SHARED(float, partial, most_threads * n);
+  VTB_SHARED(float, partial, most_threads* n);
   const int32_t slices = (channels / n + 31) / 32, height = shrunken(tokens, kept);
   for (int64_t task = blockIdx.x; task < static_cast<int64_t>(batch) * slices; task += gridDim.x) {
     const int64_t image = task / slices;
@@ -152,7 +152,7 @@ __device__ void shrink(const T* in, const T* scores, const T* class_token, T* ou
 // A block takes 32 tokens of an image.
 template <typename T, int n>
 __device__ void recover(const T* in, const T* scores, const T* before, const T* after, T* out, int32_t batch,
-    int32_t tokens, int32_t channels, int32_t kept) {
+                        int32_t tokens, int32_t channels, int32_t kept) {
   VTB_DYNAMIC_SHARED(int32_t, rows);
   const int32_t slices = (tokens + 31) / 32, height = shrunken(tokens, kept), vectors = channels / n;
   for (int64_t task = blockIdx.x; task < static_cast<int64_t>(batch) * slices; task += gridDim.x) {
@@ -196,7 +196,7 @@ __device__ __forceinline__ float dot(const T* a, const T* b, int32_t length) {
 // A block takes an image; weights[head, j], in shared memory, is what the class token pays to row j.
 template <typename T, int n>
 __device__ void score(const T* qkv, const T* scores, T* out, int32_t batch, int32_t tokens, int32_t kept, int32_t heads,
-    int32_t head_dim, float scale, float trade_off) {
+                      int32_t head_dim, float scale, float trade_off) {
   VTB_DYNAMIC_SHARED(int32_t, rows);
   float* const weights = reinterpret_cast<float*>(rows + tokens);
   const int32_t height = shrunken(tokens, kept), width = heads * head_dim;
@@ -271,33 +271,34 @@ __device__ void pool_scores(const T* in, T* out, int32_t batch, int32_t time, in
 // * class_stride; the representative is the sum of the tokens left out, each times its score / the sum of their scores.
 // Block: (32, up to 8). Grid: batch * ceil(vectors / 32) blocks, vectors being those of 16 bytes in a row, or single
 // channels where rows or class_stride are not whole vectors.
-#define VTB_SHRINK_TOKENS(suffix, T)                                                                                  \
-  extern "C" __global__ void __launch_bounds__(256) vtb_shrink_tokens_##suffix(const T* in, const T* scores,          \
-      const T* class_token, T* out, int32_t batch, int32_t tokens, int32_t channels, int32_t kept,                    \
-      int64_t class_stride) {                                                                                         \
-    constexpr int n = vtb::vector_size<T>;                                                                            \
-    if (vtb::fits_vectors<T>(channels, in, class_token, out) && class_stride % n == 0) {                              \
-      vtb::token_choice::shrink<T, n>(in, scores, class_token, out, batch, tokens, channels, kept, class_stride);     \
-    } else {                                                                                                          \
-      vtb::token_choice::shrink<T, 1>(in, scores, class_token, out, batch, tokens, channels, kept, class_stride);     \
-    }                                                                                                                 \
-  }                                                                                                                   \
+#define VTB_SHRINK_TOKENS(suffix, T)                                                                              \
+  extern "C" __global__ void __launch_bounds__(256)                                                               \
+      vtb_shrink_tokens_##suffix(const T* in, const T* scores, const T* class_token, T* out, int32_t batch,       \
+                                 int32_t tokens, int32_t channels, int32_t kept, int64_t class_stride) {          \
+    constexpr int n = vtb::vector_size<T>;                                                                        \
+    if (vtb::fits_vectors<T>(channels, in, class_token, out) && class_stride % n == 0) {                          \
+      vtb::token_choice::shrink<T, n>(in, scores, class_token, out, batch, tokens, channels, kept, class_stride); \
+    } else {                                                                                                      \
+      vtb::token_choice::shrink<T, 1>(in, scores, class_token, out, batch, tokens, channels, kept, class_stride); \
+    }                                                                                                             \
+  }                                                                                                               \
   VTB_REGISTER_KERNEL(vtb_shrink_tokens_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_SHRINK_TOKENS)
 
 // The way back: out[b, i] = the row of `after` that holds token i if it is kept, else in[b, i] + after[b,
 // representative] - before[b, representative]. before, after: [batch, shrunken, channels]. Block: 256 threads. Grid:
 // batch * ceil(tokens / 32) blocks.
-#define VTB_RECOVER_TOKENS(suffix, T)                                                                                 \
-  extern "C" __global__ void __launch_bounds__(256) vtb_recover_tokens_##suffix(const T* in, const T* scores,         \
-      const T* before, const T* after, T* out, int32_t batch, int32_t tokens, int32_t channels, int32_t kept) {       \
-    constexpr int n = vtb::vector_size<T>;                                                                            \
-    if (vtb::fits_vectors<T>(channels, in, before, after, out)) {                                                     \
-      vtb::token_choice::recover<T, n>(in, scores, before, after, out, batch, tokens, channels, kept);                \
-    } else {                                                                                                          \
-      vtb::token_choice::recover<T, 1>(in, scores, before, after, out, batch, tokens, channels, kept);                \
-    }                                                                                                                 \
-  }                                                                                                                   \
+#define VTB_RECOVER_TOKENS(suffix, T)                                                                    \
+  extern "C" __global__ void __launch_bounds__(256)                                                      \
+      vtb_recover_tokens_##suffix(const T* in, const T* scores, const T* before, const T* after, T* out, \
+                                  int32_t batch, int32_t tokens, int32_t channels, int32_t kept) {       \
+    constexpr int n = vtb::vector_size<T>;                                                               \
+    if (vtb::fits_vectors<T>(channels, in, before, after, out)) {                                        \
+      vtb::token_choice::recover<T, n>(in, scores, before, after, out, batch, tokens, channels, kept);   \
+    } else {                                                                                             \
+      vtb::token_choice::recover<T, 1>(in, scores, before, after, out, batch, tokens, channels, kept);   \
+    }                                                                                                    \
+  }                                                                                                      \
   VTB_REGISTER_KERNEL(vtb_recover_tokens_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_RECOVER_TOKENS)
 
@@ -306,27 +307,27 @@ VTB_FOR_EACH_DTYPE(VTB_RECOVER_TOKENS)
 // scores is null. If kept + 1 == tokens, the one left out takes the attention paid to the representative.
 // qkv: [batch, shrunken, 3 * heads * head_dim], channels (q|k|v, head, d); out: [batch, tokens]. Dynamic shared memory:
 // 4 * (tokens + heads * shrunken) bytes. Block: 256 threads. Grid: batch blocks.
-#define VTB_SCORE_TOKENS(suffix, T)                                                                                   \
-  extern "C" __global__ void __launch_bounds__(256, 2)                                                                \
-      vtb_score_tokens_##suffix(const T* qkv, const T* scores, T* out, int32_t batch, int32_t tokens, int32_t kept,   \
-          int32_t heads, int32_t head_dim, float scale, float trade_off) {                                            \
-    constexpr int n = vtb::vector_size<T>;                                                                            \
-    if (vtb::fits_vectors<T>(head_dim, qkv)) {                                                                        \
-      vtb::token_choice::score<T, n>(qkv, scores, out, batch, tokens, kept, heads, head_dim, scale, trade_off);       \
-    } else {                                                                                                          \
-      vtb::token_choice::score<T, 1>(qkv, scores, out, batch, tokens, kept, heads, head_dim, scale, trade_off);       \
-    }                                                                                                                 \
-  }                                                                                                                   \
+#define VTB_SCORE_TOKENS(suffix, T)                                                                                 \
+  extern "C" __global__ void __launch_bounds__(256, 2)                                                              \
+      vtb_score_tokens_##suffix(const T* qkv, const T* scores, T* out, int32_t batch, int32_t tokens, int32_t kept, \
+                                int32_t heads, int32_t head_dim, float scale, float trade_off) {                    \
+    constexpr int n = vtb::vector_size<T>;                                                                          \
+    if (vtb::fits_vectors<T>(head_dim, qkv)) {                                                                      \
+      vtb::token_choice::score<T, n>(qkv, scores, out, batch, tokens, kept, heads, head_dim, scale, trade_off);     \
+    } else {                                                                                                        \
+      vtb::token_choice::score<T, 1>(qkv, scores, out, batch, tokens, kept, heads, head_dim, scale, trade_off);     \
+    }                                                                                                               \
+  }                                                                                                                 \
   VTB_REGISTER_KERNEL(vtb_score_tokens_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_SCORE_TOKENS)
 
 // Means of 2 x 2 scores, [batch, time, height, width] to [batch, time, height / 2, width / 2], an odd last row or
 // column left out, then scaled so that each batch element keeps its sum. No shared memory. Block: 256 threads. Grid:
 // batch blocks.
-#define VTB_POOL_SCORES(suffix, T)                                                                                    \
-  extern "C" __global__ void __launch_bounds__(256) vtb_pool_scores_##suffix(const T* in, T* out, int32_t batch,      \
-      int32_t time, int32_t height, int32_t width) {                                                                  \
-    vtb::token_choice::pool_scores(in, out, batch, time, height, width);                                              \
-  }                                                                                                                   \
+#define VTB_POOL_SCORES(suffix, T)                                                                                \
+  extern "C" __global__ void __launch_bounds__(256)                                                               \
+      vtb_pool_scores_##suffix(const T* in, T* out, int32_t batch, int32_t time, int32_t height, int32_t width) { \
+    vtb::token_choice::pool_scores(in, out, batch, time, height, width);                                          \
+  }                                                                                                               \
   VTB_REGISTER_KERNEL(vtb_pool_scores_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_POOL_SCORES)

@@ -85,8 +85,8 @@ struct Products {
 
   // o += p v
   template <int n>
-  __device__ __forceinline__ void accumulate(
-      float (&o)[D / 8][4], const float (&p)[n][4], const T* values, int count) const {
+  __device__ __forceinline__ void accumulate(float (&o)[D / 8][4], const float (&p)[n][4], const T* values,
+                                             int count) const {
     const int lane = threadIdx.x % 32;
     const T* row = values + lane % 16 * pitch<T, D> + lane / 16 * 8;
 #pragma unroll
@@ -136,8 +136,8 @@ struct Products<float, D> {
   }
 
   template <int n>
-  __device__ __forceinline__ void accumulate(
-      float (&o)[D / 8][4], const float (&p)[n][4], const float* values, int count) const {
+  __device__ __forceinline__ void accumulate(float (&o)[D / 8][4], const float (&p)[n][4], const float* values,
+                                             int count) const {
     const int lane = threadIdx.x % 32;
     values += lane % 4 * 2;
 #pragma unroll
@@ -207,8 +207,8 @@ struct Softmax {
 
 template <typename T, int D>
 __device__ void window_attention(const T* qkv, const float* qkv_bias, const float* bias, int32_t table_columns,
-    const int32_t* regions, int32_t windows_per_image, T* out, int32_t windows, int32_t tokens, int32_t heads,
-    int32_t head_dim, float scale) {
+                                 const int32_t* regions, int32_t windows_per_image, T* out, int32_t windows,
+                                 int32_t tokens, int32_t heads, int32_t head_dim, float scale) {
   constexpr int keys = tile_keys<T, D>, n = vector_size<T>, row_vectors = D / n;
   VTB_SHARED(T, tiles, 2 * 2 * keys * (pitch<T, D>));  // two stages of keys and values
   VTB_SHARED(int32_t, tile_codes, 2 * keys);
@@ -335,10 +335,10 @@ __device__ void window_attention(const T* qkv, const float* qkv_bias, const floa
 #define VTB_WINDOW_ATTENTION(name, T, D)                                                                          \
   extern "C" __global__ void __launch_bounds__(128, sizeof(T) == 2 && D == 32 ? 4 : 2)                            \
       name(const T* qkv, const float* qkv_bias, const float* bias, int32_t table_columns, const int32_t* regions, \
-          int32_t windows_per_image, T* out, int32_t windows, int32_t tokens, int32_t heads, int32_t head_dim,    \
-          float scale) {                                                                                          \
+           int32_t windows_per_image, T* out, int32_t windows, int32_t tokens, int32_t heads, int32_t head_dim,   \
+           float scale) {                                                                                         \
     vtb::attention::window_attention<T, D>(qkv, qkv_bias, bias, table_columns, regions, windows_per_image, out,   \
-        windows, tokens, heads, head_dim, scale);                                                                 \
+                                           windows, tokens, heads, head_dim, scale);                              \
   }                                                                                                               \
   VTB_REGISTER_KERNEL(name, 128)
 #define VTB_WINDOW_ATTENTIONS(suffix, T)                          \

@@ -8,17 +8,18 @@ struct PoolAxis {
   int32_t begin, end;  // of the window, within the map
 };
 
-__device__ __forceinline__ PoolAxis pool_axis(
-    int32_t i, int32_t length, int32_t size, int32_t stride, int32_t padding) {
+__device__ __forceinline__ PoolAxis pool_axis(int32_t i, int32_t length, int32_t size, int32_t stride,
+                                              int32_t padding) {
   const int32_t begin = i * stride - padding;
   return {max(begin, 0), min(begin + size, length)};
 }
 
 template <typename T>
 __device__ void window_pool(const T* in, T* out, int32_t batch, int32_t time, int32_t height, int32_t width,
-    int32_t channels, int32_t out_time, int32_t out_height, int32_t out_width, int32_t size_time, int32_t size_height,
-    int32_t size_width, int32_t stride_time, int32_t stride_height, int32_t stride_width, int32_t padding_time,
-    int32_t padding_height, int32_t padding_width, int32_t average) {
+                            int32_t channels, int32_t out_time, int32_t out_height, int32_t out_width,
+                            int32_t size_time, int32_t size_height, int32_t size_width, int32_t stride_time,
+                            int32_t stride_height, int32_t stride_width, int32_t padding_time, int32_t padding_height,
+                            int32_t padding_width, int32_t average) {
   by_width<T>(fits_vectors<T>(channels, in, out), [&](auto vector_width) {
     constexpr int n = decltype(vector_width)::value;
     const uint32_t row_vectors = channels / n, count = batch * out_time * out_height * out_width * row_vectors;
@@ -58,15 +59,15 @@ __device__ void window_pool(const T* in, T* out, int32_t batch, int32_t time, in
 // both maximum and mean, and is less than the window's size along each axis. average is 0 or 1.
 //
 // Block: 256 threads. Grid: ceil(elements of out / vector_size / 256) blocks give every thread one vector.
-#define VTB_WINDOW_POOL(suffix, T)                                                                                   \
-  extern "C" __global__ void __launch_bounds__(256)                                                                  \
-      vtb_window_pool_##suffix(const T* in, T* out, int32_t batch, int32_t time, int32_t height, int32_t width,      \
-          int32_t channels, int32_t out_time, int32_t out_height, int32_t out_width, int32_t size_time,              \
-          int32_t size_height, int32_t size_width, int32_t stride_time, int32_t stride_height, int32_t stride_width, \
-          int32_t padding_time, int32_t padding_height, int32_t padding_width, int32_t average) {                    \
-    vtb::window_pool(in, out, batch, time, height, width, channels, out_time, out_height, out_width, size_time,      \
-        size_height, size_width, stride_time, stride_height, stride_width, padding_time, padding_height,             \
-        padding_width, average);                                                                                     \
-  }                                                                                                                  \
+#define VTB_WINDOW_POOL(suffix, T)                                                                                    \
+  extern "C" __global__ void __launch_bounds__(256) vtb_window_pool_##suffix(                                         \
+      const T* in, T* out, int32_t batch, int32_t time, int32_t height, int32_t width, int32_t channels,              \
+      int32_t out_time, int32_t out_height, int32_t out_width, int32_t size_time, int32_t size_height,                \
+      int32_t size_width, int32_t stride_time, int32_t stride_height, int32_t stride_width, int32_t padding_time,     \
+      int32_t padding_height, int32_t padding_width, int32_t average) {                                               \
+    vtb::window_pool(in, out, batch, time, height, width, channels, out_time, out_height, out_width, size_time,       \
+                     size_height, size_width, stride_time, stride_height, stride_width, padding_time, padding_height, \
+                     padding_width, average);                                                                         \
+  }                                                                                                                   \
   VTB_REGISTER_KERNEL(vtb_window_pool_##suffix, 256)
 VTB_FOR_EACH_DTYPE(VTB_WINDOW_POOL)

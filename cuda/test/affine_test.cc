@@ -14,8 +14,8 @@ TEST(Affine, OddShapesOptionalPartsActivations) {
                       scale = Array::random(f32, channels, 3, offset), shift = Array::random(f32, channels, 4);
           const Array out(dtype, in.size());
           launch(std::string("vtb_affine_") + dtype.suffix, {2}, {96}, in.address(),
-              parts & 1 ? factor.address() : null, parts & 2 ? scale.address() : null,
-              parts & 4 ? shift.address() : null, out.address(), batch, positions, channels, activation);
+                 parts & 1 ? factor.address() : null, parts & 2 ? scale.address() : null,
+                 parts & 4 ? shift.address() : null, out.address(), batch, positions, channels, activation);
           std::vector<double> expected(in.size());
           for (int64_t i = 0; i < in.size(); ++i) {
             const int64_t c = i % channels;

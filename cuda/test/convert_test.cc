@@ -9,9 +9,9 @@ void check(const DType& from, const DType& to, int32_t count, int64_t offset) {
   const std::vector<double> actual = out.read();
   for (int32_t i = 0; i < count; ++i) {
     const auto value = static_cast<float>(in[i]);
-    const double expected = to.id == VTBE_F16 ? __half2float(__float2half_rn(value))
-        : to.id == VTBE_BF16                  ? __bfloat162float(__float2bfloat16_rn(value))
-                                              : value;
+    const double expected = to.id == VTBE_F16    ? __half2float(__float2half_rn(value))
+                            : to.id == VTBE_BF16 ? __bfloat162float(__float2bfloat16_rn(value))
+                                                 : value;
     ASSERT_EQ(actual[i], expected);
   }
 }

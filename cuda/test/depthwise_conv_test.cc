@@ -68,12 +68,14 @@ void check(const DType& dtype, const Case& s, Kernel kernel, bool biased, int64_
   std::string name = "vtb_depthwise_conv_";
   auto run = [&](Dim grid, Dim block, int32_t shared, auto... last) {
     vtbe_stream* stream = vtbe_stream_create();
-    EXPECT_EQ(launch_on(stream, name + dtype.suffix, grid, block, shared, in.address(), weight.address(),
+    EXPECT_EQ(
+        launch_on(stream, name + dtype.suffix, grid, block, shared, in.address(), weight.address(),
                   biased ? bias.address() : null, out.address(), s.batch, s.time.length, s.height.length,
                   s.width.length, s.in_channels, s.first_channel, s.time.out(), s.height.out(), s.width.out(),
                   s.channels, s.multiplier, s.time.size, s.height.size, s.width.size, s.time.stride, s.height.stride,
                   s.width.stride, s.time.padding, s.height.padding, s.width.padding, s.activation, last...),
-        VTBE_OK) << vtbe_last_error();
+        VTBE_OK)
+        << vtbe_last_error();
     vtbe_stream_destroy(stream);
   };
   if (kernel == Kernel::any) {
@@ -86,7 +88,7 @@ void check(const DType& dtype, const Case& s, Kernel kernel, bool biased, int64_
     name += std::to_string(size) + "x" + std::to_string(size) + "_";
     if (blocks == 0) {
       blocks = ceil_div(s.width.out(), strips_x * 7) * ceil_div(s.height.out(), strips_y * 2) *
-          ceil_div(s.channels, 32) * out_frames;
+               ceil_div(s.channels, 32) * out_frames;
     }
     run({blocks}, {16, strips_x * strips_y}, shared, strips_x);
   }
@@ -102,8 +104,8 @@ TEST(DepthwiseConv, TiledKernelsOfAllSizesOnMapsAroundATile) {
     for (int32_t size : {3, 5, 7}) {
       for (Axis shape : {Axis{1, 1, 0, 0}, {6, 7, 0, 0}, {7, 8, 0, 0}, {15, 14, 0, 0}, {17, 13, 0, 0}, {9, 29, 0, 0}}) {
         const int32_t n = 16 / static_cast<int32_t>(dtype.bytes()), channels = 32 + n;
-        const Case s = {1, no_time, same(shape.length, size), same(shape.size, size), channels + 2 * n, n, channels, 1,
-            0};
+        const Case s = {1, no_time, same(shape.length, size), same(shape.size, size), channels + 2 * n, n, channels,
+                        1, 0};
         check(dtype, s, Kernel::tiled, shape.length % 2 == 0, 0, 0);
       }
     }
@@ -115,7 +117,7 @@ TEST(DepthwiseConv, TiledKernelsPaddingBatchActivationsFewBlocks) {
     for (int32_t activation = 0; activation < activation_count; ++activation) {
       const int32_t padding = activation % 4;
       check(dtype, {2, no_time, {9, 5, 1, padding}, {10, 5, 1, padding + 1}, 64, 0, 64, 1, activation}, Kernel::tiled,
-          true, 0, 3);
+            true, 0, 3);
     }
   }
 }
@@ -134,11 +136,11 @@ TEST(DepthwiseConv, AnySizeStrideChannels) {
       for (int32_t channels : {1, 3, 8, 33, 40}) {
         const int32_t activation = channels % activation_count;
         check(dtype, {2, no_time, same(7, 3, 2), same(8, 3, 2), channels, 0, channels, 1, activation}, Kernel::any,
-            true, offset, 2);
+              true, offset, 2);
         check(dtype, {1, no_time, {6, 4, 1, 0}, {9, 1, 3, 2}, channels + 16, 8, channels, 1, 0}, Kernel::any, false,
-            offset, 3);
+              offset, 3);
         check(dtype, {1, {4, 3, 2, 1}, same(5, 5), same(4, 7), channels + 1, 1, channels, 1, 0}, Kernel::any, true,
-            offset, 1);
+              offset, 1);
       }
     }
   }
@@ -148,7 +150,7 @@ TEST(DepthwiseConv, Multiplier) {
   for (const DType& dtype : dtypes) {
     for (int32_t multiplier : {2, 3, 8}) {
       check(dtype, {2, no_time, same(4, 3, 2), same(5, 3, 2), 5, 1, 4 * multiplier, multiplier, 0}, Kernel::any, true,
-          0, 2);
+            0, 2);
     }
   }
 }

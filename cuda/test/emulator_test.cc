@@ -227,8 +227,8 @@ TEST(Emulator, GraphsRunWhenTheyAreLaunched) {
   EXPECT_EQ(vtbe_capture_begin(stream), VTBE_CAPTURE);
   EXPECT_EQ(vtbe_copy_in_async(stream, memory.address(), in, 256), VTBE_OK);
   EXPECT_EQ(launch_on(stream, "vtb_affine_f32", {1}, {64}, 0, memory.address(), null, null, null, memory.address(), 1,
-                64, 1, 4),
-      VTBE_OK);
+                      64, 1, 4),
+            VTBE_OK);
   EXPECT_EQ(vtbe_copy_out_async(stream, out, memory.address(), 256), VTBE_OK);
   EXPECT_EQ(vtbe_copy_out(out, memory.address(), 256), VTBE_CAPTURE);
   expect_error({"a read by the host"});
@@ -284,8 +284,9 @@ TEST(Emulator, Gemm) {
       const Array a = Array::random(dtype, batch * stride_a, 1), b = Array::random(dtype, ldb * (tb ? k : n), 2),
                   c = Array::random(c_dtype, batch * stride_c, 3);
       const float alpha = 0.5f, beta = flags & 1 ? 2.0f : 0.0f;
-      ASSERT_EQ(vtbe_gemm_strided_batched(stream, ta, tb, m, n, k, alpha, a.address(), dtype.id, lda, stride_a,
-                    b.address(), ldb, stride_b, beta, c.address(), c_dtype.id, ldc, stride_c, batch),
+      ASSERT_EQ(
+          vtbe_gemm_strided_batched(stream, ta, tb, m, n, k, alpha, a.address(), dtype.id, lda, stride_a, b.address(),
+                                    ldb, stride_b, beta, c.address(), c_dtype.id, ldc, stride_c, batch),
           VTBE_OK)
           << vtbe_last_error();
       std::vector<double> expected(c.size());
@@ -302,8 +303,8 @@ TEST(Emulator, Gemm) {
     }
     const Array small(dtype, 10);
     EXPECT_EQ(vtbe_gemm_strided_batched(stream, 0, 0, m, n, k, 1, small.address(), dtype.id, m, 0, small.address(), k,
-                  0, 0, small.address(), dtype.id, m, 0, 1),
-        VTBE_INVALID_VALUE);
+                                        0, 0, small.address(), dtype.id, m, 0, 1),
+              VTBE_INVALID_VALUE);
     expect_error({"matrix 0 of a", dtype.id == VTBE_F32 ? "180 bytes" : "90 bytes"});
   }
 }
@@ -316,9 +317,9 @@ TEST(Half, EveryValueAndRounding) {
       EXPECT_TRUE(std::isnan(value));
       continue;
     }
-    const double magnitude = exponent == 31 ? INFINITY
-        : exponent == 0                     ? std::ldexp(i & 1023, -24)
-                                            : std::ldexp(1024 + (i & 1023), static_cast<int>(exponent) - 25);
+    const double magnitude = exponent == 31  ? INFINITY
+                             : exponent == 0 ? std::ldexp(i & 1023, -24)
+                                             : std::ldexp(1024 + (i & 1023), static_cast<int>(exponent) - 25);
     ASSERT_EQ(value, i >> 15 ? -magnitude : magnitude) << i;
     ASSERT_EQ(__float2half_rn(value).bits, i);
   }

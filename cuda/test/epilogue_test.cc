@@ -26,9 +26,10 @@ void check(const DType& dtype, int32_t channels, Parts parts, int32_t activation
   const Map out_map(parts.out_map ? scatter(rows, stored) : own), residual_map({3, -1, 0, 0, 2, 4, 1});
   const Array out(dtype, stored * channels, offset);
   launch(std::string("vtb_epilogue_") + dtype.suffix, {2}, {96}, product.address(), parts.bias ? bias.address() : null,
-      activation, static_cast<int32_t>(parts.activation_last), parts.gate ? gate.address() : null, gate_stride,
-      parts.residual ? residual.address() : null, parts.residual && parts.residual_map ? residual_map.address() : null,
-      parts.out_map ? out_map.address() : null, out.address(), rows, channels);
+         activation, static_cast<int32_t>(parts.activation_last), parts.gate ? gate.address() : null, gate_stride,
+         parts.residual ? residual.address() : null,
+         parts.residual && parts.residual_map ? residual_map.address() : null, parts.out_map ? out_map.address() : null,
+         out.address(), rows, channels);
   std::vector<double> expected(out.size());
   for (int32_t i = 0; i < rows; ++i) {
     const int32_t r = out_map.rows[i];
@@ -52,7 +53,7 @@ TEST(Epilogue, AllParts) {
       const auto part = [&](int i) { return (bits >> i & 1) != 0; };
       for (int32_t channels : {3, 24}) {
         check(dtype, channels, {part(0), part(1), part(2), part(3), part(4), part(5)}, activation++ % activation_count,
-            channels + 8, 0);
+              channels + 8, 0);
       }
     }
   }
@@ -71,10 +72,10 @@ TEST(Epilogue, InPlaceOfTheProductAndOfTheResidual) {
   const int32_t rows = 3, channels = 8;
   const Array product = Array::random(f32, rows * channels, 1), residual = Array::random(f32, rows * channels, 2);
   launch("vtb_epilogue_f32", {1}, {32}, product.address(), null, 2, 0, null, 0, residual.address(), null, null,
-      product.address(), rows, channels);
+         product.address(), rows, channels);
   const std::vector<double> first = product.read();
   launch("vtb_epilogue_f32", {1}, {32}, product.address(), null, 0, 0, null, 0, residual.address(), null, null,
-      residual.address(), rows, channels);
+         residual.address(), rows, channels);
   const std::vector<double> second = residual.read();
   for (int64_t i = 0; i < product.size(); ++i) {
     EXPECT_NEAR(first[i], std::max(product[i], 0.0) + residual[i], 1e-6);
@@ -87,7 +88,7 @@ TEST(Epilogue, ActivationsAtExtremesAndNaN) {
   for (int32_t activation = 0; activation < activation_count; ++activation) {
     const Array x(f32, values);
     launch("vtb_epilogue_f32", {1}, {32}, x.address(), null, activation, 0, null, 0, null, null, null, x.address(),
-        static_cast<int32_t>(values.size()), 1);
+           static_cast<int32_t>(values.size()), 1);
     const std::vector<double> actual = x.read();
     for (size_t i = 0; i < values.size(); ++i) {
       const double expected = activate(values[i], activation);
@@ -95,7 +96,7 @@ TEST(Epilogue, ActivationsAtExtremesAndNaN) {
     }
     const Array nan(f32, std::vector<float>{std::nanf("")});
     launch("vtb_epilogue_f32", {1}, {32}, nan.address(), null, activation, 0, null, 0, null, null, null, nan.address(),
-        1, 1);
+           1, 1);
     EXPECT_TRUE(std::isnan(nan.read()[0])) << activation;
   }
 }

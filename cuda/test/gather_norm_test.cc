@@ -11,8 +11,8 @@ std::vector<int32_t> random_map(int64_t entries, int32_t sources, uint64_t seed)
   return map;
 }
 
-std::vector<double> gathered(
-    const Array& in, const std::vector<int32_t>& map, int32_t rows, int32_t channels, int32_t groups) {
+std::vector<double> gathered(const Array& in, const std::vector<int32_t>& map, int32_t rows, int32_t channels,
+                             int32_t groups) {
   const int32_t segment = channels / groups;
   std::vector<double> out(int64_t{rows} * channels);
   for (int64_t i = 0; i < static_cast<int64_t>(out.size()); ++i) {
@@ -23,7 +23,7 @@ std::vector<double> gathered(
 }
 
 void normalise(std::vector<double>& x, const std::vector<int32_t>& map, int32_t channels, int32_t groups,
-    const Array& gamma, const Array& beta, double eps) {
+               const Array& gamma, const Array& beta, double eps) {
   for (size_t first = 0; first < x.size(); first += channels) {
     if (groups == 1 && map[first / channels] < 0) continue;
     double mean = 0, variance = 0;
@@ -35,7 +35,7 @@ void normalise(std::vector<double>& x, const std::vector<int32_t>& map, int32_t 
 }
 
 void check(const DType& dtype, int32_t rows, int32_t segment, int32_t groups, bool mapped, bool norm, Dim block,
-    int64_t offset) {
+           int64_t offset) {
   const int32_t channels = segment * groups, sources = mapped ? 6 : rows;
   std::vector<int32_t> entries = random_map(int64_t{rows} * groups, sources, channels);
   if (!mapped) {
@@ -47,7 +47,7 @@ void check(const DType& dtype, int32_t rows, int32_t segment, int32_t groups, bo
   const Array out(dtype, int64_t{rows} * channels, offset);
   const float eps = 1e-5f;
   launch(std::string("vtb_gather_norm_") + dtype.suffix, {2}, block, in.address(), mapped ? map.address() : null,
-      groups, norm ? gamma.address() : null, norm ? beta.address() : null, eps, out.address(), rows, channels);
+         groups, norm ? gamma.address() : null, norm ? beta.address() : null, eps, out.address(), rows, channels);
   std::vector<double> expected = gathered(in, map.rows, rows, channels, groups);
   if (!norm) {
     ASSERT_EQ(out.read(), expected) << dtype.suffix << " " << segment << " x " << groups;
@@ -92,7 +92,7 @@ TEST(GatherNorm, ALargeMeanDoesNotSpoilTheVariance) {
   const Array in(f32, values), gamma = Array::random(f32, channels, 1), beta = Array::random(f32, channels, 2),
                                out(f32, in.size());
   launch("vtb_gather_norm_f32", {1}, {32, 2}, in.address(), null, 1, gamma.address(), beta.address(), 1e-6f,
-      out.address(), rows, channels);
+         out.address(), rows, channels);
   std::vector<double> expected(values.begin(), values.end());
   normalise(expected, {0, 1}, channels, 1, gamma, beta, 1e-6);
   // The mean is rounded to 2^-15, the deviation is about 0.6.

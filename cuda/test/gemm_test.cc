@@ -43,10 +43,10 @@ void check(const DType& dtype, int32_t side, const Case& c) {
   const Array out(dtype, stored * c.n, c.offset);
   const int32_t tiles = ((c.m + side - 1) / side) * ((c.n + side - 1) / side);
   launch(name(dtype, side), {c.grid ? c.grid : tiles}, {2 * side}, a.address(), c.groups ? map.address() : null, groups,
-      weight.address(), c.bias ? bias.address() : null, c.activation, static_cast<int32_t>(c.activation_last),
-      c.gate ? gate.address() : null, gate_stride, c.residual ? residual.address() : null,
-      c.residual && c.residual_map ? residual_map.address() : null, c.out_map ? out_map.address() : null, out.address(),
-      c.m, c.n, c.k);
+         weight.address(), c.bias ? bias.address() : null, c.activation, static_cast<int32_t>(c.activation_last),
+         c.gate ? gate.address() : null, gate_stride, c.residual ? residual.address() : null,
+         c.residual && c.residual_map ? residual_map.address() : null, c.out_map ? out_map.address() : null,
+         out.address(), c.m, c.n, c.k);
   std::vector<double> expected(out.size());
   for (int32_t i = 0; i < c.m; ++i) {
     const int32_t r = c.out_map ? out_map.rows[i] : i;
@@ -85,12 +85,12 @@ TEST(Gemm, Shapes) {
 }
 
 TEST(Gemm, GatheredSegments) {
-  check({70, 24, 9 * 8, 9});     // a 3 x 3 convolution of 8 channels: several segments a step
-  check({70, 24, 4 * 40, 4});    // segments that end within steps
+  check({70, 24, 9 * 8, 9});   // a 3 x 3 convolution of 8 channels: several segments a step
+  check({70, 24, 4 * 40, 4});  // segments that end within steps
   check({70, 24, 2 * 96, 2});
-  check({33, 16, 27, 9});        // a stem: 3 x 3 of 3 channels
-  check({33, 16, 48, 4});        // segments of 12
-  check({140, 8, 64, 1});        // whole rows
+  check({33, 16, 27, 9});  // a stem: 3 x 3 of 3 channels
+  check({33, 16, 48, 4});  // segments of 12
+  check({140, 8, 64, 1});  // whole rows
 }
 
 TEST(Gemm, AllPartsOfTheEpilogue) {
@@ -117,7 +117,7 @@ TEST(Gemm, InPlaceOfTheResidual) {
     const Array a = Array::random(f32, m * k, 1), weight = Array::random(f32, n * k, 2);
     const Array residual = Array::random(f32, m * n, 3);
     launch(name(f32, side), {1}, {2 * side}, a.address(), null, 1, weight.address(), null, 0, 0, null, 0,
-        residual.address(), null, null, residual.address(), m, n, k);
+           residual.address(), null, null, residual.address(), m, n, k);
     const std::vector<double> actual = residual.read();
     for (int32_t i = 0; i < m * n; ++i) {
       double expected = residual[i];
@@ -134,7 +134,7 @@ TEST(Gemm, NaNReachesItsRowAlone) {
     values[33 * k + 39] = std::numeric_limits<float>::quiet_NaN();
     const Array a(dtype, values), weight = Array::random(dtype, n * k, 2), out(dtype, m * n);
     launch(name(dtype, 64), {2}, {128}, a.address(), null, 1, weight.address(), null, 0, 0, null, 0, null, null, null,
-        out.address(), m, n, k);
+           out.address(), m, n, k);
     const std::vector<double> actual = out.read();
     for (int32_t i = 0; i < m * n; ++i) ASSERT_EQ(std::isnan(actual[i]), i / n == 33) << dtype.suffix << " " << i;
   }

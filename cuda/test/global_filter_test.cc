@@ -107,7 +107,7 @@ void run(const std::string& name, int32_t blocks, int32_t threads, int32_t share
 }
 
 void run_in_one(const DType& dtype, const Shape& s, const Array& in, const Array& filter, const Array& out,
-    int32_t blocks) {
+                int32_t blocks) {
   const int32_t longer = std::max(s.height, s.width), lines = std::min(longer, std::max(8, 512 / longer));
   const int32_t shared = 8 * (4 * s.height * (s.width | 1) + 4 * lines * longer + s.height + s.width);
   run(std::string("vtb_global_filter_") + dtype.suffix, blocks, s.positions() <= 256 ? 128 : 256, shared, in.address(),
@@ -115,7 +115,7 @@ void run_in_one(const DType& dtype, const Shape& s, const Array& in, const Array
 }
 
 void run_in_three(const DType& dtype, const Shape& s, const Array& in, const Array& filter, const Array& out,
-    int32_t blocks) {
+                  int32_t blocks) {
   const std::string rows = "vtb_global_filter_rows_";
   const Array workspace(f32, int64_t{s.batch} * s.positions() * s.tiles() * 8);
   const int32_t lines = std::min(s.batch * s.height, std::max(1, 2048 / s.width));

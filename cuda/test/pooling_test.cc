@@ -18,13 +18,13 @@ void check_window_pool(const DType& dtype, const WindowPool& pool, int32_t chann
   const int32_t batch = 2;
   const Extent in = pool.in, size = pool.size, stride = pool.stride, padding = pool.padding;
   const Extent out = {(in.time + 2 * padding.time - size.time) / stride.time + 1,
-      (in.height + 2 * padding.height - size.height) / stride.height + 1,
-      (in.width + 2 * padding.width - size.width) / stride.width + 1};
+                      (in.height + 2 * padding.height - size.height) / stride.height + 1,
+                      (in.width + 2 * padding.width - size.width) / stride.width + 1};
   const Array from = Array::random(dtype, batch * in.time * in.height * in.width * channels, channels, offset);
   const Array to(dtype, batch * out.time * out.height * out.width * channels);
   launch(std::string("vtb_window_pool_") + dtype.suffix, {2}, {64}, from.address(), to.address(), batch, in.time,
-      in.height, in.width, channels, out.time, out.height, out.width, size.time, size.height, size.width, stride.time,
-      stride.height, stride.width, padding.time, padding.height, padding.width, average);
+         in.height, in.width, channels, out.time, out.height, out.width, size.time, size.height, size.width,
+         stride.time, stride.height, stride.width, padding.time, padding.height, padding.width, average);
   std::vector<double> expected;
   for (int64_t i = 0; i < to.size(); ++i) {
     const int64_t c = i % channels, x0 = i / channels % out.width, y0 = i / channels / out.width % out.height;
@@ -67,7 +67,7 @@ TEST(WindowPool, WindowsStridesPadding) {
 TEST(WindowPool, NaNIsTheMaximum) {
   const Array in(f32, {1, std::nanf(""), 2, 3}), out(f32, 2);
   launch("vtb_window_pool_f32", {1}, {32}, in.address(), out.address(), 1, 1, 1, 4, 1, 1, 1, 2, 1, 1, 2, 1, 1, 2, 0, 0,
-      0, 0);
+         0, 0);
   EXPECT_TRUE(std::isnan(out.read()[0]));
   EXPECT_EQ(out.read()[1], 3);
 }
@@ -81,7 +81,7 @@ void check_adaptive(const DType& dtype, const Resize& shape, int32_t channels, D
   const Array in = Array::random(dtype, int64_t{batch} * shape.height * shape.width * channels, channels, offset);
   const Array out(dtype, int64_t{batch} * shape.out_height * shape.out_width * channels);
   launch(std::string("vtb_adaptive_average_pool_") + dtype.suffix, {3}, block, in.address(), out.address(), batch,
-      shape.height, shape.width, channels, shape.out_height, shape.out_width);
+         shape.height, shape.width, channels, shape.out_height, shape.out_width);
   std::vector<double> expected(out.size());
   for (int64_t i = 0; i < out.size(); ++i) {
     const int64_t c = i % channels, column = i / channels % shape.out_width,
@@ -90,7 +90,7 @@ void check_adaptive(const DType& dtype, const Resize& shape, int32_t channels, D
     int count = 0;
     for (int64_t y = row * shape.height / shape.out_height; y * shape.out_height < (row + 1) * shape.height; ++y) {
       for (int64_t x = column * shape.width / shape.out_width; x * shape.out_width < (column + 1) * shape.width;
-          ++x, ++count) {
+           ++x, ++count) {
         expected[i] += in[((image * shape.height + y) * shape.width + x) * channels + c];
       }
     }
@@ -129,7 +129,7 @@ void check_bilinear(const DType& dtype, const Resize& shape, int32_t channels, i
   const Array in = Array::random(dtype, int64_t{batch} * shape.height * shape.width * channels, channels, offset);
   const Array out(dtype, int64_t{batch} * shape.out_height * shape.out_width * channels);
   launch(std::string("vtb_bilinear_") + dtype.suffix, {3}, {32}, in.address(), out.address(), batch, shape.height,
-      shape.width, channels, shape.out_height, shape.out_width);
+         shape.width, channels, shape.out_height, shape.out_width);
   std::vector<double> expected;
   for (int64_t i = 0; i < out.size(); ++i) {
     const Axis x = bilinear_axis(i / channels % shape.out_width, shape.width, shape.out_width);

@@ -100,10 +100,10 @@ void check(const DType& dtype, const Case& s, int32_t blocks) {
   const Map x_first(columns.first), x_weights(columns.weights), y_first(rows.first), y_weights(rows.weights);
   const Array table(f32, normalised), out(dtype, static_cast<int64_t>(expected.size()));
   launch("vtb_preprocess_columns", {blocks}, {64}, image.address(), x_first.address(), x_weights.address(),
-      filtered.address(), s.width, s.pixel_stride, s.red, s.green, s.blue, row_stride, first_row, count, s.out_width,
-      columns.taps);
+         filtered.address(), s.width, s.pixel_stride, s.red, s.green, s.blue, row_stride, first_row, count, s.out_width,
+         columns.taps);
   launch(std::string("vtb_preprocess_rows_") + dtype.suffix, {blocks}, {64}, filtered.address(), y_first.address(),
-      y_weights.address(), table.address(), out.address(), first_row, count, s.out_width, s.out_height, rows.taps);
+         y_weights.address(), table.address(), out.address(), first_row, count, s.out_width, s.out_height, rows.taps);
   // Bit for bit, but for the rounding to the dtype.
   ASSERT_LE(difference(out.read(), expected), dtype.id == VTBE_F32 ? 0 : dtype.rounding)
       << dtype.suffix << " " << s.width << " x " << s.height << " to " << s.out_width << " x " << s.out_height;
@@ -112,8 +112,8 @@ void check(const DType& dtype, const Case& s, int32_t blocks) {
 TEST(Preprocess, ShrinksEnlargesCropsPadsAnyLayout) {
   for (const DType& dtype : dtypes) {
     check(dtype, {50, 37, 3, 0, 1, 2, 0, 24, 18, 2, 1, 20, 16}, 3);
-    check(dtype, {50, 37, 4, 2, 1, 0, 5, 24, 18, 2, 1, 19, 15}, 3);   // rows that are no whole vectors
-    check(dtype, {9, 8, 1, 0, 0, 0, 3, 30, 28, 4, 3, 16, 21}, 2);     // a grey image, enlarged
+    check(dtype, {50, 37, 4, 2, 1, 0, 5, 24, 18, 2, 1, 19, 15}, 3);    // rows that are no whole vectors
+    check(dtype, {9, 8, 1, 0, 0, 0, 3, 30, 28, 4, 3, 16, 21}, 2);      // a grey image, enlarged
     check(dtype, {20, 30, 3, 2, 1, 0, 0, 10, 15, -3, -2, 16, 19}, 2);  // a crop wider than the image
     check(dtype, {1, 1, 3, 0, 1, 2, 0, 4, 4, 0, 0, 4, 4}, 1);
     check(dtype, {300, 7, 3, 0, 1, 2, 1, 5, 7, 0, 0, 5, 7}, 1);

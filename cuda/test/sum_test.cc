@@ -13,13 +13,13 @@ TEST(Sum, TermsMapsActivations) {
           for (int64_t offset : {0, 1}) {
             const int32_t activation = (bits + terms) % activation_count;
             const Array in[] = {Array::random(dtype, 8 * channels, 1, offset), Array::random(dtype, 8 * channels, 2),
-                Array::random(dtype, 8 * channels, 3)};
+                                Array::random(dtype, 8 * channels, 3)};
             const Map* maps[] = {bits & 1 ? &map0 : nullptr, bits & 2 ? &map1 : nullptr, bits & 4 ? &map2 : nullptr};
             const Array out(dtype, rows * channels);
             const auto map_address = [&](int t) { return maps[t] ? maps[t]->address() : null; };
             launch(std::string("vtb_sum_") + dtype.suffix, {2}, {64}, in[0].address(),
-                terms > 1 ? in[1].address() : null, terms > 2 ? in[2].address() : null, map_address(0), map_address(1),
-                map_address(2), out.address(), rows, channels, activation);
+                   terms > 1 ? in[1].address() : null, terms > 2 ? in[2].address() : null, map_address(0),
+                   map_address(1), map_address(2), out.address(), rows, channels, activation);
             std::vector<double> expected(out.size());
             for (int32_t i = 0; i < rows * channels; ++i) {
               double sum = 0;

@@ -154,8 +154,8 @@ struct Dim {
 
 // Launches a kernel, whose parameters have to have exactly the types of the arguments (uint64_t for a pointer).
 template <typename... A>
-vtbe_status launch_on(
-    vtbe_stream* stream, const std::string& name, Dim grid, Dim block, int32_t shared_bytes, A... arguments) {
+vtbe_status launch_on(vtbe_stream* stream, const std::string& name, Dim grid, Dim block, int32_t shared_bytes,
+                      A... arguments) {
   const vtbe_kernel* kernel = vtbe_kernel_find(name.c_str());
   if (!kernel) throw std::invalid_argument("no kernel " + name);
   auto letter = [](auto argument) {

@@ -21,7 +21,7 @@ std::vector<int32_t> rows_of(const Array& scores, const Case& c, int64_t image) 
   std::vector<int32_t> order(c.tokens), rows(c.tokens, -1);
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
-      [&](int32_t a, int32_t b) { return scores[image * c.tokens + a] > scores[image * c.tokens + b]; });
+                   [&](int32_t a, int32_t b) { return scores[image * c.tokens + a] > scores[image * c.tokens + b]; });
   std::sort(order.begin(), order.begin() + c.kept);
   for (int32_t i = 0; i < c.kept; ++i) rows[order[i]] = i + 1;
   return rows;
@@ -106,7 +106,7 @@ TEST(TokenChoice, RecoversEveryTokenToItsPlace) {
 
 // What the class token pays to each row of an image, averaged over heads.
 std::vector<double> attention(const Array& qkv, int64_t image, int32_t rows, int32_t heads, int32_t head_dim,
-    double scale) {
+                              double scale) {
   const int64_t width = int64_t{heads} * head_dim;
   std::vector<double> mean(rows);
   for (int32_t head = 0; head < heads; ++head) {

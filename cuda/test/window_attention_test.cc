@@ -10,8 +10,8 @@ struct Case {
   int32_t table_columns = -1;  // 0: a bias of every pair of tokens; -1: none
   bool regions = false, qkv_bias = false;
   int64_t offset = 0;
-  int32_t grid = 0;   // 0: a block for each unit of work
-  float spread = 1;   // of the queries: larger, the softmax is more peaked
+  int32_t grid = 0;  // 0: a block for each unit of work
+  float spread = 1;  // of the queries: larger, the softmax is more peaked
 };
 
 // q plus its bias, rounded as the kernel does.
@@ -107,10 +107,10 @@ void run(const DType& dtype, const Case& c, const Array& qkv, const Operands& op
   const int32_t width = c.head_dim <= 32 ? 32 : c.head_dim <= 64 ? 64 : 128;
   const int32_t units = c.windows * c.heads * ((c.tokens + 63) / 64);
   launch(std::string("vtb_window_attention_") + dtype.suffix + "_" + std::to_string(width), {c.grid ? c.grid : units},
-      {128}, qkv.address(), c.qkv_bias ? operands.qkv_bias.address() : null,
-      c.table_columns < 0 ? null : operands.bias.address(), std::max(c.table_columns, 0),
-      c.regions ? operands.regions.address() : null, 2, out.address(), c.windows, c.tokens, c.heads, c.head_dim,
-      Operands::scale(c));
+         {128}, qkv.address(), c.qkv_bias ? operands.qkv_bias.address() : null,
+         c.table_columns < 0 ? null : operands.bias.address(), std::max(c.table_columns, 0),
+         c.regions ? operands.regions.address() : null, 2, out.address(), c.windows, c.tokens, c.heads, c.head_dim,
+         Operands::scale(c));
 }
 
 // Halves: the weights are rounded, and the output. Floats: exponents of up to 100 / ln 2 are rounded, and sums.

@@ -157,13 +157,13 @@ vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, vt
  * if there is no residual_map, and must not overlap `a` or `gate`. Each r occurs at most once.
  */
 typedef struct vtb_gemm_args {
-  int32_t arithmetic;      /* vtb_dtype: VTB_F32, VTB_BF16 or VTB_INT8 */
+  int32_t arithmetic; /* vtb_dtype: VTB_F32, VTB_BF16 or VTB_INT8 */
   int32_t m, n, k;
   int32_t groups;
   const float* a;
-  const int32_t* a_map;    /* [m * groups], or null */
-  const float* gamma;      /* [k], or null */
-  const float* beta;       /* [k]; null only with gamma */
+  const int32_t* a_map; /* [m * groups], or null */
+  const float* gamma;   /* [k], or null */
+  const float* beta;    /* [k]; null only with gamma */
   float eps;
   int32_t activation;      /* vtb_activation */
   const void* weight;      /* [n, k], packed for the same arithmetic */
@@ -171,9 +171,9 @@ typedef struct vtb_gemm_args {
   int32_t activation_last; /* 0 or 1 */
   const float* gate;       /* or null */
   int64_t gate_stride;
-  const float* residual;   /* [rows, n], or null */
+  const float* residual;       /* [rows, n], or null */
   const int32_t* residual_map; /* [rows of out], or null */
-  const int32_t* out_map;  /* [m], or null */
+  const int32_t* out_map;      /* [m], or null */
   float* out;
   void* scratch;
 } vtb_gemm_args;
@@ -188,8 +188,8 @@ typedef struct vtb_layer_norm_args {
   int32_t rows, channels;
   int32_t groups;
   const float* in;
-  const int32_t* map;      /* [rows * groups], or null */
-  const float* gamma;      /* [channels], or null: gather only */
+  const int32_t* map; /* [rows * groups], or null */
+  const float* gamma; /* [channels], or null: gather only */
   const float* beta;
   float eps;
   float* out;
@@ -212,10 +212,10 @@ vtb_status vtb_layer_norm(vtb_pool* pool, const vtb_layer_norm_args* args);
  */
 typedef struct vtb_window_attention_args {
   int32_t windows, windows_per_image, tokens, heads, head_dim;
-  int32_t bias_columns;    /* columns of a window if the bias is a table, else 0 */
+  int32_t bias_columns; /* columns of a window if the bias is a table, else 0 */
   float scale;
   const float* qkv;
-  const float* bias;       /* as above, or null */
+  const float* bias; /* as above, or null */
   const int32_t* regions;
   float* out;
   void* scratch;
@@ -253,7 +253,7 @@ typedef struct vtb_sum_args {
   const float* in0;
   const float* in1;
   const float* in2;
-  const int32_t* map0;     /* [rows], or null */
+  const int32_t* map0; /* [rows], or null */
   const int32_t* map1;
   const int32_t* map2;
   float* out;
@@ -265,9 +265,9 @@ vtb_status vtb_sum(vtb_pool* pool, const vtb_sum_args* args);
 typedef struct vtb_affine_args {
   int32_t batch, positions, channels, activation;
   const float* in;
-  const float* factor;     /* [batch, channels], or null */
-  const float* scale;      /* [channels], or null */
-  const float* shift;      /* [channels], or null */
+  const float* factor; /* [batch, channels], or null */
+  const float* scale;  /* [channels], or null */
+  const float* shift;  /* [channels], or null */
   float* out;
 } vtb_affine_args;
 
@@ -288,8 +288,8 @@ typedef struct vtb_depthwise_conv_args {
   int32_t padding_time, padding_height, padding_width;
   int32_t activation;
   const float* in;
-  const float* weight;     /* [taps, channels] */
-  const float* bias;       /* [channels], or null */
+  const float* weight; /* [taps, channels] */
+  const float* bias;   /* [channels], or null */
   float* out;
   void* scratch;
 } vtb_depthwise_conv_args;
@@ -313,10 +313,10 @@ vtb_status vtb_depthwise_conv(vtb_pool* pool, const vtb_depthwise_conv_args* arg
  */
 typedef struct vtb_winograd_conv_args {
   int32_t batch, height, width, in_channels, channels, activation;
-  int32_t tile;            /* 2 or 4: outputs along each side of a tile */
+  int32_t tile; /* 2 or 4: outputs along each side of a tile */
   const float* in;
-  const void* weight;      /* packed [channels, (tile + 2)^2 * in_channels] */
-  const float* bias;       /* [channels], or null */
+  const void* weight; /* packed [channels, (tile + 2)^2 * in_channels] */
+  const float* bias;  /* [channels], or null */
   float* out;
   void* scratch;
 } vtb_winograd_conv_args;
@@ -352,7 +352,7 @@ typedef struct vtb_window_pool_args {
   int32_t size_time, size_height, size_width;
   int32_t stride_time, stride_height, stride_width;
   int32_t padding_time, padding_height, padding_width;
-  int32_t average;         /* 0: maximum, 1: mean */
+  int32_t average; /* 0: maximum, 1: mean */
   const float* in;
   float* out;
 } vtb_window_pool_args;
@@ -390,7 +390,7 @@ vtb_status vtb_bilinear(vtb_pool* pool, const vtb_resize_args* args);
 typedef struct vtb_shrink_tokens_args {
   int32_t batch, tokens, channels, kept;
   const float* in;
-  const float* scores;     /* [batch, tokens]; null only if kept == tokens */
+  const float* scores; /* [batch, tokens]; null only if kept == tokens */
   const float* class_token;
   int64_t class_stride;
   float* out;
@@ -405,7 +405,7 @@ vtb_status vtb_shrink_tokens(vtb_pool* pool, const vtb_shrink_tokens_args* args)
 typedef struct vtb_recover_tokens_args {
   int32_t batch, tokens, channels, kept;
   const float* in;
-  const float* scores;     /* as above */
+  const float* scores; /* as above */
   const float* before;
   const float* after;
   float* out;
@@ -423,8 +423,8 @@ typedef struct vtb_score_tokens_args {
   int32_t batch, tokens, kept, heads, head_dim;
   float scale, trade_off;
   const float* qkv;
-  const float* scores;     /* as above */
-  float* out;              /* [batch, tokens] */
+  const float* scores; /* as above */
+  float* out;          /* [batch, tokens] */
   void* scratch;
 } vtb_score_tokens_args;
 
@@ -460,19 +460,19 @@ vtb_status vtb_pool_scores(vtb_pool* pool, const vtb_pool_scores_args* args);
  * the first pixel to the last, gaps between rows included.
  */
 typedef struct vtb_preprocess_args {
-  int32_t width, height;         /* of the source */
-  int32_t pixel_stride;          /* bytes from a pixel to the next: 1 to 4 */
-  int32_t red, green, blue;      /* each below pixel_stride */
-  int64_t row_stride;            /* bytes from a row to the next, at least width * pixel_stride */
+  int32_t width, height;    /* of the source */
+  int32_t pixel_stride;     /* bytes from a pixel to the next: 1 to 4 */
+  int32_t red, green, blue; /* each below pixel_stride */
+  int64_t row_stride;       /* bytes from a row to the next, at least width * pixel_stride */
   const uint8_t* pixels;
   int32_t out_width, out_height; /* of the crop */
   int32_t x_taps, y_taps;
-  const int32_t* x_first;        /* [out_width] */
-  const int32_t* x_weights;      /* [out_width, x_taps] */
-  const int32_t* y_first;        /* [out_height] */
-  const int32_t* y_weights;      /* [out_height, y_taps] */
-  const float* normalised;       /* [3, 256]: what a sample of a channel becomes */
-  float* out;                    /* [out_height, out_width, 3] */
+  const int32_t* x_first;   /* [out_width] */
+  const int32_t* x_weights; /* [out_width, x_taps] */
+  const int32_t* y_first;   /* [out_height] */
+  const int32_t* y_weights; /* [out_height, y_taps] */
+  const float* normalised;  /* [3, 256]: what a sample of a channel becomes */
+  float* out;               /* [out_height, out_width, 3] */
   void* scratch;
 } vtb_preprocess_args;
 

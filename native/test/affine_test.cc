@@ -16,14 +16,21 @@ void check(const Pool& pool, int32_t batch, int32_t positions, int32_t channels,
   std::vector<double> expected;
   for (int64_t i = 0; i < in.size(); ++i) {
     const int64_t c = i % channels, image = i / channels / positions;
-    const double x = (parts.factor ? double{in[i]} * factor[image * channels + c] : in[i]) *
-                         (parts.scale ? scale[c] : 1.0) + (parts.shift ? shift[c] : 0.0);
+    const double x =
+        (parts.factor ? double{in[i]} * factor[image * channels + c] : in[i]) * (parts.scale ? scale[c] : 1.0) +
+        (parts.shift ? shift[c] : 0.0);
     expected.push_back(x > 0 ? x : 0);
   }
   Guarded<float> out(in.size(), edge);
-  const vtb_affine_args args = {batch, positions, channels, VTB_RELU, in.data(),
-                                parts.factor ? factor.data() : nullptr, parts.scale ? scale.data() : nullptr,
-                                parts.shift ? shift.data() : nullptr, in_place ? in.data() : out.data()};
+  const vtb_affine_args args = {batch,
+                                positions,
+                                channels,
+                                VTB_RELU,
+                                in.data(),
+                                parts.factor ? factor.data() : nullptr,
+                                parts.scale ? scale.data() : nullptr,
+                                parts.shift ? shift.data() : nullptr,
+                                in_place ? in.data() : out.data()};
   ASSERT_EQ(vtb_affine(pool, &args), VTB_OK);
   // Three roundings of values below 2.
   ASSERT_LE(difference(in_place ? in : out, expected).max_abs, 3 * 0x1p-24)

@@ -86,10 +86,11 @@ void check(vtb_pool* pool, const Case& c, bool biased, Edge edge) {
   Guarded<float> out(out_positions * c.channels, edge);
   const Axis &t = c.time, &y = c.height, &x = c.width;
   vtb_depthwise_conv_args args = {
-      c.batch,      t.length,    y.length,     x.length,      c.in_channels, c.first_channel, t.out(),   y.out(),
-      x.out(),      c.channels,  c.multiplier, t.size,        y.size,        x.size,          t.stride,  y.stride,
-      x.stride,     t.padding,   y.padding,    x.padding,     c.activation,  in.data(),       weight.data(),
-      biased ? bias.data() : nullptr,          out.data(),    nullptr};
+      c.batch,    t.length,  y.length,     x.length,   c.in_channels, c.first_channel,
+      t.out(),    y.out(),   x.out(),      c.channels, c.multiplier,  t.size,
+      y.size,     x.size,    t.stride,     y.stride,   x.stride,      t.padding,
+      y.padding,  x.padding, c.activation, in.data(),  weight.data(), biased ? bias.data() : nullptr,
+      out.data(), nullptr};
   const int64_t thread_bytes = vtb_depthwise_conv_scratch(&args);
   ASSERT_EQ(thread_bytes % 64, 0);
   Scratch scratch(thread_bytes * vtb_pool_threads(pool));

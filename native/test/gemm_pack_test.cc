@@ -113,8 +113,13 @@ TEST(GemmPack, RefusesWhatIsNotFinite) {
     for (int64_t i = 0; i < int64_t{n} * k; ++i) std::memcpy(weight.data() + i * bytes, i == at ? &bad : &good, bytes);
     return vtb_gemm_pack(pool, weight.data(), dtype, arithmetic, n, k, packed.data());
   };
-  struct Case { vtb_dtype dtype; int bytes; uint32_t largest, infinity, nan; };
-  for (const Case& c : {Case{VTB_F32, 4, 0x7f7fffff, 0x7f800000, 0x7fc00000}, {VTB_F16, 2, 0x7bff, 0x7c00, 0x7e00},
+  struct Case {
+    vtb_dtype dtype;
+    int bytes;
+    uint32_t largest, infinity, nan;
+  };
+  for (const Case& c : {Case{VTB_F32, 4, 0x7f7fffff, 0x7f800000, 0x7fc00000},
+                        {VTB_F16, 2, 0x7bff, 0x7c00, 0x7e00},
                         {VTB_BF16, 2, 0x7f7f, 0x7f80, 0x7fc0}}) {
     for (const vtb_dtype arithmetic : {VTB_F32, VTB_INT8}) {
       EXPECT_EQ(status(arithmetic, c.dtype, c.bytes, c.largest, 0, -1), VTB_OK);
@@ -129,7 +134,8 @@ TEST(GemmPack, RefusesWhatIsNotFinite) {
   std::vector<float> large(VTB_SHORTEST_ROUNDED, 0x1.fep127f);
   EXPECT_EQ(vtb_gemm_pack(pool, large.data(), VTB_F32, VTB_BF16, 1, VTB_SHORTEST_ROUNDED, packed.data()), VTB_OK);
   large[7] = 0x1.ffp127f;  // halfway to the next bf16, which would be infinite
-  EXPECT_EQ(vtb_gemm_pack(pool, large.data(), VTB_F32, VTB_BF16, 1, VTB_SHORTEST_ROUNDED, packed.data()), VTB_NOT_FINITE);
+  EXPECT_EQ(vtb_gemm_pack(pool, large.data(), VTB_F32, VTB_BF16, 1, VTB_SHORTEST_ROUNDED, packed.data()),
+            VTB_NOT_FINITE);
 }
 
 }  // namespace

@@ -35,10 +35,11 @@ struct Problem {
 
 std::string describe(const Problem& p) {
   return std::string(p.kernel->name) + " m " + std::to_string(p.m) + " n " + std::to_string(p.n) + " k " +
-         std::to_string(p.k) + " groups " + std::to_string(p.groups) + " norm " + std::to_string(p.norm) + " bias " + std::to_string(p.bias) +
-         " activation " + std::to_string(p.activation) + " last " + std::to_string(p.activation_last) + " gate " +
-         std::to_string(p.gate) + " residual " + std::to_string(static_cast<int>(p.residual)) + " rows " +
-         std::to_string(static_cast<int>(p.rows)) + " threads " + std::to_string(p.threads);
+         std::to_string(p.k) + " groups " + std::to_string(p.groups) + " norm " + std::to_string(p.norm) + " bias " +
+         std::to_string(p.bias) + " activation " + std::to_string(p.activation) + " last " +
+         std::to_string(p.activation_last) + " gate " + std::to_string(p.gate) + " residual " +
+         std::to_string(static_cast<int>(p.residual)) + " rows " + std::to_string(static_cast<int>(p.rows)) +
+         " threads " + std::to_string(p.threads);
 }
 
 // The row of the left operand, and for each element the size of the terms whose rounding errors it may carry.
@@ -134,8 +135,9 @@ class Trial {
     args.bias = p.bias ? bias.data() : nullptr;
     args.gate = p.gate ? gate.data() : nullptr;
     args.gate_stride = gate_stride;
-    args.residual = p.residual == Residual::none ? nullptr
-                    : p.residual == Residual::in_place ? out.data() : residual.data();
+    args.residual = p.residual == Residual::none       ? nullptr
+                    : p.residual == Residual::in_place ? out.data()
+                                                       : residual.data();
     args.residual_map = p.residual == Residual::mapped ? residual_map.data() : nullptr;
     args.out_map = p.rows == Rows::in_order ? nullptr : out_map.data();
     args.out = out.data();
@@ -182,12 +184,11 @@ class Trial {
         const int64_t from = args.residual_map ? residual_map[row] : row;
         const double added = args.residual && from >= 0 ? residual[from * p.n + j] : 0;
         const double factor = args.gate ? gate[row * gate_stride + j] : 1;
-        const double expected = args.activation_last
-                                    ? activated(p.activation, sum * factor + added)
-                                    : activated(p.activation, sum) * factor + added;
+        const double expected = args.activation_last ? activated(p.activation, sum * factor + added)
+                                                     : activated(p.activation, sum) * factor + added;
         const double argument = args.activation_last ? sum * factor + added : sum;
-        const double bound = 1.13 * unit * (error + 4 * std::fabs(added)) +
-                             10 * unit * std::fabs(expected) + activation_error * std::fabs(argument);
+        const double bound = 1.13 * unit * (error + 4 * std::fabs(added)) + 10 * unit * std::fabs(expected) +
+                             activation_error * std::fabs(argument);
         ASSERT_LE(std::fabs(out[static_cast<int64_t>(row) * p.n + j] - expected), bound)
             << "row " << i << " column " << j;
       }
@@ -204,8 +205,8 @@ class Trial {
   // The rows as LayerNorm's own kernel makes them: its last bit decides how they are rounded.
   std::vector<float> normalised_rows() const {
     std::vector<float> rows(static_cast<int64_t>(p.m) * p.k);
-    const vtb_layer_norm_args norm = {p.m,        p.k,      args.groups, args.a,     args.a_map,
-                                      args.gamma, args.beta, args.eps,   rows.data()};
+    const vtb_layer_norm_args norm = {p.m,        p.k,       args.groups, args.a,     args.a_map,
+                                      args.gamma, args.beta, args.eps,    rows.data()};
     EXPECT_EQ(vtb_layer_norm(pool, &norm), VTB_OK);
     return rows;
   }
@@ -242,7 +243,7 @@ class Gemm : public testing::TestWithParam<Which> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Kernels, Gemm, 
+INSTANTIATE_TEST_SUITE_P(Kernels, Gemm,
                          testing::Values(Which::f32, Which::bf16, Which::int8, Which::bf16_tiles, Which::int8_tiles));
 
 TEST_P(Gemm, ShapesAroundTheTile) {
@@ -330,9 +331,11 @@ TEST_P(Gemm, GatheredAndNormalisedRows) {
 
 // The rows of convolutions, whose neighbouring taps are neighbours in memory: every border of a small map, and strides.
 TEST_P(Gemm, RowsOfConvolutions) {
-  struct Shape { int32_t batch, height, width, channels, size, stride, padding; };
-  for (const Shape s : {Shape{2, 9, 11, 3, 7, 2, 3}, {1, 14, 14, 5, 3, 1, 1}, {3, 2, 3, 16, 5, 1, 2},
-                        {1, 8, 8, 1, 2, 2, 0}}) {
+  struct Shape {
+    int32_t batch, height, width, channels, size, stride, padding;
+  };
+  for (const Shape s :
+       {Shape{2, 9, 11, 3, 7, 2, 3}, {1, 14, 14, 5, 3, 1, 1}, {3, 2, 3, 16, 5, 1, 2}, {1, 8, 8, 1, 2, 2, 0}}) {
     const int32_t height = (s.height + 2 * s.padding - s.size) / s.stride + 1;
     const int32_t width = (s.width + 2 * s.padding - s.size) / s.stride + 1;
     Problem p = {&kernel(), s.batch * height * width, 33, s.size * s.size * s.channels};
@@ -393,7 +396,9 @@ TEST_P(Gemm, EveryNumberOfThreadsGivesTheSameBits) {
 }
 
 TEST_P(Gemm, SwinTinyShapes) {
-  struct Shape { int32_t m, k, n; };
+  struct Shape {
+    int32_t m, k, n;
+  };
   for (const Shape s : {Shape{784, 96, 288}, {196, 384, 384}, {49, 768, 1000}, {49, 1536, 768}, {1, 768, 1000}}) {
     Problem p = {&kernel(), s.m, s.n, s.k};
     p.bias = true;
@@ -423,7 +428,9 @@ TEST(GemmInt8, ExtremeScales) {
       trial.run();
       for (const float x : trial.out) {
         ASSERT_TRUE(std::isfinite(x)) << a_scale << " " << w_scale;
-        if (a_scale < 0x1p-110f || w_scale < 0x1p-110f) { ASSERT_EQ(x, 0); }
+        if (a_scale < 0x1p-110f || w_scale < 0x1p-110f) {
+          ASSERT_EQ(x, 0);
+        }
       }
       if (a_scale * w_scale >= 0x1p-100f) trial.check();  // below, the product of scales is subnormal
     }

@@ -25,10 +25,14 @@ class EmulatedTiles {
   }
 
   template <int sums, int a, int b>
-  static void dot() { multiply<Bf16, sums, a, b>(); }
+  static void dot() {
+    multiply<Bf16, sums, a, b>();
+  }
 
   template <int sums, int a, int b>
-  static void dot_bytes() { multiply<Int8, sums, a, b>(); }
+  static void dot_bytes() {
+    multiply<Int8, sums, a, b>();
+  }
 
  private:
   template <typename Arithmetic, int sums, int a, int b>
@@ -56,12 +60,28 @@ namespace vtb::test {
 
 using namespace generic;
 
-const GemmKernel gemm_emulated_tiles_bf16 = {
-    "gemm_bf16_32x32__emulated_tiles", 32, 32, 16, 2, 16, 16, multiply_tiles<Bf16, EmulatedTiles>, stage_bf16_rows,
-    EmulatedTiles::configure, EmulatedTiles::release};
+const GemmKernel gemm_emulated_tiles_bf16 = {"gemm_bf16_32x32__emulated_tiles",
+                                             32,
+                                             32,
+                                             16,
+                                             2,
+                                             16,
+                                             16,
+                                             multiply_tiles<Bf16, EmulatedTiles>,
+                                             stage_bf16_rows,
+                                             EmulatedTiles::configure,
+                                             EmulatedTiles::release};
 
-const GemmKernel gemm_emulated_tiles_int8 = {
-    "gemm_int8_32x32__emulated_tiles", 32, 32, 16, 4, 16, 16, multiply_tiles<Int8, EmulatedTiles>, stage_int8_rows,
-    EmulatedTiles::configure, EmulatedTiles::release};
+const GemmKernel gemm_emulated_tiles_int8 = {"gemm_int8_32x32__emulated_tiles",
+                                             32,
+                                             32,
+                                             16,
+                                             4,
+                                             16,
+                                             16,
+                                             multiply_tiles<Int8, EmulatedTiles>,
+                                             stage_int8_rows,
+                                             EmulatedTiles::configure,
+                                             EmulatedTiles::release};
 
 }  // namespace vtb::test

@@ -104,8 +104,8 @@ void check(const Shape& shape, int32_t threads, Edge edge) {
   const auto in = random_floats(positions * shape.in_channels, shape.channels, edge);
   const auto filter = random_filter(shape, edge);
   Guarded<float> out(positions * shape.channels, edge);
-  vtb_global_filter_args args = {shape.batch, shape.height, shape.width, shape.in_channels, shape.first_channel,
-                                 shape.channels, in.data(), filter.data(), out.data(), nullptr};
+  vtb_global_filter_args args = {shape.batch,    shape.height, shape.width,   shape.in_channels, shape.first_channel,
+                                 shape.channels, in.data(),    filter.data(), out.data(),        nullptr};
   const int64_t scratch_bytes = vtb_global_filter_scratch(&args);
   ASSERT_EQ(scratch_bytes % 64, 0);
   Guarded<char> scratch(threads * scratch_bytes);

@@ -76,9 +76,8 @@ struct Case {
 
   std::string name() const {
     return std::to_string(width) + "x" + std::to_string(height) + " stride " + std::to_string(pixel_stride) + " to " +
-           std::to_string(resized_width) + "x" + std::to_string(resized_height) + " crop " +
-           std::to_string(out_width) + "x" + std::to_string(out_height) + " at " +
-           std::to_string(left) + "," + std::to_string(top);
+           std::to_string(resized_width) + "x" + std::to_string(resized_height) + " crop " + std::to_string(out_width) +
+           "x" + std::to_string(out_height) + " at " + std::to_string(left) + "," + std::to_string(top);
   }
 };
 

@@ -17,7 +17,9 @@ TEST(Isa, NamesAndNothingElseLowerTheLevel) {
     for (vtb_isa asked : levels) {
       const vtb_status status = choose_isa(vtb_isa_name(asked), detected, &level);
       EXPECT_EQ(status, asked <= detected ? VTB_OK : VTB_UNSUPPORTED_ISA);
-      if (status == VTB_OK) { EXPECT_EQ(level, asked); }
+      if (status == VTB_OK) {
+        EXPECT_EQ(level, asked);
+      }
     }
     for (const char* nothing : {static_cast<const char*>(nullptr), ""}) {
       EXPECT_EQ(choose_isa(nothing, detected, &level), VTB_OK);
@@ -40,13 +42,17 @@ TEST(Isa, DetectionAgreesWithTheCompiler) {
                             : avx512 ? VTB_ISA_AVX512
                             : avx2   ? VTB_ISA_AVX2
                                      : VTB_ISA_GENERIC;
-  if (vtb_isa_detected() != VTB_ISA_AMX) { EXPECT_EQ(vtb_isa_detected(), below_amx); }
+  if (vtb_isa_detected() != VTB_ISA_AMX) {
+    EXPECT_EQ(vtb_isa_detected(), below_amx);
+  }
 }
 
 TEST(Kernels, TheLevelAskedForIsTheLevelThatRuns) {
   const char* asked = std::getenv("VERTEBRA_ISA");
   const std::string level = vtb_isa_name(vtb_isa_level());
-  if (asked && *asked) { EXPECT_EQ(level, asked); }
+  if (asked && *asked) {
+    EXPECT_EQ(level, asked);
+  }
   // Above AVX-512 only int8 and bf16 products have kernels of their own; where they have none, their peak is that of fp32.
   const std::string suffix = vtb_isa_level() > VTB_ISA_AVX512 ? "__avx512" : "__" + level;
   const std::string int8_suffix = level == "avx512_bf16" ? "__avx512_vnni" : "__" + level;

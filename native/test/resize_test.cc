@@ -45,8 +45,8 @@ void check(const Pool& pool, Operation operation, Reference reference, int32_t b
   const int64_t map = int64_t{size.height} * size.width * channels;
   const auto in = random_floats(batch * map, size.width + channels, edge);
   Guarded<float> out(int64_t{batch} * out_size.height * out_size.width * channels, edge);
-  const vtb_resize_args args = {batch, size.height, size.width, channels, out_size.height, out_size.width,
-                                in.data(), out.data()};
+  const vtb_resize_args args = {batch,           size.height,    size.width, channels,
+                                out_size.height, out_size.width, in.data(),  out.data()};
   ASSERT_EQ(operation(pool, &args), VTB_OK);
   std::vector<double> expected;
   for (int32_t b = 0; b < batch; ++b) {
@@ -61,8 +61,8 @@ void check(const Pool& pool, Operation operation, Reference reference, int32_t b
   // Means and interpolations of values below 1: partial sums below 10 rounded once a position, or six roundings.
   const double positions = std::max<double>(6, int64_t{size.height} * size.width);
   ASSERT_LE(difference(out, expected).max_abs, std::min(40.0, positions) * 0x1p-24)
-      << size.height << " x " << size.width << " to " << out_size.height << " x " << out_size.width
-      << ", " << channels << " channels";
+      << size.height << " x " << size.width << " to " << out_size.height << " x " << out_size.width << ", " << channels
+      << " channels";
 }
 
 void check_sizes(Operation operation, Reference reference) {

@@ -229,7 +229,9 @@ TEST(SimdMath, Exp) {
     } else if (x[i] < -87.3f) {
       ASSERT_GE(y[i], 0) << x[i];
       ASSERT_LE(y[i], std::exp(-87.3)) << x[i];
-      if (x[i] <= -110) { ASSERT_EQ(y[i], 0) << x[i]; }
+      if (x[i] <= -110) {
+        ASSERT_EQ(y[i], 0) << x[i];
+      }
     } else if (x[i] > 88.3f) {
       ASSERT_LE(ulps(y[i], std::exp(static_cast<double>(88.3f))), 2) << x[i];
     } else {
@@ -294,7 +296,9 @@ TEST(SimdMath, Activations) {
           ASSERT_EQ(out[i], c.exact(100) == 1 ? 1 : infinity);
         } else if (in[i] < c.low) {
           ASSERT_LE(std::fabs(out[i]), 2e-36) << in[i];
-          if (in[i] <= c.vanished && c.vanished > -infinity) { ASSERT_EQ(out[i], 0) << in[i]; }
+          if (in[i] <= c.vanished && c.vanished > -infinity) {
+            ASSERT_EQ(out[i], 0) << in[i];
+          }
         } else {
           ASSERT_FALSE(std::isnan(out[i])) << in[i];
           const double exact = c.exact(in[i]);

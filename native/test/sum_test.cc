@@ -35,9 +35,17 @@ void check(const Pool& pool, int32_t rows, int32_t channels, int32_t terms, int 
   }
   const auto map = [&](int t) { return mapped >> t & 1 ? maps[t].data() : nullptr; };
   Guarded<float> out(int64_t{rows} * channels, edge);
-  const vtb_sum_args args = {rows, channels, terms, activation,
-                             in[0].data(), terms > 1 ? in[1].data() : nullptr, terms > 2 ? in[2].data() : nullptr,
-                             map(0), map(1), map(2), out.data()};
+  const vtb_sum_args args = {rows,
+                             channels,
+                             terms,
+                             activation,
+                             in[0].data(),
+                             terms > 1 ? in[1].data() : nullptr,
+                             terms > 2 ? in[2].data() : nullptr,
+                             map(0),
+                             map(1),
+                             map(2),
+                             out.data()};
   ASSERT_EQ(vtb_sum(pool, &args), VTB_OK);
   std::vector<double> expected;
   for (int32_t i = 0; i < rows; ++i) {
@@ -83,7 +91,7 @@ TEST(Sum, NaNIsSeen) {
   const auto addend = random_floats(2 * 19, 4);
   in[18] = std::numeric_limits<float>::quiet_NaN();
   Guarded<float> out(2 * 19);
-  const vtb_sum_args args = {2,       19,      2,       VTB_RELU, in.data(),  addend.data(),
+  const vtb_sum_args args = {2,       19,      2,       VTB_RELU, in.data(), addend.data(),
                              nullptr, nullptr, nullptr, nullptr,  out.data()};
   ASSERT_EQ(vtb_sum(pool, &args), VTB_OK);
   for (int i = 0; i < 38; ++i) EXPECT_EQ(std::isnan(out[i]), i == 18);

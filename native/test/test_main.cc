@@ -13,9 +13,7 @@ int main(int argc, char** argv) {
     case VTB_UNSUPPORTED_ISA:
       std::printf("skipped: this machine has %s at most, not %s\n", vtb_isa_name(vtb_isa_detected()), asked);
       return 77;  // CTest counts it as skipped
-    default:
-      std::printf("VERTEBRA_ISA=%s names no level\n", asked);
-      return 1;
+    default: std::printf("VERTEBRA_ISA=%s names no level\n", asked); return 1;
   }
   std::printf("%s: %s\n", vtb_isa_name(vtb_isa_level()), vtb_kernel_names());
   return RUN_ALL_TESTS();

@@ -57,9 +57,15 @@ TEST(TokenChoice, ShrinksToKeptTokensAndTheirRepresentative) {
       const auto in = random_floats(int64_t{c.batch} * c.tokens * channels, 1, edge);
       const auto class_token = random_floats((c.batch - 1) * class_stride + channels, 2, edge);
       Guarded<float> out(c.batch * rows * channels, edge);
-      const vtb_shrink_tokens_args args = {c.batch, c.tokens, channels, c.kept, in.data(),
-                                           c.kept == c.tokens ? nullptr : scores.data(), class_token.data(),
-                                           class_stride, out.data()};
+      const vtb_shrink_tokens_args args = {c.batch,
+                                           c.tokens,
+                                           channels,
+                                           c.kept,
+                                           in.data(),
+                                           c.kept == c.tokens ? nullptr : scores.data(),
+                                           class_token.data(),
+                                           class_stride,
+                                           out.data()};
       ASSERT_EQ(vtb_shrink_tokens(pool, &args), VTB_OK);
       std::vector<double> expected(out.size());
       for (int64_t b = 0; b < c.batch; ++b) {
@@ -90,8 +96,8 @@ TEST(TokenChoice, RecoversEveryTokenToItsPlace) {
       const auto before = random_floats(c.batch * rows * channels, 2, edge);
       const auto after = random_floats(c.batch * rows * channels, 3, edge);
       Guarded<float> out(in.size(), edge);
-      const vtb_recover_tokens_args args = {c.batch, c.tokens, channels, c.kept, in.data(), scores.data(),
-                                            before.data(), after.data(), out.data()};
+      const vtb_recover_tokens_args args = {c.batch,       c.tokens,      channels,     c.kept,    in.data(),
+                                            scores.data(), before.data(), after.data(), out.data()};
       ASSERT_EQ(vtb_recover_tokens(pool, &args), VTB_OK);
       std::vector<double> expected;
       for (int64_t i = 0; i < in.size(); ++i) {
@@ -114,8 +120,10 @@ TEST(TokenChoice, ScoresByTheClassTokensAttention) {
         const float scale = 0.7f, trade_off = 0.4f;
         const auto qkv = random_floats(int64_t{c.batch} * rows * 3 * width, 1, edge, 2);
         Guarded<float> out(scores.size(), edge);
-        vtb_score_tokens_args args = {c.batch, c.tokens, c.kept, heads, head_dim, scale, trade_off,
-                                      qkv.data(), first ? nullptr : scores.data(), out.data(), nullptr};
+        vtb_score_tokens_args args = {c.batch,    c.tokens,   c.kept,
+                                      heads,      head_dim,   scale,
+                                      trade_off,  qkv.data(), first ? nullptr : scores.data(),
+                                      out.data(), nullptr};
         Guarded<char> scratch(vtb_pool_threads(pool) * vtb_score_tokens_scratch(&args), Edge::front);
         args.scratch = scratch.data();
         ASSERT_EQ(vtb_score_tokens(pool, &args), VTB_OK);
@@ -193,8 +201,8 @@ TEST(TokenChoice, KeepsExactlyAsManyTokensWhateverTheScores) {
       Guarded<float> out(kept + 2), back(9);
       const vtb_shrink_tokens_args args = {1, 9, 1, kept, in.data(), scores.data(), &class_token, 0, out.data()};
       ASSERT_EQ(vtb_shrink_tokens(pool, &args), VTB_OK);
-      const vtb_recover_tokens_args recover = {1, 9, 1, kept, in.data(), scores.data(), out.data(), out.data(),
-                                               back.data()};
+      const vtb_recover_tokens_args recover = {1,          9,          1,          kept, in.data(), scores.data(),
+                                               out.data(), out.data(), back.data()};
       ASSERT_EQ(vtb_recover_tokens(pool, &recover), VTB_OK);
       int32_t same = 0;
       for (int i = 0; i < 9; ++i) same += back[i] == in[i];

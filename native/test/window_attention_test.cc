@@ -16,7 +16,7 @@ struct Problem {
   int32_t windows, windows_per_image, tokens, heads, head_dim;
   float scale;
   Guarded<float> qkv;
-  std::unique_ptr<Guarded<float>> bias;       // or null
+  std::unique_ptr<Guarded<float>> bias;  // or null
   int32_t bias_columns = 0;
   std::unique_ptr<Guarded<int32_t>> regions;  // or null
   Edge edge;
@@ -54,15 +54,13 @@ struct Problem {
     for (int64_t i = 0; i < regions->size(); ++i) (*regions)[i] = label(i);
   }
 
-  int64_t offset(int64_t row, int which, int64_t head) const {
-    return ((row * 3 + which) * heads + head) * head_dim;
-  }
+  int64_t offset(int64_t row, int which, int64_t head) const { return ((row * 3 + which) * heads + head) * head_dim; }
 
   std::string text() const {
     return "windows " + std::to_string(windows) + " tokens " + std::to_string(tokens) + " heads " +
            std::to_string(heads) + " head_dim " + std::to_string(head_dim) +
-           (bias ? " bias " + std::to_string(bias_columns) : "") +
-           (regions ? " regions" : "") + (edge == Edge::back ? " back" : " front");
+           (bias ? " bias " + std::to_string(bias_columns) : "") + (regions ? " regions" : "") +
+           (edge == Edge::back ? " back" : " front");
   }
 };
 
@@ -165,8 +163,8 @@ TEST(WindowAttention, BiasAndRegionsAreOptional) {
 }
 
 TEST(WindowAttention, BiasTables) {
-  for (auto [rows, columns] : {std::pair{1, 1}, {1, 9}, {9, 1}, {7, 7}, {3, 5}, {12, 12}, {5, 17}, {13, 14}, {4, 70},
-                               {19, 29}, {33, 31}}) {
+  for (auto [rows, columns] :
+       {std::pair{1, 1}, {1, 9}, {9, 1}, {7, 7}, {3, 5}, {12, 12}, {5, 17}, {13, 14}, {4, 70}, {19, 29}, {33, 31}}) {
     for (Edge edge : both_edges) {
       Problem p(2, 2, rows * columns, 3, 12, edge);
       p.add_bias_table(columns);

@@ -46,11 +46,10 @@ void check(int32_t batch, Axis time, Axis height, Axis width, int32_t channels) 
         auto in = random_floats(int64_t{batch} * time.length * height.length * width.length * channels, channels, edge);
         for (float& x : in) x -= 2;  // all negative: padding that counted would be the maximum
         Guarded<float> out(int64_t{batch} * time.out() * height.out() * width.out() * channels, edge);
-        const vtb_window_pool_args args = {
-            batch,         time.length,    height.length, width.length,   channels,      time.out(),
-            height.out(),  width.out(),    time.size,     height.size,    width.size,    time.stride,
-            height.stride, width.stride,   time.padding,  height.padding, width.padding, average,
-            in.data(),     out.data()};
+        const vtb_window_pool_args args = {batch,          time.length,   height.length, width.length, channels,
+                                           time.out(),     height.out(),  width.out(),   time.size,    height.size,
+                                           width.size,     time.stride,   height.stride, width.stride, time.padding,
+                                           height.padding, width.padding, average,       in.data(),    out.data()};
         ASSERT_EQ(vtb_window_pool(pool, &args), VTB_OK);
         const Difference d = difference(out, expected_of(args));
         // A maximum is exact; a mean of values below 3 has partial sums below 3 n, rounded n times and divided by n.
@@ -91,8 +90,8 @@ TEST(WindowPool, NaNAndInfinityAreSeen) {
         in[pixel * channels + 1] = std::numeric_limits<float>::quiet_NaN();
         in[pixel * channels + 2] = infinity;
         Guarded<float> out(2 * channels);
-        const vtb_window_pool_args args = {1, 1, 2, 4, channels, 1, 1, 2, 1, 2, 2, 1, 2, 2, 0, 0, 0, average,
-                                           in.data(), out.data()};
+        const vtb_window_pool_args args = {1, 1, 2, 4, channels, 1, 1, 2,       1,         2,
+                                           2, 1, 2, 2, 0,        0, 0, average, in.data(), out.data()};
         ASSERT_EQ(vtb_window_pool(pool, &args), VTB_OK);
         for (int64_t i = 0; i < 2 * channels; ++i) {
           EXPECT_EQ(std::isnan(out[i]), i == 1) << where;

@@ -12,8 +12,8 @@ struct Sizes {
 
 // G g G^T of every output and input channel: [channels, side * side, in_channels].
 Guarded<float> transformed(const Guarded<float>& taps, int32_t tile, int32_t channels, int32_t in_channels) {
-  const std::vector<double> points = tile == 4 ? std::vector<double>{0, 5 / 8.0, -5 / 8.0, 3 / 2.0, -3 / 2.0}
-                                               : std::vector<double>{0, 1, -1};
+  const std::vector<double> points =
+      tile == 4 ? std::vector<double>{0, 5 / 8.0, -5 / 8.0, 3 / 2.0, -3 / 2.0} : std::vector<double>{0, 1, -1};
   std::vector<std::array<double, 3>> g;
   for (double x : points) {
     double divisor = 1;
@@ -66,8 +66,9 @@ void check(const Pool& pool, int32_t tile, Sizes s, bool biased, int32_t activat
   char* aligned = packed.data() + (64 - reinterpret_cast<uintptr_t>(packed.data()) % 64) % 64;
   ASSERT_EQ(vtb_gemm_pack(pool, weights.data(), VTB_F32, VTB_F32, s.channels, k, aligned), VTB_OK);
   Guarded<float> out(positions * s.channels, edge);
-  vtb_winograd_conv_args args = {s.batch, s.height, s.width, s.in_channels, s.channels, activation, tile, in.data(),
-                                 aligned, biased ? bias.data() : nullptr, out.data(), nullptr};
+  vtb_winograd_conv_args args = {s.batch,    s.height, s.width,   s.in_channels, s.channels,
+                                 activation, tile,     in.data(), aligned,       biased ? bias.data() : nullptr,
+                                 out.data(), nullptr};
   const int64_t bytes = vtb_winograd_conv_scratch(&args) * vtb_pool_threads(pool);
   args.scratch = vtb_alloc(bytes);
   ASSERT_NE(args.scratch, nullptr);
@@ -84,8 +85,15 @@ void check(const Pool& pool, int32_t tile, Sizes s, bool biased, int32_t activat
 TEST(WinogradConv, OddShapes) {
   for (int32_t threads : {1, 3}) {
     Pool pool(threads);
-    for (const Sizes& s : {Sizes{1, 1, 1, 1, 1}, {1, 2, 2, 3, 5}, {2, 3, 5, 4, 7}, {1, 7, 4, 16, 32}, {3, 5, 6, 17, 33},
-                           {1, 14, 14, 48, 40}, {2, 9, 31, 24, 65}, {1, 28, 28, 64, 64}, {1, 14, 14, 300, 20},
+    for (const Sizes& s : {Sizes{1, 1, 1, 1, 1},
+                           {1, 2, 2, 3, 5},
+                           {2, 3, 5, 4, 7},
+                           {1, 7, 4, 16, 32},
+                           {3, 5, 6, 17, 33},
+                           {1, 14, 14, 48, 40},
+                           {2, 9, 31, 24, 65},
+                           {1, 28, 28, 64, 64},
+                           {1, 14, 14, 300, 20},
                            {1, 61, 45, 40, 33}}) {
       for (int32_t tile : {2, 4}) {
         for (Edge edge : both_edges) {

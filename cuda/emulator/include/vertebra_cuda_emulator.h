@@ -116,7 +116,7 @@ vtbe_status vtbe_kernel_allow_shared(const vtbe_kernel* kernel, int32_t bytes);
  * or lie in live allocations.
  */
 vtbe_status vtbe_launch(vtbe_stream* stream, const vtbe_kernel* kernel, int32_t grid_x, int32_t grid_y, int32_t grid_z,
-    int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, void* const* params);
+                        int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, void* const* params);
 
 /*
  * What the next launch on the stream may write: `count` ranges of bytes[i] bytes at addresses[i]. If it changes any
@@ -134,9 +134,9 @@ vtbe_status vtbe_expect_writes(vtbe_stream* stream, const uint64_t* addresses, c
  * beta is 0. a and b have the dtype `dtype`; c may have c_dtype = `dtype` or VTBE_F32.
  */
 vtbe_status vtbe_gemm_strided_batched(vtbe_stream* stream, int32_t transpose_a, int32_t transpose_b, int32_t m,
-    int32_t n, int32_t k, float alpha, uint64_t a, vtbe_dtype dtype, int32_t lda, int64_t stride_a, uint64_t b,
-    int32_t ldb, int64_t stride_b, float beta, uint64_t c, vtbe_dtype c_dtype, int32_t ldc, int64_t stride_c,
-    int32_t batch);
+                                      int32_t n, int32_t k, float alpha, uint64_t a, vtbe_dtype dtype, int32_t lda,
+                                      int64_t stride_a, uint64_t b, int32_t ldb, int64_t stride_b, float beta,
+                                      uint64_t c, vtbe_dtype c_dtype, int32_t ldc, int64_t stride_c, int32_t batch);
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 

@@ -46,8 +46,8 @@ int cublasSetMathMode(Handle* handle, int mode) {
 }
 
 int cublasGemmEx(Handle* handle, int transpose_a, int transpose_b, int m, int n, int k, const float* alpha,
-    const void* a, int a_type, int lda, const void* b, int b_type, int ldb, const float* beta, void* c, int c_type,
-    int ldc, int compute, int algorithm) {
+                 const void* a, int a_type, int lda, const void* b, int b_type, int ldb, const float* beta, void* c,
+                 int c_type, int ldc, int compute, int algorithm) {
   const bool f32 = a_type == 0, f16 = a_type == 2, bf16 = a_type == 14;
   const bool type_known = (f32 || f16 || bf16) && a_type == b_type && a_type == c_type;
   const bool compute_known = compute == 68 || (compute == 77 && f32);
@@ -55,9 +55,9 @@ int cublasGemmEx(Handle* handle, int transpose_a, int transpose_b, int m, int n,
     return kInvalidValue;
   }
   const vtbe_dtype type = f32 ? VTBE_F32 : f16 ? VTBE_F16 : VTBE_BF16;
-  const vtbe_status status = vtbe_gemm_strided_batched(handle->stream, transpose_a, transpose_b, m, n, k, *alpha,
-      reinterpret_cast<uint64_t>(a), type, lda, 0, reinterpret_cast<uint64_t>(b), ldb, 0, *beta,
-      reinterpret_cast<uint64_t>(c), type, ldc, 0, 1);
+  const vtbe_status status = vtbe_gemm_strided_batched(
+      handle->stream, transpose_a, transpose_b, m, n, k, *alpha, reinterpret_cast<uint64_t>(a), type, lda, 0,
+      reinterpret_cast<uint64_t>(b), ldb, 0, *beta, reinterpret_cast<uint64_t>(c), type, ldc, 0, 1);
   return status == VTBE_OK ? kSuccess : kExecutionFailed;
 }
 

@@ -144,13 +144,13 @@ int cuMemFree_v2(uint64_t memory) {
 
 int cuMemHostAlloc(void** memory, size_t bytes, unsigned) {
   VERTEBRA_NEED_CONTEXT;
-  *memory = operator new(bytes, std::align_val_t{4096}, std::nothrow);
+  *memory = operator new (bytes, std::align_val_t{4096}, std::nothrow);
   return *memory ? kSuccess : kOutOfMemory;
 }
 
 int cuMemFreeHost(void* memory) {
   VERTEBRA_NEED_CONTEXT;
-  operator delete(memory, std::align_val_t{4096});
+  operator delete (memory, std::align_val_t{4096});
   return kSuccess;
 }
 
@@ -198,11 +198,12 @@ int cuFuncSetAttribute(const vtbe_kernel* kernel, int attribute, int value) {
 }
 
 int cuLaunchKernel(const vtbe_kernel* kernel, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-    unsigned block_y, unsigned block_z, unsigned shared_bytes, vtbe_stream* stream, void** parameters, void**) {
+                   unsigned block_y, unsigned block_z, unsigned shared_bytes, vtbe_stream* stream, void** parameters,
+                   void**) {
   VERTEBRA_NEED_CONTEXT;
   return result(vtbe_launch(stream, kernel, static_cast<int32_t>(grid_x), static_cast<int32_t>(grid_y),
-      static_cast<int32_t>(grid_z), static_cast<int32_t>(block_x), static_cast<int32_t>(block_y),
-      static_cast<int32_t>(block_z), static_cast<int32_t>(shared_bytes), parameters));
+                            static_cast<int32_t>(grid_z), static_cast<int32_t>(block_x), static_cast<int32_t>(block_y),
+                            static_cast<int32_t>(block_z), static_cast<int32_t>(shared_bytes), parameters));
 }
 
 // ---- streams, graphs, events ----

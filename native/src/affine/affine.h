@@ -13,8 +13,14 @@ struct AffineKernel {
   void (*run)(const vtb_affine_args& args, int64_t begin, int64_t end);
 };
 
-namespace generic { extern const AffineKernel affine_f32; }
-namespace avx2 { extern const AffineKernel affine_f32; }
-namespace avx512 { extern const AffineKernel affine_f32; }
+namespace generic {
+extern const AffineKernel affine_f32;
+}
+namespace avx2 {
+extern const AffineKernel affine_f32;
+}
+namespace avx512 {
+extern const AffineKernel affine_f32;
+}
 
 }  // namespace vtb

@@ -22,8 +22,14 @@ struct DepthwiseConvKernel {
   void (*block)(const vtb_depthwise_conv_args& args, const DepthwiseConvBlock& block, void* scratch);
 };
 
-namespace generic { extern const DepthwiseConvKernel depthwise_conv_f32; }
-namespace avx2 { extern const DepthwiseConvKernel depthwise_conv_f32; }
-namespace avx512 { extern const DepthwiseConvKernel depthwise_conv_f32; }
+namespace generic {
+extern const DepthwiseConvKernel depthwise_conv_f32;
+}
+namespace avx2 {
+extern const DepthwiseConvKernel depthwise_conv_f32;
+}
+namespace avx512 {
+extern const DepthwiseConvKernel depthwise_conv_f32;
+}
 
 }  // namespace vtb

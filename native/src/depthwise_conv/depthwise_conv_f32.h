@@ -64,8 +64,8 @@ static inline void for_kernel_rows(const vtb_depthwise_conv_args& args, const Ch
   const int64_t weight_pitch = int64_t{args.size_width} * args.channels;
   for (int32_t t = strip.times.begin; t < strip.times.end; ++t) {
     const float* weight = channels.weight + (int64_t{t} * args.size_height + rows.begin) * weight_pitch;
-    int64_t at = input.origin + (strip.times.first + t) * input.frame_pitch +
-                 (rows.first + rows.begin) * input.row_pitch;
+    int64_t at =
+        input.origin + (strip.times.first + t) * input.frame_pitch + (rows.first + rows.begin) * input.row_pitch;
     for (int32_t y = rows.begin; y < rows.end; ++y, weight += weight_pitch, at += input.row_pitch) sum(weight, at);
   }
 }
@@ -93,26 +93,26 @@ static void convolve_strip(const vtb_depthwise_conv_args& args, const ChannelVec
     sums[0] = channels.bias ? load_channels<whole>(channels.bias, lanes) : Vec::zero();
 #pragma GCC unroll 16
     for (int o = 1; o < strip_outputs; ++o) sums[o] = sums[0];
-    for_kernel_rows(args, channels, strip, input, row, [&](const float* weight, int64_t at)
-                    __attribute__((always_inline)) {
-      Vec weights[size];
+    for_kernel_rows(
+        args, channels, strip, input, row, [&](const float* weight, int64_t at) __attribute__((always_inline)) {
+          Vec weights[size];
 #pragma GCC unroll 8
-      for (int x = 0; x < size; ++x) weights[x] = load_channels<whole>(weight + x * int64_t{args.channels}, lanes);
-      uint64_t bits = on_map;
-      opaque(bits);
-      uint64_t address = reinterpret_cast<uint64_t>(input.in) + at * sizeof(float);
+          for (int x = 0; x < size; ++x) weights[x] = load_channels<whole>(weight + x * int64_t{args.channels}, lanes);
+          uint64_t bits = on_map;
+          opaque(bits);
+          uint64_t address = reinterpret_cast<uint64_t>(input.in) + at * sizeof(float);
 #pragma GCC unroll 64
-      for (int column = 0; column < columns; ++column, address += column_bytes, opaque(address)) {
-        if (!(bits >> column & 1)) continue;
-        Vec in = load_channels<whole>(reinterpret_cast<const float*>(address), lanes);
-        opaque(in);
+          for (int column = 0; column < columns; ++column, address += column_bytes, opaque(address)) {
+            if (!(bits >> column & 1)) continue;
+            Vec in = load_channels<whole>(reinterpret_cast<const float*>(address), lanes);
+            opaque(in);
 #pragma GCC unroll 16
-        for (int o = 0; o < strip_outputs; ++o) {
-          const int x = column - o * stride;
-          if (x >= 0 && x < size) sums[o] = fma(in, weights[x], sums[o]);
-        }
-      }
-    });
+            for (int o = 0; o < strip_outputs; ++o) {
+              const int x = column - o * stride;
+              if (x >= 0 && x < size) sums[o] = fma(in, weights[x], sums[o]);
+            }
+          }
+        });
     float* out = channels.out + (int64_t{row} * args.out_width + strip.column) * args.channels;
 #pragma GCC unroll 16
     for (int o = 0; o < strip_outputs; ++o) {

@@ -24,10 +24,14 @@ struct FloatSums {
   static constexpr bool scaled = false;  // product is more than the sum
 
   template <int nr>
-  static Vec start(const GemmTile& tile, int column) { return bias_of(tile, column); }
+  static Vec start(const GemmTile& tile, int column) {
+    return bias_of(tile, column);
+  }
 
   template <int nr>
-  static Vec product(const GemmTile&, int, int, Vec sum) { return sum; }
+  static Vec product(const GemmTile&, int, int, Vec sum) {
+    return sum;
+  }
 };
 
 // What is added to a row of the tile's output, or null.

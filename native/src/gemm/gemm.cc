@@ -44,8 +44,8 @@ struct Grid {
 Grid split(const GemmKernel& kernel, const vtb_gemm_args& args, int32_t threads) {
   const int32_t tiles = divide_up(args.m, kernel.mr), panels = divide_up(args.n, kernel.nr);
   const int32_t tasks = threads == 1 ? 1 : threads * tasks_per_thread;
-  const int32_t block_tiles = std::clamp(divide_up(tiles, tasks), divide_up(rows_worth_a_block, kernel.mr),
-                                         max_block_tiles(kernel, args.k));
+  const int32_t block_tiles =
+      std::clamp(divide_up(tiles, tasks), divide_up(rows_worth_a_block, kernel.mr), max_block_tiles(kernel, args.k));
   const int32_t row_blocks = divide_up(tiles, block_tiles);
   // Columns only where there are too few rows: threads that share a block of rows each stage all of it.
   if (row_blocks >= 2 * threads) return {row_blocks, 1};

@@ -18,25 +18,25 @@ namespace vtb {
 
 // One tile of the output: up to mr rows, up to nr columns, over all of k.
 struct GemmTile {
-  const float* a;          // the tile's first row, in words
-  int64_t a_stride;        // words from row to row
-  const float* panel;      // packed weights, [words, nr]; of bytes, two rows lie in front
-  int32_t words;           // of k
-  int32_t rows;            // 1 .. mr that exist
-  int32_t columns;         // 1 .. nr that exist
-  const char* next;        // weights needed soon, to be brought into L2 on the way:
-  int32_t next_lines;      // so many cache lines every `unroll` words of k
-  const float* bias;       // [columns], or null
+  const float* a;      // the tile's first row, in words
+  int64_t a_stride;    // words from row to row
+  const float* panel;  // packed weights, [words, nr]; of bytes, two rows lie in front
+  int32_t words;       // of k
+  int32_t rows;        // 1 .. mr that exist
+  int32_t columns;     // 1 .. nr that exist
+  const char* next;    // weights needed soon, to be brought into L2 on the way:
+  int32_t next_lines;  // so many cache lines every `unroll` words of k
+  const float* bias;   // [columns], or null
   // Only bias and residual follow the product, and then max(floor, .): 0 for ReLU, minus infinity for none.
   bool plain;
   float floor;
-  int32_t activation;      // vtb_activation; this and the next are read where not plain
+  int32_t activation;  // vtb_activation; this and the next are read where not plain
   bool activation_last;
   // The tile's rows of what follows are counted from the tile's first row, or from row 0 of everything if there is an
   // out_map. All are at the tile's first column.
-  const float* gate;       // or null
+  const float* gate;  // or null
   int64_t gate_stride;
-  const float* residual;   // or null; row 0 of everything if there is a residual_map
+  const float* residual;        // or null; row 0 of everything if there is a residual_map
   const int32_t* residual_map;  // or null
   float* out;
   int64_t out_stride;      // of residual too
@@ -47,7 +47,7 @@ struct GemmKernel {
   const char* name;
   int32_t mr, nr;
   int32_t unroll;
-  int32_t k_per_word;     // 1: fp32, 2: bf16, 4: int8
+  int32_t k_per_word;  // 1: fp32, 2: bf16, 4: int8
   // Rows of the left operand are read so many at a time, and words of both so many, which the words are filled up to.
   int32_t row_multiple, word_multiple;
   void (*tile)(const GemmTile& tile);
@@ -60,12 +60,24 @@ struct GemmKernel {
   void (*leave)();
 };
 
-namespace generic { extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8; }
-namespace avx2 { extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8; }
-namespace avx512 { extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8; }
-namespace avx512_vnni { extern const GemmKernel gemm_int8; }
-namespace avx512_bf16 { extern const GemmKernel gemm_bf16; }
-namespace amx { extern const GemmKernel gemm_bf16, gemm_int8; }
+namespace generic {
+extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8;
+}
+namespace avx2 {
+extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8;
+}
+namespace avx512 {
+extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8;
+}
+namespace avx512_vnni {
+extern const GemmKernel gemm_int8;
+}
+namespace avx512_bf16 {
+extern const GemmKernel gemm_bf16;
+}
+namespace amx {
+extern const GemmKernel gemm_bf16, gemm_int8;
+}
 
 // The kernel in use for VTB_F32, VTB_BF16 or VTB_INT8 and rows of k elements.
 const GemmKernel& gemm_kernel(int32_t arithmetic, int32_t k);

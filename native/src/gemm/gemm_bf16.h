@@ -18,7 +18,9 @@ struct Bf16 : FloatSums {
   }
 
   template <typename Tiles, int sums, int a, int b>
-  static void dot() { Tiles::template dot<sums, a, b>(); }
+  static void dot() {
+    Tiles::template dot<sums, a, b>();
+  }
 
   static Vec gelu(Vec x) { return gelu_for_bf16(x); }
 };

@@ -11,7 +11,9 @@ struct Int8 {
   static constexpr bool scaled = true;
 
   template <int nr>
-  static Vec start(const GemmTile& tile, int column) { return Vec::load(tile.panel - 2 * nr + column); }
+  static Vec start(const GemmTile& tile, int column) {
+    return Vec::load(tile.panel - 2 * nr + column);
+  }
 
   static Vec multiply_add(Vec x, Vec weight, Vec sum) { return dot_bytes(x, weight, sum); }
 
@@ -23,7 +25,9 @@ struct Int8 {
   }
 
   template <typename Tiles, int sums, int a, int b>
-  static void dot() { Tiles::template dot_bytes<sums, a, b>(); }
+  static void dot() {
+    Tiles::template dot_bytes<sums, a, b>();
+  }
 
   static Vec gelu(Vec x) { return gelu_for_bf16(x); }
 };

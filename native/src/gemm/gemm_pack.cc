@@ -60,10 +60,14 @@ struct Int8 {
 
 // Whether neither infinite nor NaN.
 template <typename Type>
-bool is_finite(typename Type::Bits bits) { return (bits & Type::exponent) != Type::exponent; }
+bool is_finite(typename Type::Bits bits) {
+  return (bits & Type::exponent) != Type::exponent;
+}
 
 template <>
-bool is_finite<Int8>(int8_t) { return true; }
+bool is_finite<Int8>(int8_t) {
+  return true;
+}
 
 template <typename Source>
 typename Source::Bits read(const char* row, int32_t i) {
@@ -124,8 +128,7 @@ bool pack_int8_panel(const char* weight, int32_t channels, int32_t k, int32_t wo
     scales[j] = from_bits(largest) / 127;
   }
   const auto scaled = [&](int32_t j) { return Int8{1 / scales[j]}; };
-  const bool finite =
-      pack_words<Source, Int8>(weight, channels, k, words, nr, reinterpret_cast<char*>(bytes), scaled);
+  const bool finite = pack_words<Source, Int8>(weight, channels, k, words, nr, reinterpret_cast<char*>(bytes), scaled);
   // The left operand is 128 too large.
   std::fill(starts, starts + nr, 0);
   for (int32_t i = 0; i < words; ++i) {

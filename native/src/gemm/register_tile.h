@@ -88,7 +88,7 @@ __attribute__((noinline)) static void multiply_tile(const GemmTile& tile) {
 }
 
 // A tile of 1 to mr rows, and of the panel's vectors as many as it has columns for.
-template <typename Arithmetic, int mr, int vectors, int unroll, int nr = vectors * Vec::width>
+template <typename Arithmetic, int mr, int vectors, int unroll, int nr = vectors* Vec::width>
 static void multiply_rows(const GemmTile& tile) {
   if constexpr (mr > 1) {
     if (tile.rows < mr) return multiply_rows<Arithmetic, mr - 1, vectors, unroll, nr>(tile);

@@ -150,7 +150,7 @@ __attribute__((noinline)) void pass(Roots roots, Source in, Target out, int32_t 
 
 // The same for a large prime radix, by the definition. `work` holds 2 * radix vectors.
 __attribute__((noinline)) void prime_pass(Roots roots, Source in, Target out, int32_t length, int64_t stride,
-                                         int32_t radix, float* work) {
+                                          int32_t radix, float* work) {
   constexpr int w = Vec::width;
   const int32_t parts = length / radix, half = radix / 2;
   const int64_t in_step = parts * stride * in.stride, out_step = stride * out.stride;

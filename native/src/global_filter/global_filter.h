@@ -30,8 +30,14 @@ struct GlobalFilterKernel {
               int32_t channel, void* scratch);
 };
 
-namespace generic { extern const GlobalFilterKernel global_filter_f32; }
-namespace avx2 { extern const GlobalFilterKernel global_filter_f32; }
-namespace avx512 { extern const GlobalFilterKernel global_filter_f32; }
+namespace generic {
+extern const GlobalFilterKernel global_filter_f32;
+}
+namespace avx2 {
+extern const GlobalFilterKernel global_filter_f32;
+}
+namespace avx512 {
+extern const GlobalFilterKernel global_filter_f32;
+}
 
 }  // namespace vtb

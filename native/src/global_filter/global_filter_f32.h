@@ -42,9 +42,7 @@ inline Complex load_filter(const float* from, int64_t n, Vec scale) {
   return {f.re * scale, f.im * scale};
 }
 
-inline Complex multiply(Complex a, Complex b) {
-  return {a.re * b.re - a.im * b.im, fma(a.re, b.im, a.im * b.re)};
-}
+inline Complex multiply(Complex a, Complex b) { return {a.re * b.re - a.im * b.im, fma(a.re, b.im, a.im * b.re)}; }
 
 // Asks for `count` pieces of `floats` floats, `stride` floats apart, to be brought near. Pieces so short and far apart
 // are beyond what a processor foresees.

@@ -43,9 +43,8 @@ double vtb_measure_fma(vtb_pool* pool, vtb_dtype arithmetic, double seconds) {
   };
   std::vector<Result> results(threads);
   return best_rate(seconds, [&] {
-    vtb::parallel_for(pool, threads, [&](int64_t index, int32_t) {
-      results[index].flops = kernel.run(20000, &results[index].sink);
-    });
+    vtb::parallel_for(pool, threads,
+                      [&](int64_t index, int32_t) { results[index].flops = kernel.run(20000, &results[index].sink); });
     double flops = 0;
     for (const Result& result : results) flops += result.flops;
     return flops;

@@ -11,11 +11,23 @@ struct FmaKernel {
   double (*run)(int64_t rounds, float* sink);
 };
 
-namespace generic { extern const FmaKernel fma_f32; }
-namespace avx2 { extern const FmaKernel fma_f32; }
-namespace avx512 { extern const FmaKernel fma_f32; }
-namespace avx512_vnni { extern const FmaKernel fma_int8; }
-namespace avx512_bf16 { extern const FmaKernel fma_bf16; }
-namespace amx { extern const FmaKernel fma_bf16, fma_int8; }
+namespace generic {
+extern const FmaKernel fma_f32;
+}
+namespace avx2 {
+extern const FmaKernel fma_f32;
+}
+namespace avx512 {
+extern const FmaKernel fma_f32;
+}
+namespace avx512_vnni {
+extern const FmaKernel fma_int8;
+}
+namespace avx512_bf16 {
+extern const FmaKernel fma_bf16;
+}
+namespace amx {
+extern const FmaKernel fma_bf16, fma_int8;
+}
 
 }  // namespace vtb

@@ -13,8 +13,14 @@ struct PoolingKernel {
   void (*mean)(const float* in, int64_t stride, int32_t tokens, int32_t channels, float* out);
 };
 
-namespace generic { extern const PoolingKernel pooling_f32; }
-namespace avx2 { extern const PoolingKernel pooling_f32; }
-namespace avx512 { extern const PoolingKernel pooling_f32; }
+namespace generic {
+extern const PoolingKernel pooling_f32;
+}
+namespace avx2 {
+extern const PoolingKernel pooling_f32;
+}
+namespace avx512 {
+extern const PoolingKernel pooling_f32;
+}
 
 }  // namespace vtb

@@ -16,8 +16,14 @@ struct ResizeKernel {
                       const float* lower_right, float across, float down, int32_t channels, float* out);
 };
 
-namespace generic { extern const ResizeKernel resize_f32; }
-namespace avx2 { extern const ResizeKernel resize_f32; }
-namespace avx512 { extern const ResizeKernel resize_f32; }
+namespace generic {
+extern const ResizeKernel resize_f32;
+}
+namespace avx2 {
+extern const ResizeKernel resize_f32;
+}
+namespace avx512 {
+extern const ResizeKernel resize_f32;
+}
 
 }  // namespace vtb

@@ -7,10 +7,10 @@ namespace vtb {
 
 struct RowOperand {
   const float* base;
-  const int32_t* map;   // [rows * groups], or null
+  const int32_t* map;  // [rows * groups], or null
   int32_t groups;
   int32_t columns;
-  const float* gamma;   // [columns], or null: not normalised
+  const float* gamma;  // [columns], or null: not normalised
   const float* beta;
   float eps;
 };

@@ -119,9 +119,9 @@ using NormaliseRow = void (*)(const Norm& norm, const float* in, Out* out);
 template <typename Out>
 static inline NormaliseRow<Out> find_normalise_row(int32_t columns) {
   static constexpr NormaliseRow<Out> short_rows[] = {
-      normalise_short_row<1, Out>, normalise_short_row<2, Out>, normalise_short_row<3, Out>,
-      normalise_short_row<4, Out>, normalise_short_row<5, Out>, normalise_short_row<6, Out>,
-      normalise_short_row<7, Out>, normalise_short_row<8, Out>, normalise_short_row<9, Out>,
+      normalise_short_row<1, Out>,  normalise_short_row<2, Out>,  normalise_short_row<3, Out>,
+      normalise_short_row<4, Out>,  normalise_short_row<5, Out>,  normalise_short_row<6, Out>,
+      normalise_short_row<7, Out>,  normalise_short_row<8, Out>,  normalise_short_row<9, Out>,
       normalise_short_row<10, Out>, normalise_short_row<11, Out>, normalise_short_row<12, Out>};
   const int32_t vectors = (columns + Vec::width - 1) / Vec::width;
   return vectors <= 12 ? short_rows[vectors - 1] : normalise_long_row<Out>;
@@ -134,7 +134,8 @@ static inline void gather_segments(const float* base, const int32_t* sources, in
                                    Out* out) {
   for (int32_t g = 0; g < groups;) {
     const int32_t first = g, source = sources[g], step = source < 0 ? 0 : 1;
-    for (++g; g < groups && sources[g] == sources[g - 1] + step; ++g) {}
+    for (++g; g < groups && sources[g] == sources[g - 1] + step; ++g) {
+    }
     const int32_t count = (g - first) * segment;
     if (source < 0) {
       zero_row(out, count);

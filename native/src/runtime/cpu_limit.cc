@@ -38,9 +38,7 @@ double smallest_quota(const std::string& mount, std::string path, double (*quota
   }
 }
 
-bool names_cpu(const std::string& controllers) {
-  return ("," + controllers + ",").find(",cpu,") != std::string::npos;
-}
+bool names_cpu(const std::string& controllers) { return ("," + controllers + ",").find(",cpu,") != std::string::npos; }
 
 int32_t affinity_cpus() {
   // The kernel refuses a set smaller than its own: double until it fits.

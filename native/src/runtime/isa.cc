@@ -49,8 +49,8 @@ vtb_isa detect_isa() {
 vtb_status choose_isa(const char* requested, vtb_isa detected, vtb_isa* level) {
   *level = detected;
   if (!requested || !*requested) return VTB_OK;
-  for (const vtb_isa isa : {VTB_ISA_GENERIC, VTB_ISA_AVX2, VTB_ISA_AVX512, VTB_ISA_AVX512_VNNI, VTB_ISA_AVX512_BF16,
-                            VTB_ISA_AMX}) {
+  for (const vtb_isa isa :
+       {VTB_ISA_GENERIC, VTB_ISA_AVX2, VTB_ISA_AVX512, VTB_ISA_AVX512_VNNI, VTB_ISA_AVX512_BF16, VTB_ISA_AMX}) {
     if (std::strcmp(requested, vtb_isa_name(isa)) != 0) continue;
     if (isa > detected) return VTB_UNSUPPORTED_ISA;
     *level = isa;

@@ -21,12 +21,12 @@ struct Dispatch {
 Dispatch dispatch;
 
 // The kernels of one level, in the order of Kernels. Without instructions for bf16 or int8, their peak is that of fp32.
-#define VTB_KERNELS(isa)                                                                                       \
-  {                                                                                                            \
-    isa::gemm_f32, isa::gemm_bf16, isa::gemm_int8, isa::layer_norm_f32, isa::window_attention_f32,             \
-        isa::pooling_f32, isa::softmax_f32, isa::sum_f32, isa::affine_f32, isa::global_filter_f32,             \
-        isa::resize_f32, isa::depthwise_conv_f32, isa::window_pool_f32, isa::winograd_conv_f32, isa::fma_f32,  \
-        isa::fma_f32, isa::fma_f32, isa::resample_u8                                                           \
+#define VTB_KERNELS(isa)                                                                                             \
+  {                                                                                                                  \
+    isa::gemm_f32, isa::gemm_bf16, isa::gemm_int8, isa::layer_norm_f32, isa::window_attention_f32, isa::pooling_f32, \
+        isa::softmax_f32, isa::sum_f32, isa::affine_f32, isa::global_filter_f32, isa::resize_f32,                    \
+        isa::depthwise_conv_f32, isa::window_pool_f32, isa::winograd_conv_f32, isa::fma_f32, isa::fma_f32,           \
+        isa::fma_f32, isa::resample_u8                                                                               \
   }
 
 void fill() {

@@ -25,7 +25,9 @@ struct Tiles {
   static void release() { __asm__ volatile("tilerelease"); }
 
   template <int tile>
-  static void zero() { __asm__ volatile("tilezero %%tmm%c0" ::"i"(tile)); }
+  static void zero() {
+    __asm__ volatile("tilezero %%tmm%c0" ::"i"(tile));
+  }
 
   // 16 rows of 16 words, `stride` words apart.
   template <int tile>

@@ -98,8 +98,7 @@ static inline Vec round_to_nearest(Vec a) {
 
 // a * 2^n for integers n <= 127; zero for n < -126.
 static inline Vec scale_by_power_of_two(Vec a, Vec n) {
-  const __m256i exponent =
-      _mm256_add_epi32(_mm256_cvtps_epi32(max(Vec::broadcast(-127), n).v), _mm256_set1_epi32(127));
+  const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(max(Vec::broadcast(-127), n).v), _mm256_set1_epi32(127));
   return {_mm256_mul_ps(a.v, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)))};
 }
 

@@ -134,7 +134,8 @@ static inline Vec dot_bytes(Vec a, Vec b, Vec sum) {
   typedef uint32_t Bits4 __attribute__((vector_size(16)));
   // Products fit 16 bits: 255 * 127.
   const Short8 s = (Short8)b.v;
-  const Int4 even = (Int4)((Short8)((Half8)a.v & 0xff) * ((s << 8) >> 8)), odd = (Int4)((Short8)((Half8)a.v >> 8) * (s >> 8));
+  const Int4 even = (Int4)((Short8)((Half8)a.v & 0xff) * ((s << 8) >> 8)),
+             odd = (Int4)((Short8)((Half8)a.v >> 8) * (s >> 8));
   const Int4 products = (((even << 16) >> 16) + (even >> 16)) + (((odd << 16) >> 16) + (odd >> 16));
   return {(Float4)((Bits4)sum.v + (Bits4)products)};
 }

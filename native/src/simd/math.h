@@ -90,9 +90,7 @@ static inline Vec sigmoid(Vec x) {
 
 // x * sigmoid(x), with a relative error below 3e-7 for x >= -87.3; beyond, minus infinity included, it stays between 0
 // and -2e-36. NaN gives NaN.
-static inline Vec silu(Vec x) {
-  return max(Vec::broadcast(-110), x) / (Vec::broadcast(1) + exp(Vec::zero() - x));
-}
+static inline Vec silu(Vec x) { return max(Vec::broadcast(-110), x) / (Vec::broadcast(1) + exp(Vec::zero() - x)); }
 
 // The hyperbolic tangent, relative error below 3e-7: E / (E + 2) with E = exp(2|x|) - 1, which is formed without
 // cancellation from 2|x| = n ln 2 + r. NaN gives NaN.

@@ -12,8 +12,14 @@ struct SoftmaxKernel {
   void (*row)(const float* in, int32_t channels, float* out);
 };
 
-namespace generic { extern const SoftmaxKernel softmax_f32; }
-namespace avx2 { extern const SoftmaxKernel softmax_f32; }
-namespace avx512 { extern const SoftmaxKernel softmax_f32; }
+namespace generic {
+extern const SoftmaxKernel softmax_f32;
+}
+namespace avx2 {
+extern const SoftmaxKernel softmax_f32;
+}
+namespace avx512 {
+extern const SoftmaxKernel softmax_f32;
+}
 
 }  // namespace vtb

@@ -43,9 +43,9 @@ struct Tile {
   int64_t bias_stride;
   const int32_t* regions;  // of the queries, where the keys have some
   float* out;
-  Carried* carried;  // undefined before the first block
-  float* weights;    // [width, tile_stride]: logits, then unnormalised weights
-  Vec greatest;      // of each row's logits; row r in lane r, as below
+  Carried* carried;            // undefined before the first block
+  float* weights;              // [width, tile_stride]: logits, then unnormalised weights
+  Vec greatest;                // of each row's logits; row r in lane r, as below
   Vec loose[most_loose_keys];  // logits
   // The row's output: the weighted sum of v times `scale`, plus, after the first block, what was in `out` times `kept`.
   float scale[width], kept[width];
@@ -291,9 +291,8 @@ void weigh(const Block& block, Tile& tile) {
 // The weighted sums of v.
 void gather(const Block& block, const Tile& tile) {
   for_parts(tile.rows, tile.part, [&](int64_t row, int64_t rows) {
-    for_parts(panels_of(block.head_dim), block.v_panels_at_once, [&](int64_t panel, int64_t vectors) {
-      find<Gather>(rows, vectors)(block, tile, row, panel * width);
-    });
+    for_parts(panels_of(block.head_dim), block.v_panels_at_once,
+              [&](int64_t panel, int64_t vectors) { find<Gather>(rows, vectors)(block, tile, row, panel * width); });
   });
 }
 

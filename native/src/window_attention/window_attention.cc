@@ -24,8 +24,7 @@ struct alignas(64) State {
 }  // namespace vtb
 
 int64_t vtb_window_attention_scratch(const vtb_window_attention_args* args) {
-  return static_cast<int64_t>(sizeof(vtb::State)) +
-         vtb::kernels().window_attention.scratch(*args);
+  return static_cast<int64_t>(sizeof(vtb::State)) + vtb::kernels().window_attention.scratch(*args);
 }
 
 vtb_status vtb_window_attention(vtb_pool* pool, const vtb_window_attention_args* call) {
@@ -37,8 +36,7 @@ vtb_status vtb_window_attention(vtb_pool* pool, const vtb_window_attention_args*
   // Queries are divided where there are too few pairs, or more of them than a kernel takes. Otherwise a task takes
   // several pairs: those of a window share rows.
   const int64_t wanted = threads == 1 ? 1 : divide_up(tasks_per_thread * threads, pairs);
-  const int64_t parts =
-      std::clamp(wanted, divide_up(tokens, most_queries), divide_up(tokens, queries_worth_packing));
+  const int64_t parts = std::clamp(wanted, divide_up(tokens, most_queries), divide_up(tokens, queries_worth_packing));
   const int64_t chunk = std::max<int64_t>(1, pairs / (whole_pair_tasks_per_thread * threads));
   const int64_t scratch_bytes = vtb_window_attention_scratch(call);
   const auto state_of = [&](int64_t worker) {

@@ -13,8 +13,14 @@ struct WindowPoolKernel {
   void (*row)(const vtb_window_pool_args& args, int64_t row);
 };
 
-namespace generic { extern const WindowPoolKernel window_pool_f32; }
-namespace avx2 { extern const WindowPoolKernel window_pool_f32; }
-namespace avx512 { extern const WindowPoolKernel window_pool_f32; }
+namespace generic {
+extern const WindowPoolKernel window_pool_f32;
+}
+namespace avx2 {
+extern const WindowPoolKernel window_pool_f32;
+}
+namespace avx512 {
+extern const WindowPoolKernel window_pool_f32;
+}
 
 }  // namespace vtb

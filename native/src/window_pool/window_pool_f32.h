@@ -66,8 +66,7 @@ static void pool_row(const vtb_window_pool_args& args, int64_t row) {
   float* out = args.out + row * args.out_width * args.channels;
   for (int32_t x = 0; x < args.out_width; ++x, out += args.channels) {
     window.columns = taps_on_map(x, args.stride_width, args.padding_width, args.size_width, args.width);
-    window.count = static_cast<float>((window.times.end - window.times.begin) *
-                                      (window.rows.end - window.rows.begin) *
+    window.count = static_cast<float>((window.times.end - window.times.begin) * (window.rows.end - window.rows.begin) *
                                       (window.columns.end - window.columns.begin));
     if (args.average) {
       pool_position<true>(args, window, out);

@@ -25,8 +25,14 @@ struct WinogradConvKernel {
   WinogradTransforms tile2, tile4;
 };
 
-namespace generic { extern const WinogradConvKernel winograd_conv_f32; }
-namespace avx2 { extern const WinogradConvKernel winograd_conv_f32; }
-namespace avx512 { extern const WinogradConvKernel winograd_conv_f32; }
+namespace generic {
+extern const WinogradConvKernel winograd_conv_f32;
+}
+namespace avx2 {
+extern const WinogradConvKernel winograd_conv_f32;
+}
+namespace avx512 {
+extern const WinogradConvKernel winograd_conv_f32;
+}
 
 }  // namespace vtb

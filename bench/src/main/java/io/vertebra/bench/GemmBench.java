@@ -23,8 +23,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * One matrix product of Swin-T, on our kernel or oneDNN's. Counts 2 m k n FLOPs a run. {@link
- * io.vertebra.bench.gemm.GemmTable} compares the two in one process.
+ * One matrix product of Swin-T, on our kernel or oneDNN's. Counts 2 m k n FLOPs a run.
+ * {@link io.vertebra.bench.gemm.GemmTable} compares the two in one process.
  */
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.SECONDS)
@@ -33,17 +33,12 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 1)
 @State(Scope.Benchmark)
 public class GemmBench {
-  @Param({
-    "m3136k48n96 bias", "m3136k96n288 bias", "m3136k96n96 bias residual", "m3136k96n384 bias gelu",
-    "m3136k384n96 bias residual",
-    "m784k384n192", "m784k192n576 bias", "m784k192n192 bias residual", "m784k192n768 bias gelu",
-    "m784k768n192 bias residual",
-    "m196k768n384", "m196k384n1152 bias", "m196k384n384 bias residual", "m196k384n1536 bias gelu",
-    "m196k1536n384 bias residual",
-    "m49k1536n768", "m49k768n2304 bias", "m49k768n768 bias residual", "m49k768n3072 bias gelu",
-    "m49k3072n768 bias residual",
-    "m1k768n1000 bias"
-  })
+  @Param({"m3136k48n96 bias", "m3136k96n288 bias", "m3136k96n96 bias residual", "m3136k96n384 bias gelu",
+    "m3136k384n96 bias residual", "m784k384n192", "m784k192n576 bias", "m784k192n192 bias residual",
+    "m784k192n768 bias gelu", "m784k768n192 bias residual", "m196k768n384", "m196k384n1152 bias",
+    "m196k384n384 bias residual", "m196k384n1536 bias gelu", "m196k1536n384 bias residual", "m49k1536n768",
+    "m49k768n2304 bias", "m49k768n768 bias residual", "m49k768n3072 bias gelu", "m49k3072n768 bias residual",
+    "m1k768n1000 bias"})
   public String shape;
 
   @Param({"vertebra", "onednn"})
@@ -69,8 +64,8 @@ public class GemmBench {
   public void load() {
     GemmShape parsed = GemmShape.parse(shape);
     GemmData data = GemmData.of(parsed);
-    gemm = engine.equals("vertebra")
-        ? VertebraGemm.of(data, threads, precision) : new OneDnnGemm(data, threads, precision);
+    gemm = engine.equals("vertebra") ? VertebraGemm.of(data, threads, precision)
+        : new OneDnnGemm(data, threads, precision);
     gflopEachRun = parsed.flops() / 1e9;
   }
 

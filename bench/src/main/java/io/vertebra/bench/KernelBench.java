@@ -24,8 +24,8 @@ import org.openjdk.jmh.annotations.Warmup;
  * One attention, depthwise convolution or row of global filters of a model, on us or another engine. An attention of w
  * windows of t tokens, h heads of d counts 4 w t t h d FLOPs a run, a convolution of k x k 2 k k for every element of
  * its result, a filter those of fast Fourier transforms ({@link io.vertebra.program.Cost}). They move, in fp32, 4 w t h
- * d, the elements of operand and result, and those and the filter. {@link KernelTable} and {@link
- * io.vertebra.bench.kernel.DepthwiseTable} compare in one process.
+ * d, the elements of operand and result, and those and the filter. {@link KernelTable} and
+ * {@link io.vertebra.bench.kernel.DepthwiseTable} compare in one process.
  */
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.SECONDS)
@@ -35,19 +35,14 @@ import org.openjdk.jmh.annotations.Warmup;
 @State(Scope.Benchmark)
 public class KernelBench {
   /** Model and kernel. */
-  @Param({
-    "swin_tiny_patch4_window7_224: attention 64x49 tokens 3x32 bias",
+  @Param({"swin_tiny_patch4_window7_224: attention 64x49 tokens 3x32 bias",
     "swin_tiny_patch4_window7_224: attention 64x49 tokens 3x32 bias mask",
     "swin_tiny_patch4_window7_224: attention 16x49 tokens 6x32 bias",
     "swin_tiny_patch4_window7_224: attention 4x49 tokens 12x32 bias",
     "swin_tiny_patch4_window7_224: attention 1x49 tokens 24x32 bias",
-    "coatnet_0_rw_224: attention 1x196 tokens 12x32 bias",
-    "uniformer_small: attention 1x196 tokens 5x64",
-    "Conformer_small_patch16: attention 1x197 tokens 6x64",
-    "hornet_tiny_gf: 8 x global filter 14x14x240",
-    "hornet_tiny_gf: 2 x global filter 7x7x496",
-    "uniformer_small: depthwise 5x5 stride 1 on 56x56x64 bias"
-  })
+    "coatnet_0_rw_224: attention 1x196 tokens 12x32 bias", "uniformer_small: attention 1x196 tokens 5x64",
+    "Conformer_small_patch16: attention 1x197 tokens 6x64", "hornet_tiny_gf: 8 x global filter 14x14x240",
+    "hornet_tiny_gf: 2 x global filter 7x7x496", "uniformer_small: depthwise 5x5 stride 1 on 56x56x64 bias"})
   public String kernel;
 
   @Param({"vertebra", "onnxruntime", "libtorch"})

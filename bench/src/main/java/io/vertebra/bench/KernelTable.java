@@ -50,8 +50,8 @@ public final class KernelTable implements Runnable {
     for (ModelKernel kernel : ModelKernel.of(models, size)) {
       if (!(kernel.ops().get(0) instanceof Op.DepthwiseConv)) {
         try (Kernel ours = kernel.vertebra(threads);
-             Kernel onnxRuntime = PeerKernel.onnxRuntime(kernel, threads);
-             Kernel libtorch = PeerKernel.libtorch(kernel, threads)) {
+            Kernel onnxRuntime = PeerKernel.onnxRuntime(kernel, threads);
+            Kernel libtorch = PeerKernel.libtorch(kernel, threads)) {
           table.row(kernel.name(), kernel.flops(), List.of(ours, onnxRuntime, libtorch));
         }
       }

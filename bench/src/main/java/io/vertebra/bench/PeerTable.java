@@ -102,7 +102,8 @@ public final class PeerTable implements Callable<Integer> {
         "runs", "ratio", "peak MB");
     for (Comparison.Row row : rows) {
       System.out.printf(Locale.ROOT, "%-34s %-12s %-9s %10.2f %10.2f %6d %6.2f %8.0f%n", model, row.engine(),
-          precisionOf(row.engine()), 1e3 * row.median(), 1e3 * row.p90(), row.runs(), row.ratio(), 1e-6 * row.peakMemory());
+          precisionOf(row.engine()), 1e3 * row.median(), 1e3 * row.p90(), row.runs(), row.ratio(),
+          1e-6 * row.peakMemory());
     }
   }
 

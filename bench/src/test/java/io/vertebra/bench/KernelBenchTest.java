@@ -25,8 +25,8 @@ class KernelBenchTest {
   void enginesAgree(String name) {
     ModelKernel kernel = KernelBench.find(name);
     try (Kernel ours = kernel.vertebra(THREADS);
-         Kernel onnxRuntime = PeerKernel.onnxRuntime(kernel, THREADS);
-         Kernel libtorch = PeerKernel.libtorch(kernel, THREADS)) {
+        Kernel onnxRuntime = PeerKernel.onnxRuntime(kernel, THREADS);
+        Kernel libtorch = PeerKernel.libtorch(kernel, THREADS)) {
       // Our operand stays what it was.
       ours.run();
       assertThat(RatioTable.disagreement(ours, onnxRuntime)).isLessThan(KernelTable.TOLERANCE);

@@ -23,8 +23,8 @@ public record Device(String name) {
   /** @throws IllegalArgumentException if there is no device of that name */
   public Device {
     if (!NAMES.matcher(name).matches()) {
-      throw new IllegalArgumentException(name + " is no device; there are cpu, reference, cuda, cuda:N for the GPU of that number, and"
-          + " cuda-emulated");
+      throw new IllegalArgumentException(name
+          + " is no device; there are cpu, reference, cuda, cuda:N for the GPU of that number, and" + " cuda-emulated");
     }
   }
 
@@ -54,14 +54,16 @@ public record Device(String name) {
     }
     if (this.equals(REFERENCE)) {
       if (precision != Precision.FP32) {
-        throw new IllegalArgumentException("the reference device computes in double precision whatever is asked for; choose precision fp32, or"
-            + " another device for " + precision);
+        throw new IllegalArgumentException(
+            "the reference device computes in double precision whatever is asked for; choose precision fp32, or"
+                + " another device for " + precision);
       }
       return new ReferenceBackend();
     }
     return ServiceLoader.load(DeviceProvider.class, Device.class.getClassLoader()).findFirst()
-        .orElseThrow(() -> new VertebraException("device " + name + " needs the artifact io.vertebra:vertebra-cuda on the class path, and the"
-            + " same with classifier linux-x86_64"))
+        .orElseThrow(() -> new VertebraException(
+            "device " + name + " needs the artifact io.vertebra:vertebra-cuda on the class path, and the"
+                + " same with classifier linux-x86_64"))
         .open(this, precision);
   }
 

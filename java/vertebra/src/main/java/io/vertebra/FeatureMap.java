@@ -13,7 +13,8 @@ public record FeatureMap(String name, int stride, int batch, int height, int wid
   /** @throws IllegalArgumentException if the values do not make such a map */
   public FeatureMap {
     if (values.length != Shape.of(batch, height, width, channels).elements()) {
-      throw new IllegalArgumentException(values.length + " values do not make a map of " + Shape.of(batch, height, width, channels));
+      throw new IllegalArgumentException(
+          values.length + " values do not make a map of " + Shape.of(batch, height, width, channels));
     }
   }
 

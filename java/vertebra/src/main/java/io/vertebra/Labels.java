@@ -16,7 +16,8 @@ final class Labels {
 
   /** The names a checkpoint's metadata states, ImageNet-1k's for 1000 classes, else the indices. */
   static List<String> of(Map<String, String> metadata, int classes) {
-    if (metadata.containsKey("classes") && Json.parse(metadata.get("classes")) instanceof List<?> stated && stated.size() == classes) {
+    if (metadata.containsKey("classes") && Json.parse(metadata.get("classes")) instanceof List<?> stated
+        && stated.size() == classes) {
       return stated.stream().map(String::valueOf).toList();
     }
     if (classes == IMAGENET_CLASSES) {
@@ -27,7 +28,8 @@ final class Labels {
 
   private static List<String> imageNet() {
     try (InputStream in = Labels.class.getResourceAsStream("imagenet-1k.txt")) {
-      return new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().filter(line -> !line.startsWith("#")).toList();
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().filter(line -> !line.startsWith("#"))
+          .toList();
     } catch (IOException e) {
       throw new VertebraException("cannot read the ImageNet class names from the library's jar", e);
     }

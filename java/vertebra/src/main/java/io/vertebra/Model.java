@@ -19,7 +19,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * A vision backbone with its weights, ready to run. Immutable and thread-safe; threads that run it each take a {@link Session} of their own.
+ * A vision backbone with its weights, ready to run. Immutable and thread-safe; threads that run it each take a
+ * {@link Session} of their own.
  *
  * <p>Closing a model closes its sessions and frees its weights.
  */
@@ -33,7 +34,8 @@ public final class Model implements AutoCloseable {
   private final List<Session> sessions = new ArrayList<>();
   private boolean closed;
 
-  private Model(String name, Architecture architecture, Backend backend, Backbone backbone, List<String> labels, Preprocessing preprocessing) {
+  private Model(String name, Architecture architecture, Backend backend, Backbone backbone, List<String> labels,
+      Preprocessing preprocessing) {
     this.name = name;
     this.architecture = architecture;
     this.backend = backend;
@@ -43,7 +45,8 @@ public final class Model implements AutoCloseable {
   }
 
   /**
-   * Starts a model of a published configuration, such as {@code swin_tiny_patch4_window7_224} (see {@link Families#variants}).
+   * Starts a model of a published configuration, such as {@code swin_tiny_patch4_window7_224} (see
+   * {@link Families#variants}).
    *
    * @throws IllegalArgumentException if there is none of that name
    */
@@ -95,7 +98,8 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * A checkpoint as published (see {@link Checkpoint#open(Path)}), memory-mapped; the file must not be changed while the model is being built.
+     * A checkpoint as published (see {@link Checkpoint#open(Path)}), memory-mapped; the file must not be changed while
+     * the model is being built.
      *
      * @throws WeightsException if it cannot be read
      */
@@ -108,7 +112,9 @@ public final class Model implements AutoCloseable {
       return this;
     }
 
-    /** Threads of one operation on the CPU, the caller's included; 0 (the default): as many as CPUs the process may use. */
+    /**
+     * Threads of one operation on the CPU, the caller's included; 0 (the default): as many as CPUs the process may use.
+     */
     public Builder threads(int count) {
       threads = count;
       return this;
@@ -134,7 +140,8 @@ public final class Model implements AutoCloseable {
     /**
      * Puts a neck behind the backbone: {@link Session#features} then gives the neck's maps.
      *
-     * @param neckParameters its weights, alone or with those of a whole detector or segmentor, so possibly the source of {@link #weights}
+     * @param neckParameters its weights, alone or with those of a whole detector or segmentor, so possibly the source
+     *   of {@link #weights}
      */
     public Builder neck(NeckArchitecture own, ParameterSource neckParameters) {
       neck = own;
@@ -145,7 +152,8 @@ public final class Model implements AutoCloseable {
     /**
      * Loads and packs the weights.
      *
-     * @throws WeightsException if they do not fit the model, listing the parameters that are missing, unexpected or misshapen
+     * @throws WeightsException if they do not fit the model, listing the parameters that are missing, unexpected or
+     *   misshapen
      * @throws VertebraException if the device is not there
      */
     public Model build() {
@@ -230,7 +238,8 @@ public final class Model implements AutoCloseable {
   /**
    * Waits for running calls to end, closes all sessions and frees the weights. Idempotent.
    *
-   * @throws IllegalStateException if an observer of a session calls it; the model is then to be closed again after that session's run
+   * @throws IllegalStateException if an observer of a session calls it; the model is then to be closed again after that
+   *   session's run
    */
   @Override
   public void close() {

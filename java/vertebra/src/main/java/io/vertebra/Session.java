@@ -9,7 +9,6 @@ import io.vertebra.program.Observer;
 import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
 import io.vertebra.program.Shape;
-import io.vertebra.program.Tensor;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -22,9 +21,10 @@ import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 
 /**
- * Runs a {@link Model} for one caller at a time: a second thread that calls while one is running gets an {@link IllegalStateException}.
- * It keeps one program with its workspace for each of the last few kinds of call (input size, batch, outputs), so repeated calls create nothing but their
- * result. Where activations of a whole batch would not stay in cache, the backend has it run in pieces. Close it to free the workspaces.
+ * Runs a {@link Model} for one caller at a time: a second thread that calls while one is running gets an
+ * {@link IllegalStateException}. It keeps one program with its workspace for each of the last few kinds of call (input
+ * size, batch, outputs), so repeated calls create nothing but their result. Where activations of a whole batch would
+ * not stay in cache, the backend has it run in pieces. Close it to free the workspaces.
  *
  * <p>Images are prepared as the model's {@link Preprocessing} says. Raw inputs are {@code [batch, channels, height,
  * width]}, or {@code [batch, channels, frames, height, width]} for a video model, which takes nothing else; normalised,
@@ -50,11 +50,12 @@ public final class Session implements AutoCloseable {
    * @param whole whether the batch has to run in one piece
    * @param piece how many images the program takes
    */
-  private record Entry(Shape element, Set<String> outputs, boolean dense, int batch, boolean whole, int piece, Program program) {
+  private record Entry(Shape element, Set<String> outputs, boolean dense, int batch, boolean whole, int piece,
+      Program program) {
     boolean serves(Shape wantedElement, Set<String> wanted, boolean wantsDense, int wantedBatch, boolean wantsWhole) {
       // One that runs the batch in one piece anyway serves those who insist on it.
-      return dense == wantsDense && batch == wantedBatch && (whole == wantsWhole || !whole && piece == batch) && element.equals(wantedElement)
-          && (outputs == wanted || outputs.equals(wanted));
+      return dense == wantsDense && batch == wantedBatch && (whole == wantsWhole || !whole && piece == batch)
+          && element.equals(wantedElement) && (outputs == wanted || outputs.equals(wanted));
     }
   }
 
@@ -70,7 +71,8 @@ public final class Session implements AutoCloseable {
   Session(Model model) {
     this.model = model;
     this.preprocessor = model.backend().preprocessor(model.preprocessing());
-    this.image = Shape.of(model.preprocessing().height(), model.preprocessing().width(), model.backbone().inputChannels());
+    this.image
+        = Shape.of(model.preprocessing().height(), model.preprocessing().width(), model.backbone().inputChannels());
   }
 
   /**
@@ -109,9 +111,11 @@ public final class Session implements AutoCloseable {
   public List<List<Classification>> classifyAll(List<Image> images, int count) {
     float[] probabilities = run(images, CLASSIFY, Backbone.PROBABILITIES);
     int classes = model.labels().size();
-    return IntStream.range(0, images.size()).mapToObj(image -> IntStream.range(0, classes)
-        .mapToObj(c -> new Classification(c, model.labels().get(c), probabilities[image * classes + c]))
-        .sorted(Comparator.comparingDouble((Classification c) -> -c.probability())).limit(count).toList()).toList();
+    return IntStream.range(0, images.size())
+        .mapToObj(image -> IntStream.range(0, classes)
+            .mapToObj(c -> new Classification(c, model.labels().get(c), probabilities[image * classes + c]))
+            .sorted(Comparator.comparingDouble((Classification c) -> -c.probability())).limit(count).toList())
+        .toList();
   }
 
   /** Feature maps of all stages for dense tasks, finest first. */
@@ -133,7 +137,8 @@ public final class Session implements AutoCloseable {
    *
    * @param shape {@code [batch, channels, (frames,) height, width]}
    * @return values by name, in the program's layout, channels last
-   * @throws IllegalArgumentException if the input's size does not fit the shape, or the model refuses the shape or has no such output
+   * @throws IllegalArgumentException if the input's size does not fit the shape, or the model refuses the shape or has
+   *   no such output
    */
   public Map<String, float[]> run(float[] input, Shape shape, Set<String> outputs) {
     Map<String, float[]> values = new LinkedHashMap<>();
@@ -142,8 +147,8 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * Runs a raw input as far as the weights go, to probabilities, an embedding or feature maps, with {@code observer} around every step. The
-   * batch runs in one piece, however large.
+   * Runs a raw input as far as the weights go, to probabilities, an embedding or feature maps, with {@code observer}
+   * around every step. The batch runs in one piece, however large.
    *
    * @param shape {@code [batch, channels, (frames,) height, width]}
    */
@@ -159,7 +164,8 @@ public final class Session implements AutoCloseable {
   /**
    * Runs what {@link #observe} runs, but plainly, several times on one input.
    *
-   * @return how long each run took in nanoseconds, from when the program has its input in host memory until it has its outputs there
+   * @return how long each run took in nanoseconds, from when the program has its input in host memory until it has its
+   * outputs there
    */
   public long[] time(float[] input, Shape shape, int runs) {
     enter();
@@ -229,16 +235,19 @@ public final class Session implements AutoCloseable {
     entry.program.recording().outputs().forEach((name, tensor) -> {
       int size = Math.toIntExact(tensor.shape().elements() / entry.piece);
       if ((long) size * batch > Integer.MAX_VALUE) {
-        throw new IllegalArgumentException("output " + name + " of a batch of " + batch + " does not fit an array; run a smaller batch");
+        throw new IllegalArgumentException(
+            "output " + name + " of a batch of " + batch + " does not fit an array; run a smaller batch");
       }
-      float[] values = results.computeIfAbsent(name, wanted -> new Output(tensor.shape(), new float[size * batch])).values();
+      float[] values
+          = results.computeIfAbsent(name, wanted -> new Output(tensor.shape(), new float[size * batch])).values();
       entry.program.read(tensor, values, size * first);
     });
   }
 
   private void enter() {
     if (!running.tryLock()) {
-      throw new IllegalStateException("this session is running in another thread; give every thread a session of its own");
+      throw new IllegalStateException(
+          "this session is running in another thread; give every thread a session of its own");
     }
     if (closed) {
       running.unlock();
@@ -259,10 +268,12 @@ public final class Session implements AutoCloseable {
     int channels = model.backbone().inputChannels();
     boolean video = model.architecture().inputFrames() > 0;
     if (shape.rank() != (video ? 5 : 4) || shape.elements() != input.length || shape.dim(1) != channels) {
-      throw new IllegalArgumentException(input.length + " values of shape " + shape + " are no input of model " + model.name()
-          + ": it takes [batch, " + channels + (video ? ", frames, height, width]" : ", height, width]"));
+      throw new IllegalArgumentException(
+          input.length + " values of shape " + shape + " are no input of model " + model.name() + ": it takes [batch, "
+              + channels + (video ? ", frames, height, width]" : ", height, width]"));
     }
-    return video ? Shape.of(shape.dim(2), shape.dim(3), shape.dim(4), channels) : Shape.of(shape.dim(2), shape.dim(3), channels);
+    return video ? Shape.of(shape.dim(2), shape.dim(3), shape.dim(4), channels)
+        : Shape.of(shape.dim(2), shape.dim(3), channels);
   }
 
   private static void write(float[] input, int first, Entry entry) {
@@ -306,13 +317,15 @@ public final class Session implements AutoCloseable {
     }
     Backbone backbone = model.backbone();
     if (outputs == CLASSIFY && backbone.classes() == 0) {
-      throw new IllegalArgumentException("the weights of model " + model.name() + " have no classifier; use embed or features");
+      throw new IllegalArgumentException(
+          "the weights of model " + model.name() + " have no classifier; use embed or features");
     }
     if (!dense && backbone.embeddingWidth() == 0) {
-      throw new IllegalArgumentException("the weights of model " + model.name() + " are a dense backbone's, without final norm and"
-          + " classifier; use features");
+      throw new IllegalArgumentException("the weights of model " + model.name()
+          + " are a dense backbone's, without final norm and" + " classifier; use features");
     }
-    IntFunction<Recording> record = images -> Recording.of(batch(images, element), outputs, dense ? backbone::features : backbone::forward);
+    IntFunction<Recording> record
+        = images -> Recording.of(batch(images, element), outputs, dense ? backbone::features : backbone::forward);
     int piece = whole ? batch : model.backend().piece(batch, record);
     Recording recording = record.apply(piece);
     if (programs.size() == PROGRAMS) {
@@ -341,8 +354,8 @@ public final class Session implements AutoCloseable {
       Output output = outputs.get(names.get(i));
       Shape shape = output.shape();
       int images = output.values().length / (shape.dim(-3) * shape.dim(-2) * shape.channels());
-      maps.add(new FeatureMap(names.get(i), model.backbone().featureStrides().get(i), images, shape.dim(-3), shape.dim(-2),
-          shape.channels(), output.values()));
+      maps.add(new FeatureMap(names.get(i), model.backbone().featureStrides().get(i), images, shape.dim(-3),
+          shape.dim(-2), shape.channels(), output.values()));
     }
     return maps;
   }

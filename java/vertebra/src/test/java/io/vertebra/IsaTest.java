@@ -11,7 +11,10 @@ import org.junit.jupiter.api.extension.ExecutionCondition;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
-/** Marks tests that the build runs once for every instruction set level; they are skipped at one this machine does not have. */
+/**
+ * Marks tests that the build runs once for every instruction set level; they are skipped at one this machine does not
+ * have.
+ */
 @Target({ElementType.TYPE, ElementType.METHOD})
 @Retention(RetentionPolicy.RUNTIME)
 @Tag("isa")

@@ -12,8 +12,8 @@ import io.vertebra.image.Preprocessing;
 import io.vertebra.program.DType;
 import io.vertebra.program.Shape;
 import io.vertebra.weights.FormulaWeights;
-import io.vertebra.weights.Parameter;
 import io.vertebra.weights.MemorySource;
+import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.util.LinkedHashMap;
@@ -29,7 +29,8 @@ class ModelTest {
   /** A model's parameters, under other names, with formula values. */
   private static MemorySource checkpoint(String variant, UnaryOperator<String> naming) {
     Map<String, Shape> shapes = new LinkedHashMap<>();
-    ModelStatistics.of(Families.named(variant).architecture()).parameters().forEach((name, shape) -> shapes.put(naming.apply(name), shape));
+    ModelStatistics.of(Families.named(variant).architecture()).parameters()
+        .forEach((name, shape) -> shapes.put(naming.apply(name), shape));
     return MemorySource.formula(shapes);
   }
 
@@ -79,7 +80,8 @@ class ModelTest {
       Shape shape = Shape.of(1, 3, 60, 70);
       float[] input = FormulaWeights.input("x", shape);
       assertThat(session.features(input, shape)).extracting(FeatureMap::channels).containsExactly(96, 192, 384, 768);
-      assertThatThrownBy(() -> session.run(input, shape, Set.of("logits"))).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("dense");
+      assertThatThrownBy(() -> session.run(input, shape, Set.of("logits"))).isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("dense");
     }
   }
 
@@ -99,7 +101,8 @@ class ModelTest {
     Image image = Digits.sample(Digits.sampleNames().get(0));
     try (Model model = build(headless); Session session = model.newSession()) {
       assertThat(session.embed(image)).hasSize(768).isEqualTo(session.logitsAll(List.of(image)));
-      assertThatThrownBy(() -> session.classify(image, 1)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("no classifier");
+      assertThatThrownBy(() -> session.classify(image, 1)).isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("no classifier");
     }
   }
 
@@ -110,8 +113,10 @@ class ModelTest {
     put(wrong, "norm.weight", Shape.of(767));
     put(wrong, "extra.weight", Shape.of(1));
     put(wrong, "layers.0.blocks.1.attn_mask", Shape.of(64, 49, 49));
-    assertThatThrownBy(() -> build(wrong)).isInstanceOf(WeightsException.class).hasMessageContaining("missing (1): layers.2.blocks.3.mlp.fc1.bias")
-        .hasMessageContaining("unexpected (1): extra.weight").hasMessageContaining("norm.weight").hasMessageContaining("[768]");
+    assertThatThrownBy(() -> build(wrong)).isInstanceOf(WeightsException.class)
+        .hasMessageContaining("missing (1): layers.2.blocks.3.mlp.fc1.bias")
+        .hasMessageContaining("unexpected (1): extra.weight").hasMessageContaining("norm.weight")
+        .hasMessageContaining("[768]");
   }
 
   @Test
@@ -124,7 +129,8 @@ class ModelTest {
           float[] values = parameter.toFloats();
           values[values.length - 1] = bad;
           damaged.parameters().put(name, Parameter.of(name, parameter.shape(), values));
-          assertThatThrownBy(() -> Model.builder().weights(damaged).device(device).build()).isInstanceOf(WeightsException.class).hasMessageContaining(name);
+          assertThatThrownBy(() -> Model.builder().weights(damaged).device(device).build())
+              .isInstanceOf(WeightsException.class).hasMessageContaining(name);
         }
       }
     }
@@ -132,23 +138,35 @@ class ModelTest {
 
   @Test
   void unusableRequestsAreRefused() {
-    assertThatThrownBy(() -> Model.builder("swin_huge")).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("swin_huge").hasMessageContaining(TINY);
-    assertThatThrownBy(() -> Model.builder(TINY).build()).isInstanceOf(IllegalStateException.class).hasMessageContaining("weights");
-    assertThatThrownBy(() -> Model.builder(TINY).weights(new FormulaWeights()).threads(-1).build()).isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> Model.builder(TINY).weights(new FormulaWeights()).device(Device.REFERENCE).precision(Precision.BF16).build())
-        .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("reference").hasMessageContaining("bf16");
-    assertThatThrownBy(() -> Device.REFERENCE.open(1, Precision.INT8)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("reference", "int8");
-    assertThatThrownBy(() -> Device.CPU.open(1, Precision.FP16)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("fp16", "cuda");
-    assertThatThrownBy(() -> Device.CPU.open(1, Precision.TF32)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("tf32", "cuda");
-    assertThatThrownBy(() -> new Device("gpu")).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("gpu", "cuda:N");
-    assertThatThrownBy(() -> Device.cuda(-1)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("cuda:-1");
-    assertThatThrownBy(() -> Device.cuda().open(1, Precision.FP32)).isInstanceOf(VertebraException.class).hasMessageContaining("io.vertebra:vertebra-cuda");
+    assertThatThrownBy(() -> Model.builder("swin_huge")).isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("swin_huge").hasMessageContaining(TINY);
+    assertThatThrownBy(() -> Model.builder(TINY).build()).isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("weights");
+    assertThatThrownBy(() -> Model.builder(TINY).weights(new FormulaWeights()).threads(-1).build())
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> Model.builder(TINY).weights(new FormulaWeights()).device(Device.REFERENCE)
+        .precision(Precision.BF16).build()).isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("reference").hasMessageContaining("bf16");
+    assertThatThrownBy(() -> Device.REFERENCE.open(1, Precision.INT8)).isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("reference", "int8");
+    assertThatThrownBy(() -> Device.CPU.open(1, Precision.FP16)).isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("fp16", "cuda");
+    assertThatThrownBy(() -> Device.CPU.open(1, Precision.TF32)).isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("tf32", "cuda");
+    assertThatThrownBy(() -> new Device("gpu")).isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("gpu", "cuda:N");
+    assertThatThrownBy(() -> Device.cuda(-1)).isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("cuda:-1");
+    assertThatThrownBy(() -> Device.cuda().open(1, Precision.FP32)).isInstanceOf(VertebraException.class)
+        .hasMessageContaining("io.vertebra:vertebra-cuda");
     MemorySource other = MemorySource.formula(Map.of());
     put(other, "conv1.weight", Shape.of(64, 3, 7, 7));
     assertThatThrownBy(() -> build(other)).isInstanceOf(WeightsException.class).hasMessageContaining("no known family");
     MemorySource flat = checkpoint(TINY, name -> name);
-    flat.parameters().put("patch_embed.proj.weight", Parameter.of("patch_embed.proj.weight", Shape.of(4), new float[4]));
-    assertThatThrownBy(() -> build(flat)).isInstanceOf(WeightsException.class).hasMessageContaining("patch_embed.proj.weight");
+    flat.parameters().put("patch_embed.proj.weight",
+        Parameter.of("patch_embed.proj.weight", Shape.of(4), new float[4]));
+    assertThatThrownBy(() -> build(flat)).isInstanceOf(WeightsException.class)
+        .hasMessageContaining("patch_embed.proj.weight");
     MemorySource integers = checkpoint(TINY, name -> name);
     integers.parameters().put("norm.bias", new Parameter("norm.bias", Shape.of(768), DType.I32, () -> null));
     assertThatThrownBy(() -> build(integers)).isInstanceOf(WeightsException.class).hasMessageContaining("norm.bias");

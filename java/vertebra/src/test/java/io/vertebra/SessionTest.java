@@ -70,13 +70,16 @@ class SessionTest {
     int values = input.length / 6;
     try (Model model = Model.builder("swin_tiny_patch4_window7_224").weights(new FormulaWeights()).threads(2).build();
         Session session = model.newSession()) {
-      assertThat(model.backend().piece(6, images -> Recording.of(Shape.of(images, 224, 224, 3), Set.of("pooled"), model.backbone()::forward)))
+      assertThat(model.backend().piece(6,
+          images -> Recording.of(Shape.of(images, 224, 224, 3), Set.of("pooled"), model.backbone()::forward)))
           .isGreaterThan(1).isLessThan(5);
-      assertThat(pooled(session, Arrays.copyOf(input, 5 * values), 5)).as("pieces and a rest").isEqualTo(oneByOne(session, input, 5));
+      assertThat(pooled(session, Arrays.copyOf(input, 5 * values), 5)).as("pieces and a rest")
+          .isEqualTo(oneByOne(session, input, 5));
       assertThat(pooled(session, input, 6)).isEqualTo(oneByOne(session, input, 6));
       List<FeatureMap> maps = session.features(input, batch);
       assertThat(maps).extracting(FeatureMap::batch).containsOnly(6);
-      List<FeatureMap> lastOnly = session.features(Arrays.copyOfRange(input, 5 * values, 6 * values), Shape.of(1, 3, 224, 224));
+      List<FeatureMap> lastOnly
+          = session.features(Arrays.copyOfRange(input, 5 * values, 6 * values), Shape.of(1, 3, 224, 224));
       for (int i = 0; i < maps.size(); i++) {
         float[] all = maps.get(i).values();
         assertThat(Arrays.copyOfRange(all, all.length / 6 * 5, all.length)).isEqualTo(lastOnly.get(i).values());
@@ -92,7 +95,8 @@ class SessionTest {
     int values = 3 * 224 * 224;
     float[] all = new float[768 * images];
     for (int i = 0; i < images; i++) {
-      System.arraycopy(pooled(session, Arrays.copyOfRange(input, i * values, (i + 1) * values), 1), 0, all, 768 * i, 768);
+      System.arraycopy(pooled(session, Arrays.copyOfRange(input, i * values, (i + 1) * values), 1), 0, all, 768 * i,
+          768);
     }
     return all;
   }
@@ -118,10 +122,12 @@ class SessionTest {
     Session session = model.newSession();
     session.close();
     session.close();
-    assertThatThrownBy(() -> session.embed(image)).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+    assertThatThrownBy(() -> session.embed(image)).isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("closed");
     Session orphan = model.newSession();
     model.close();
-    assertThatThrownBy(() -> orphan.embed(image)).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+    assertThatThrownBy(() -> orphan.embed(image)).isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("closed");
     assertThatThrownBy(model::newSession).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
   }
 
@@ -157,7 +163,8 @@ class SessionTest {
       }));
       runner.start();
       inside.await();
-      assertThatThrownBy(() -> session.embed(image)).isInstanceOf(IllegalStateException.class).hasMessageContaining("another thread");
+      assertThatThrownBy(() -> session.embed(image)).isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("another thread");
       Thread closer = new Thread(session::close);
       closer.start();
       closer.join(100);
@@ -220,7 +227,8 @@ class SessionTest {
   @Test
   void featureMapsHaveTheStridesOfTheStages() {
     try (Model model = Digits.swin().build(); Session session = model.newSession()) {
-      List<FeatureMap> maps = session.features(FormulaWeights.input("x", Shape.of(2, 3, 50, 41)), Shape.of(2, 3, 50, 41));
+      List<FeatureMap> maps
+          = session.features(FormulaWeights.input("x", Shape.of(2, 3, 50, 41)), Shape.of(2, 3, 50, 41));
       assertThat(maps).extracting(FeatureMap::stride).containsExactly(4, 8, 16);
       assertThat(maps).extracting(FeatureMap::height).containsExactly(13, 7, 4);
       assertThat(maps).extracting(FeatureMap::width).containsExactly(11, 6, 3);
@@ -235,23 +243,29 @@ class SessionTest {
     try (Model model = Digits.swin().build(); Session session = model.newSession()) {
       Set<String> logits = Set.of(Backbone.LOGITS);
       assertThat(session.run(INPUT, RAW, logits).get(Backbone.LOGITS)).hasSize(10);
-      assertThatThrownBy(() -> session.run(new float[5], RAW, logits)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("[batch, 3");
-      assertThatThrownBy(() -> session.run(INPUT, Shape.of(3, 1, 32, 32), logits)).isInstanceOf(IllegalArgumentException.class);
-      assertThatThrownBy(() -> session.run(INPUT, RAW, Set.of("nonsense"))).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("nonsense");
+      assertThatThrownBy(() -> session.run(new float[5], RAW, logits)).isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("[batch, 3");
+      assertThatThrownBy(() -> session.run(INPUT, Shape.of(3, 1, 32, 32), logits))
+          .isInstanceOf(IllegalArgumentException.class);
+      assertThatThrownBy(() -> session.run(INPUT, RAW, Set.of("nonsense"))).isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("nonsense");
       Shape odd = Shape.of(1, 3, 36, 32);
-      assertThatThrownBy(() -> session.run(FormulaWeights.input("x", odd), odd, logits)).isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("9x8").hasMessageContaining("dense");
+      assertThatThrownBy(() -> session.run(FormulaWeights.input("x", odd), odd, logits))
+          .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("9x8").hasMessageContaining("dense");
       assertThatCode(() -> session.features(FormulaWeights.input("x", odd), odd)).doesNotThrowAnyException();
     }
   }
 
   @Test
   void otherResolutionsResizeTheBiasTables() {
-    SwinConfig timm = ((SwinConfig) Families.named("swin_tiny_patch4_window7_224").architecture()).withBehaviour(SwinConfig.Behaviour.TIMM);
-    try (Model model = Model.builder().architecture(timm).weights(new FormulaWeights()).build(); Session session = model.newSession()) {
+    SwinConfig timm = ((SwinConfig) Families.named("swin_tiny_patch4_window7_224").architecture())
+        .withBehaviour(SwinConfig.Behaviour.TIMM);
+    try (Model model = Model.builder().architecture(timm).weights(new FormulaWeights()).build();
+        Session session = model.newSession()) {
       for (int[] size : new int[][] {{32, 32}, {64, 96}, {100, 252}, {288, 224}}) {
         Shape shape = Shape.of(1, 3, size[0], size[1]);
-        float[] pooled = session.run(FormulaWeights.input("x", shape), shape, Set.of(Backbone.POOLED)).get(Backbone.POOLED);
+        float[] pooled
+            = session.run(FormulaWeights.input("x", shape), shape, Set.of(Backbone.POOLED)).get(Backbone.POOLED);
         assertThat(pooled).hasSize(768).doesNotContain(Float.NaN);
       }
     }
@@ -260,10 +274,12 @@ class SessionTest {
   /** Of every size there are filters and bias tables of its own. */
   @Test
   void everChangingSizesTakeBoundedMemory() throws InterruptedException {
-    SwinConfig timm = SwinConfig.of(Map.of("embed_dim", 8, "depths", List.of(1, 2), "num_heads", List.of(1, 2), "window_size", 32),
-        SwinConfig.Behaviour.TIMM);
+    SwinConfig timm
+        = SwinConfig.of(Map.of("embed_dim", 8, "depths", List.of(1, 2), "num_heads", List.of(1, 2), "window_size", 32),
+            SwinConfig.Behaviour.TIMM);
     Map<String, Object> filter = Map.of("order", 2, "filter", "gf", "h", 4, "w", 3);
-    HorNetConfig hornet = HorNetConfig.of(Map.of("base_dim", 8, "depths", List.of(2, 2), "num_classes", 5, "gnconv", List.of(filter, filter)), false);
+    HorNetConfig hornet = HorNetConfig
+        .of(Map.of("base_dim", 8, "depths", List.of(2, 2), "num_classes", 5, "gnconv", List.of(filter, filter)), false);
     for (Architecture architecture : List.of(timm, hornet)) {
       try (Model model = Model.builder().architecture(architecture).weights(new FormulaWeights()).threads(2).build();
           Session session = model.newSession()) {
@@ -331,9 +347,10 @@ class SessionTest {
   @Test
   void batchesTooLargeForABufferAreRefusedWhereTheyRunWhole() {
     try (Model model = Digits.swin().device(Device.REFERENCE).build(); Session session = model.newSession()) {
-      assertThatThrownBy(() -> session.embedAll(Collections.nCopies(1_000_000, image))).isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("smaller batch");
+      assertThatThrownBy(() -> session.embedAll(Collections.nCopies(1_000_000, image)))
+          .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("smaller batch");
     }
-    assertThatThrownBy(() -> new FeatureMap("out0", 4, 1, 2, 2, 5, new float[3])).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> new FeatureMap("out0", 4, 1, 2, 2, 5, new float[3]))
+        .isInstanceOf(IllegalArgumentException.class);
   }
 }

@@ -1,8 +1,8 @@
 package io.vertebra.bench.export;
 
 /**
- * The two-dimensional real Fourier transform of maps and its inverse as matrices, for what turns rows of positions into rows
- * of frequencies {@code [height, width / 2 + 1]}, all real parts and then all imaginary ones.
+ * The two-dimensional real Fourier transform of maps and its inverse as matrices, for what turns rows of positions into
+ * rows of frequencies {@code [height, width / 2 + 1]}, all real parts and then all imaginary ones.
  */
 record FourierMatrices(int height, int width) {
 

@@ -78,6 +78,7 @@ final class GraphValue {
 
   /** Axes of a tensor's rows. */
   static int[] flat(Shape shape) {
-    return shape.rank() >= 4 ? new int[] {shape.dim(0), shape.rows() / shape.dim(0), shape.channels()} : shape.toArray();
+    return shape.rank() >= 4 ? new int[] {shape.dim(0), shape.rows() / shape.dim(0), shape.channels()}
+        : shape.toArray();
   }
 }

@@ -9,7 +9,8 @@ import java.io.IOException;
 /**
  * A file format for computation graphs, and how it says the few operations a backbone needs. Methods that compute take
  * and give names of values, fp32, row-major; weights and sizes are fixed. Rows are values {@code [batch, positions,
- * channels]}, maps {@code [batch, channels, (time,) height, width]}. {@link #close} completes the file. Not thread-safe.
+ * channels]}, maps {@code [batch, channels, (time,) height, width]}. {@link #close} completes the file. Not
+ * thread-safe.
  */
 interface GraphWriter extends Closeable {
   /** Name of the input, maps. */
@@ -26,7 +27,9 @@ interface GraphWriter extends Closeable {
    */
   String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups) throws IOException;
 
-  /** {@code in . weights^T + bias} over the last axis; {@code weights} is {@code [out, in]}, {@code bias} may be null. */
+  /**
+   * {@code in . weights^T + bias} over the last axis; {@code weights} is {@code [out, in]}, {@code bias} may be null.
+   */
   String linear(String in, float[] weights, int outs, int ins, String bias) throws IOException;
 
   /** Matrix product over the last two axes, the others broadcast. */
@@ -103,6 +106,7 @@ interface GraphWriter extends Closeable {
 
   /** One axis of maps after the other: the last {@code axes} of time, height and width. */
   static int[] extents(Window.Extent extent, int axes) {
-    return axes == 2 ? new int[] {extent.height(), extent.width()} : new int[] {extent.time(), extent.height(), extent.width()};
+    return axes == 2 ? new int[] {extent.height(), extent.width()}
+        : new int[] {extent.time(), extent.height(), extent.width()};
   }
 }

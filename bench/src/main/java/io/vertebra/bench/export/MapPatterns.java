@@ -39,11 +39,15 @@ final class MapPatterns {
 
   private static boolean isWindow(RowMap rows, Window window, Shape in, Shape out) {
     Extent size = window.size();
-    return in.dim(-2) + 2 * window.padding().width() >= size.width() && in.dim(-3) + 2 * window.padding().height() >= size.height()
-        && window.slide(in, out.channels()).equals(out) && Arrays.equals(rows.toArray(), window.rows(in).toArray());
+    return in.dim(-2) + 2 * window.padding().width() >= size.width()
+        && in.dim(-3) + 2 * window.padding().height() >= size.height() && window.slide(in, out.channels()).equals(out)
+        && Arrays.equals(rows.toArray(), window.rows(in).toArray());
   }
 
-  /** How often {@code rows} repeats every position of maps {@code in} in height and width to make maps {@code out}; 0 if it does something else. */
+  /**
+   * How often {@code rows} repeats every position of maps {@code in} in height and width to make maps {@code out}; 0 if
+   * it does something else.
+   */
   static int repeats(RowMap rows, Shape in, Shape out) {
     if (in.rank() != 4 || out.rank() != 4 || out.dim(1) % in.dim(1) != 0) {
       return 0;
@@ -51,8 +55,8 @@ final class MapPatterns {
     int size = out.dim(1) / in.dim(1);
     int height = out.dim(1);
     int width = out.dim(2);
-    boolean repeats = width == size * in.dim(2) && IntStream.range(0, rows.size()).allMatch(i -> rows.row(i)
-        == (i / width / height * in.dim(1) + i / width % height / size) * in.dim(2) + i % width / size);
+    boolean repeats = width == size * in.dim(2) && IntStream.range(0, rows.size()).allMatch(i -> rows
+        .row(i) == (i / width / height * in.dim(1) + i / width % height / size) * in.dim(2) + i % width / size);
     return repeats ? size : 0;
   }
 }

@@ -76,7 +76,8 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
-  public String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups) throws IOException {
+  public String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups)
+      throws IOException {
     int axes = shape.length - 2;
     String[] inputs = bias == null ? inputs(in, constant(kernel, shape)) : inputs(in, constant(kernel, shape), bias);
     return node("Conv", inputs, ints("kernel_shape", Arrays.copyOfRange(shape, 2, shape.length)),
@@ -178,8 +179,8 @@ final class OnnxWriter implements GraphWriter {
   @Override
   public String pool(String in, Pool.Kind kind, Window window, int axes) throws IOException {
     return node(kind == Pool.Kind.MAX ? "MaxPool" : "AveragePool", inputs(in),
-        ints("kernel_shape", GraphWriter.extents(window.size(), axes)), ints("strides", GraphWriter.extents(window.stride(), axes)),
-        pads(window, axes));
+        ints("kernel_shape", GraphWriter.extents(window.size(), axes)),
+        ints("strides", GraphWriter.extents(window.stride(), axes)), pads(window, axes));
   }
 
   @Override
@@ -192,12 +193,14 @@ final class OnnxWriter implements GraphWriter {
   public String bilinear(String in, int height, int width) throws IOException {
     String batchAndChannels = node("Slice", inputs(node("Shape", inputs(in)), indices(0), indices(2)));
     String sizes = concatenate(0, batchAndChannels, indices(height, width));
-    return node("Resize", inputs(in, "", "", sizes), text("mode", "linear"), text("coordinate_transformation_mode", "half_pixel"));
+    return node("Resize", inputs(in, "", "", sizes), text("mode", "linear"),
+        text("coordinate_transformation_mode", "half_pixel"));
   }
 
   /**
    * By products with the matrices of the transforms over whole maps, not by the DFT operator: matrix products are what
-   * runtimes are fast in. Every frequency is a pair (real, imaginary); times a filter that is {@code pair * (r, r) + swapped pair *
+   * runtimes are fast in. Every frequency is a pair (real, imaginary); times a filter that is
+   * {@code pair * (r, r) + swapped pair *
    * (-i, i)}.
    */
   @Override

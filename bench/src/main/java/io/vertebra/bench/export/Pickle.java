@@ -37,12 +37,9 @@ final class Pickle {
       strides[i] = elements;
       elements *= shape[i];
     }
-    global("torch._utils", "_rebuild_tensor_v2").op('(')
-        .op('(').text("storage").global("torch", "FloatStorage").text(entry).text("cpu").integer(elements)
-        .op('t').op('Q')
-        .integer(0).integers(shape).integers(strides).op(0x89)
-        .global("collections", "OrderedDict").op(')').op('R')
-        .op('t').op('R');
+    global("torch._utils", "_rebuild_tensor_v2").op('(').op('(').text("storage").global("torch", "FloatStorage")
+        .text(entry).text("cpu").integer(elements).op('t').op('Q').integer(0).integers(shape).integers(strides).op(0x89)
+        .global("collections", "OrderedDict").op(')').op('R').op('t').op('R');
   }
 
   private Pickle integers(int[] values) {

@@ -67,7 +67,8 @@ final class RecordingExporter {
       return linear(call, linear);
     } else if (op instanceof Op.LayerNorm norm) {
       return norm.rows().map() == null ? normed(call.in(), norm.rows().norm())
-          : GraphValue.rows(graph, out, graph.reshape(gathered(call, norm.rows(), out.channels()), GraphValue.flat(out)));
+          : GraphValue.rows(graph, out,
+              graph.reshape(gathered(call, norm.rows(), out.channels()), GraphValue.flat(out)));
     } else if (op instanceof Op.WindowAttention attention) {
       return GraphValue.rows(graph, out, attention(call, attention));
     } else if (op instanceof Op.DepthwiseConv conv) {
@@ -77,7 +78,8 @@ final class RecordingExporter {
       String bias = conv.bias() == null ? null : rows.vector(conv.bias());
       float[] weights = channelsFirst(RowExporter.floats(conv.weights()), shape.channels(), taps.taps());
       return GraphValue.maps(graph, out,
-          activated(graph.conv(in.maps(), weights, kernel(out.channels(), shape.channels(), taps, 2), bias, taps, 1), conv.activation()));
+          activated(graph.conv(in.maps(), weights, kernel(out.channels(), shape.channels(), taps, 2), bias, taps, 1),
+              conv.activation()));
     } else if (op instanceof Op.GlobalFilter filter) {
       int channels = out.channels();
       return GraphValue.maps(graph, out, graph.globalFilter(channels(in, shape, filter.firstChannel(), channels, true),
@@ -124,7 +126,8 @@ final class RecordingExporter {
       return Window.square(patch, patch, 0);
     }
     return width == patch * in.channels() && call.out().shape().rank() == in.rank() && op.epilogue().map() == null
-        ? MapPatterns.window(map, in, call.out().shape()) : null;
+        ? MapPatterns.window(map, in, call.out().shape())
+        : null;
   }
 
   private GraphValue linear(Call call, Op.Linear op) throws IOException {
@@ -138,7 +141,8 @@ final class RecordingExporter {
     if (epilogue.gate() != null) {
       Epilogue.Gate gate = epilogue.gate();
       boolean maps = sum.hasMaps();
-      String factor = channels(values.get(gate.tensor()), gate.tensor().shape(), gate.firstChannel(), out.channels(), maps);
+      String factor
+          = channels(values.get(gate.tensor()), gate.tensor().shape(), gate.firstChannel(), out.channels(), maps);
       sum = GraphValue.of(graph, out, maps, graph.multiply(sum.in(maps), factor));
     }
     if (epilogue.residual() != null) {
@@ -147,7 +151,8 @@ final class RecordingExporter {
       boolean maps = common ? sum.hasMaps() : wantsMaps(call.out()) && !wantsRows(call.out());
       sum = GraphValue.of(graph, out, maps, graph.add(residual.in(maps), sum.in(maps)));
     }
-    return last ? GraphValue.of(graph, out, sum.hasMaps(), activated(sum.in(sum.hasMaps()), epilogue.activation())) : sum;
+    return last ? GraphValue.of(graph, out, sum.hasMaps(), activated(sum.in(sum.hasMaps()), epilogue.activation()))
+        : sum;
   }
 
   private GraphValue product(Call call, Op.Linear op, Activation activation) throws IOException {
@@ -157,17 +162,20 @@ final class RecordingExporter {
     int ins = op.weights().shape().dim(1);
     String bias = op.epilogue().bias() == null ? null : rows.vector(op.epilogue().bias());
     Window window = windows.get(call);
-    GraphValue operand = window != null ? values.get(call.in()) : op.rows().map() == null ? normed(call.in(), op.rows().norm()) : null;
+    GraphValue operand
+        = window != null ? values.get(call.in()) : op.rows().map() == null ? normed(call.in(), op.rows().norm()) : null;
     if (window != null || operand != null && op.epilogue().map() == null && convolves(call, op, operand)) {
       Window taps = window != null ? window : Window.square(1, 1, 0);
       int[] shape = kernel(outs, in.channels(), taps, in.rank() - 2);
       float[] weights = channelsFirst(RowExporter.floats(op.weights()), in.channels(), taps.taps());
-      return GraphValue.maps(graph, out, activated(graph.conv(operand.maps(), weights, shape, bias, taps, 1), activation));
+      return GraphValue.maps(graph, out,
+          activated(graph.conv(operand.maps(), weights, shape, bias, taps, 1), activation));
     }
     String source = operand != null ? operand.rows() : gathered(call, op.rows(), ins);
     String product = activated(graph.linear(source, RowExporter.floats(op.weights()), outs, ins, bias), activation);
     int[] axes = GraphValue.flat(out);
-    boolean reshaped = op.epilogue().map() == null && (operand == null || !Arrays.equals(axes, GraphValue.flat(in.withChannels(outs))));
+    boolean reshaped = op.epilogue().map() == null
+        && (operand == null || !Arrays.equals(axes, GraphValue.flat(in.withChannels(outs))));
     return GraphValue.rows(graph, out, reshaped ? graph.reshape(product, axes) : product);
   }
 
@@ -180,23 +188,26 @@ final class RecordingExporter {
       return true;
     }
     Epilogue.Gate gate = op.epilogue().gate();
-    boolean wanted = gate != null ? !values.get(gate.tensor()).hasRows() : wantsMaps(call.out()) && !wantsRows(call.out());
+    boolean wanted
+        = gate != null ? !values.get(gate.tensor()).hasRows() : wantsMaps(call.out()) && !wantsRows(call.out());
     // Converting the narrower side costs less.
     return wanted && (operand.hasMaps() || call.in().shape().channels() < call.out().shape().channels());
   }
 
   /** Whether an operation on maps reads a tensor. */
   private boolean wantsMaps(Tensor tensor) {
-    return recording.calls().stream().anyMatch(call -> call.in() == tensor && (windows.containsKey(call)
-        || call.op() instanceof Op.Convolution || call.op() instanceof Op.DepthwiseConv || call.op() instanceof Op.GlobalFilter || call.op() instanceof Op.Pool
-        || call.op() instanceof Op.Bilinear));
+    return recording.calls().stream()
+        .anyMatch(call -> call.in() == tensor && (windows.containsKey(call) || call.op() instanceof Op.Convolution
+            || call.op() instanceof Op.DepthwiseConv || call.op() instanceof Op.GlobalFilter
+            || call.op() instanceof Op.Pool || call.op() instanceof Op.Bilinear));
   }
 
   /** Whether an operation on rows reads a tensor. */
   private boolean wantsRows(Tensor tensor) {
-    return recording.calls().stream().anyMatch(call -> call.in() == tensor && (call.op() instanceof Op.LayerNorm
-        || call.op() instanceof Op.WindowAttention || call.op() instanceof Op.Sum || call.op() instanceof Op.Linear linear
-        && (linear.rows().norm() != null || linear.rows().map() != null && !windows.containsKey(call))));
+    return recording.calls().stream().anyMatch(
+        call -> call.in() == tensor && (call.op() instanceof Op.LayerNorm || call.op() instanceof Op.WindowAttention
+            || call.op() instanceof Op.Sum || call.op() instanceof Op.Linear linear
+                && (linear.rows().norm() != null || linear.rows().map() != null && !windows.containsKey(call))));
   }
 
   private static int[] kernel(int outs, int ins, Window window, int axes) {
@@ -228,8 +239,8 @@ final class RecordingExporter {
       kernel[i] = weights[i % taps * outs + i / taps];
     }
     String bias = op.bias() == null ? null : rows.vector(op.bias());
-    String result = graph.conv(channels(in, shape, op.firstChannel(), ins, true), kernel, kernel(outs, 1, op.window(), shape.rank() - 2), bias,
-        op.window(), ins);
+    String result = graph.conv(channels(in, shape, op.firstChannel(), ins, true), kernel,
+        kernel(outs, 1, op.window(), shape.rank() - 2), bias, op.window(), ins);
     return activated(result, op.activation());
   }
 
@@ -265,7 +276,8 @@ final class RecordingExporter {
   private GraphValue normed(Tensor in, Norm norm) throws IOException {
     GraphValue value = values.get(in);
     if (norm != null && !normed.containsKey(List.of(in, norm))) {
-      normed.put(List.of(in, norm), GraphValue.rows(graph, in.shape(), rows.norm(value.rows(), norm, in.shape().channels())));
+      normed.put(List.of(in, norm),
+          GraphValue.rows(graph, in.shape(), rows.norm(value.rows(), norm, in.shape().channels())));
     }
     return norm == null ? value : normed.get(List.of(in, norm));
   }
@@ -292,8 +304,8 @@ final class RecordingExporter {
 
   /** Tokens of a window of the attention that reads or makes a tensor; 0 if none does. */
   private int attentionTokens(Tensor tensor) {
-    return recording.calls().stream().filter(call -> call.in() == tensor || call.out() == tensor)
-        .map(Call::op).filter(Op.WindowAttention.class::isInstance).map(Op.WindowAttention.class::cast)
+    return recording.calls().stream().filter(call -> call.in() == tensor || call.out() == tensor).map(Call::op)
+        .filter(Op.WindowAttention.class::isInstance).map(Op.WindowAttention.class::cast)
         .mapToInt(Op.WindowAttention::tokens).findFirst().orElse(0);
   }
 }

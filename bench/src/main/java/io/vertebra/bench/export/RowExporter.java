@@ -16,7 +16,9 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-/** Row maps as roll, reshape, permute, slice and concatenation where that is what they do, and as a gather otherwise. */
+/**
+ * Row maps as roll, reshape, permute, slice and concatenation where that is what they do, and as a gather otherwise.
+ */
 final class RowExporter {
   private final GraphWriter graph;
 
@@ -54,7 +56,8 @@ final class RowExporter {
     List<RowPiece> pieces = RowPiece.of(map, images, positions);
     if (pieces != null && pieces.size() == 1 && pieces.get(0).source() >= 0) {
       String byImage = graph.reshape(in, images, positions, shape.channels());
-      return graph.reshape(slice(byImage, pieces.get(0), 0, map.size() / images, positions), map.size(), shape.channels());
+      return graph.reshape(slice(byImage, pieces.get(0), 0, map.size() / images, positions), map.size(),
+          shape.channels());
     }
     return gather(in, map, shape.rows(), shape.channels());
   }
@@ -63,7 +66,8 @@ final class RowExporter {
   String merged(String in, RowMap map, Shape shape, int width) throws IOException {
     if (shape.rank() == 4 && width == 4 * shape.channels() && TokenOrder.merges(map, shape)) {
       String quads = graph.reshape(in, shape.dim(0), shape.dim(1) / 2, 2, shape.dim(2) / 2, 2, shape.channels());
-      return graph.reshape(graph.permute(quads, 0, 1, 3, 4, 2, 5), shape.dim(0), shape.rows() / shape.dim(0) / 4, width);
+      return graph.reshape(graph.permute(quads, 0, 1, 3, 4, 2, 5), shape.dim(0), shape.rows() / shape.dim(0) / 4,
+          width);
     }
     int segment = width / map.groups();
     return gather(in, map, Math.toIntExact(shape.elements() / segment), segment);
@@ -134,7 +138,8 @@ final class RowExporter {
   /** A term of a sum whose rows go to a few runs of positions in every image. */
   private record Mapped(Op.Sum.Term term, List<RowPiece> pieces) {
     RowPiece at(int position) {
-      return pieces.stream().filter(piece -> piece.from() <= position && position < piece.to()).findFirst().orElseThrow();
+      return pieces.stream().filter(piece -> piece.from() <= position && position < piece.to()).findFirst()
+          .orElseThrow();
     }
   }
 
@@ -151,7 +156,8 @@ final class RowExporter {
       if (pieces != null) {
         mapped.add(new Mapped(term, pieces));
       } else {
-        String all = term.tensor() != null ? values.get(term.tensor()).rows() : graph.constant(floats(term.weights()), source.toArray());
+        String all = term.tensor() != null ? values.get(term.tensor()).rows()
+            : graph.constant(floats(term.weights()), source.toArray());
         String rows = term.map() == null ? all : gather(all, term.map(), sourceRows, out.channels());
         whole.add(graph.reshape(rows, images, out.rows() / images, out.channels()));
       }

@@ -57,10 +57,10 @@ record TokenOrder(int rows, int columns, int shiftRows, int shiftColumns) {
     int width = map.dim(2);
     return order.groups() == 4 && height % 2 == 0 && width % 2 == 0 && order.size() * 4 == map.rows()
         && equal(order, i -> {
-      int token = i / 4;
-      int row = token / (width / 2) * 2 + i % 2;
-      return row * width + token % (width / 2) * 2 + i / 2 % 2;
-    });
+          int token = i / 4;
+          int row = token / (width / 2) * 2 + i % 2;
+          return row * width + token % (width / 2) * 2 + i / 2 % 2;
+        });
   }
 
   /**

@@ -50,13 +50,14 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups) throws IOException {
+  public String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups)
+      throws IOException {
     int axes = shape.length - 2;
     int[] ones = new int[axes];
     Arrays.fill(ones, 1);
     return let("torch.conv" + axes + "d(" + in + ", " + constant(kernel, shape) + ", " + optional(bias) + ", "
-        + list(GraphWriter.extents(window.stride(), axes)) + ", " + list(GraphWriter.extents(window.padding(), axes)) + ", "
-        + list(ones) + ", " + groups + ")");
+        + list(GraphWriter.extents(window.stride(), axes)) + ", " + list(GraphWriter.extents(window.padding(), axes))
+        + ", " + list(ones) + ", " + groups + ")");
   }
 
   @Override
@@ -76,7 +77,8 @@ final class TorchScriptWriter implements GraphWriter {
 
   @Override
   public String activate(String in, Activation function) {
-    return function == Activation.IDENTITY ? in : let("torch." + function.name().toLowerCase(Locale.ROOT) + "(" + in + ")");
+    return function == Activation.IDENTITY ? in
+        : let("torch." + function.name().toLowerCase(Locale.ROOT) + "(" + in + ")");
   }
 
   @Override
@@ -133,8 +135,10 @@ final class TorchScriptWriter implements GraphWriter {
     int[] ones = new int[axes];
     Arrays.fill(ones, 1);
     return kind == Pool.Kind.MAX
-        ? let("torch.max_pool" + axes + "d(" + in + ", " + size + ", " + stride + ", " + padding + ", " + list(ones) + ", False)")
-        : let("torch.avg_pool" + axes + "d(" + in + ", " + size + ", " + stride + ", " + padding + ", False, False, None)");
+        ? let("torch.max_pool" + axes + "d(" + in + ", " + size + ", " + stride + ", " + padding + ", " + list(ones)
+            + ", False)")
+        : let("torch.avg_pool" + axes + "d(" + in + ", " + size + ", " + stride + ", " + padding
+            + ", False, False, None)");
   }
 
   @Override
@@ -155,9 +159,11 @@ final class TorchScriptWriter implements GraphWriter {
       int channel = i / 2 / frequencies;
       byChannel[i] = filter[(i / 2 % frequencies * sizes.channels() + channel) * 2 + i % 2];
     }
-    String complex = "torch.view_as_complex(" + constant(byChannel, sizes.channels(), sizes.height(), sizes.columns(), 2) + ")";
+    String complex
+        = "torch.view_as_complex(" + constant(byChannel, sizes.channels(), sizes.height(), sizes.columns(), 2) + ")";
     String spectrum = let("torch.fft_rfft2(" + in + ", None, [-2, -1], \"ortho\")");
-    return let("torch.fft_irfft2(" + multiply(spectrum, complex) + ", " + list(sizes.height(), sizes.width()) + ", [-2, -1], \"ortho\")");
+    return let("torch.fft_irfft2(" + multiply(spectrum, complex) + ", " + list(sizes.height(), sizes.width())
+        + ", [-2, -1], \"ortho\")");
   }
 
   @Override
@@ -165,8 +171,8 @@ final class TorchScriptWriter implements GraphWriter {
     int tokens = sizes.tokens();
     int heads = sizes.heads();
     String split = permute(reshape(in, sizes.windows(), tokens, 3, heads, sizes.headDim()), 2, 0, 3, 1, 4);
-    String mask = bias == null ? "None" : constant(tiled(bias, sizes), sizes.period() == 1 ? 1 : sizes.windows(),
-        heads, tokens, tokens);
+    String mask = bias == null ? "None"
+        : constant(tiled(bias, sizes), sizes.period() == 1 ? 1 : sizes.windows(), heads, tokens, tokens);
     String heard = let("torch.scaled_dot_product_attention(torch.select(" + split + ", 0, 0), torch.select(" + split
         + ", 0, 1), torch.select(" + split + ", 0, 2), " + mask + ", 0., False, scale=" + sizes.scale() + ")");
     return reshape(permute(heard, 0, 2, 1, 3), sizes.windows() * tokens, heads * sizes.headDim());

@@ -18,8 +18,8 @@ import java.util.regex.Pattern;
  * @param residual then adds what {@code out} held before
  */
 public record GemmShape(int m, int k, int n, boolean bias, Activation activation, boolean residual) {
-  private static final Pattern FORM = Pattern
-      .compile("m(\\d+)k(\\d+)n(\\d+)( bias)?(?: (gelu|relu|silu|sigmoid|tanh))?( residual)?");
+  private static final Pattern FORM
+      = Pattern.compile("m(\\d+)k(\\d+)n(\\d+)( bias)?(?: (gelu|relu|silu|sigmoid|tanh))?( residual)?");
 
   /**
    * Reads the form that {@link #toString} writes: {@code m3136k96n384 bias gelu}.

@@ -58,9 +58,11 @@ public final class GemmTable implements Runnable {
     RatioTable table = new RatioTable(threads, precision, seconds, tolerance);
     for (GemmShape shape : shapes(models)) {
       GemmData data = GemmData.of(shape);
-      List<Kernel> kernels = precision == Precision.INT8
-          ? Stream.of(precision, Precision.BF16, Precision.FP32).map(each -> VertebraGemm.of(data, threads, each)).toList()
-          : List.of(VertebraGemm.of(data, threads, precision), new OneDnnGemm(data, threads, precision));
+      List<Kernel> kernels
+          = precision == Precision.INT8
+              ? Stream.of(precision, Precision.BF16, Precision.FP32).map(each -> VertebraGemm.of(data, threads, each))
+                  .toList()
+              : List.of(VertebraGemm.of(data, threads, precision), new OneDnnGemm(data, threads, precision));
       table.row(shape.toString(), shape.flops(), kernels);
       kernels.forEach(Kernel::close);
     }

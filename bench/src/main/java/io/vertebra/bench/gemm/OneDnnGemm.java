@@ -27,9 +27,9 @@ public final class OneDnnGemm extends OneDnnKernel {
     memory.desc bias = new memory.desc(new long[] {1, shape.n()}, f32, memory.format_tag.ab);
     memory.desc result = new memory.desc(new long[] {shape.m(), shape.n()}, f32, memory.format_tag.ab);
     primitive_attr attributes = attributes(shape.activation(), shape.residual());
-    matmul.primitive_desc chosen = shape.bias()
-        ? new matmul.primitive_desc(cpu, a, packed, bias, result, attributes, false)
-        : new matmul.primitive_desc(cpu, a, packed, result, attributes, false);
+    matmul.primitive_desc chosen
+        = shape.bias() ? new matmul.primitive_desc(cpu, a, packed, bias, result, attributes, false)
+            : new matmul.primitive_desc(cpu, a, packed, result, attributes, false);
     prepare(new matmul(chosen), memory(data.a(), new memory.desc(left, f32, memory.format_tag.ab), a),
         memory(data.weights(), new memory.desc(right, f32, memory.format_tag.ba), chosen.weights_desc()),
         shape.bias() ? memory(data.bias(), bias, bias) : null, result, result,

@@ -13,13 +13,11 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * What the compiler made of the CUDA kernels: registers, spills and shared memory as ptxas tells, and how many instructions of a kernel's text
- * are tensor core products and accesses of 16 bytes.
+ * What the compiler made of the CUDA kernels: registers, spills and shared memory as ptxas tells, and how many
+ * instructions of a kernel's text are tensor core products and accesses of 16 bytes.
  *
- * <pre>
- * cmake --build java/vertebra-cuda/target/cuda-build --target vertebra_cuda_ptx
- * java -cp bench/target/benchmarks.jar io.vertebra.bench.gpu.KernelReport java/vertebra-cuda/target/cuda-build
- * </pre>
+ * <pre> cmake --build java/vertebra-cuda/target/cuda-build --target vertebra_cuda_ptx java -cp
+ * bench/target/benchmarks.jar io.vertebra.bench.gpu.KernelReport java/vertebra-cuda/target/cuda-build </pre>
  */
 public final class KernelReport {
   private static final String ARCHITECTURE = "sm_90";
@@ -49,13 +47,17 @@ public final class KernelReport {
   /** @param arguments the folder with ptxas.txt and vertebra.ptx */
   public static void main(String[] arguments) throws IOException {
     if (arguments.length != 1) {
-      throw new IllegalArgumentException("name the folder that the kernels were built in: it has ptxas.txt and vertebra.ptx");
+      throw new IllegalArgumentException(
+          "name the folder that the kernels were built in: it has ptxas.txt and vertebra.ptx");
     }
     Path folder = Path.of(arguments[0]);
-    report(Files.readAllLines(folder.resolve("ptxas.txt")), Files.readAllLines(folder.resolve("vertebra.ptx"))).forEach(System.out::println);
+    report(Files.readAllLines(folder.resolve("ptxas.txt")), Files.readAllLines(folder.resolve("vertebra.ptx")))
+        .forEach(System.out::println);
   }
 
-  /** The table, a row for an entry point of all types; numbers are those of f32, f16 and bf16, or one if they are equal. */
+  /**
+   * The table, a row for an entry point of all types; numbers are those of f32, f16 and bf16, or one if they are equal.
+   */
   static List<String> report(List<String> ptxas, List<String> ptx) {
     Map<String, Kernel> kernels = new TreeMap<>();
     readPtxas(ptxas, kernels);
@@ -64,13 +66,17 @@ public final class KernelReport {
     kernels.forEach((name, kernel) -> {
       Matcher type = Pattern.compile("_(f32|f16|bf16)(?=_\\d+$|$)").matcher(name);
       boolean typed = type.find() && !name.startsWith("vtb_convert");
-      rows.computeIfAbsent(typed ? type.replaceFirst("") : name, key -> new TreeMap<>()).put(typed ? type.group(1) : "", kernel);
+      rows.computeIfAbsent(typed ? type.replaceFirst("") : name, key -> new TreeMap<>()).put(typed ? type.group(1) : "",
+          kernel);
     });
-    List<String> table = rows.entrySet().stream().map(row -> String.format(Locale.ROOT, "| `%s` | %s | %s | %s | %s | %s | %s |", row.getKey(),
-        numbers(row.getValue(), kernel -> kernel.registers), numbers(row.getValue(), kernel -> kernel.spilledBytes),
-        numbers(row.getValue(), kernel -> kernel.sharedBytes), numbers(row.getValue(), kernel -> kernel.products),
-        numbers(row.getValue(), kernel -> kernel.loads), numbers(row.getValue(), kernel -> kernel.stores))).collect(Collectors.toList());
-    table.add(0, "| kernel | registers | spilled bytes | static shared bytes | `mma.sync` | 16-byte loads | 16-byte stores |");
+    List<String> table = rows.entrySet().stream()
+        .map(row -> String.format(Locale.ROOT, "| `%s` | %s | %s | %s | %s | %s | %s |", row.getKey(),
+            numbers(row.getValue(), kernel -> kernel.registers), numbers(row.getValue(), kernel -> kernel.spilledBytes),
+            numbers(row.getValue(), kernel -> kernel.sharedBytes), numbers(row.getValue(), kernel -> kernel.products),
+            numbers(row.getValue(), kernel -> kernel.loads), numbers(row.getValue(), kernel -> kernel.stores)))
+        .collect(Collectors.toList());
+    table.add(0,
+        "| kernel | registers | spilled bytes | static shared bytes | `mma.sync` | 16-byte loads | 16-byte stores |");
     table.add(1, "| --- | --- | --- | --- | --- | --- | --- |");
     return table;
   }

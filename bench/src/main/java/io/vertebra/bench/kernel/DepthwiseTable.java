@@ -41,8 +41,8 @@ public final class DepthwiseTable implements Runnable {
     for (ModelKernel kernel : ModelKernel.of(models, 0)) {
       if (kernel.ops().get(0) instanceof Op.DepthwiseConv) {
         try (Kernel ours = kernel.vertebra(threads);
-             Kernel channelsLast = new OneDnnDepthwise(kernel, true, threads);
-             Kernel preferred = new OneDnnDepthwise(kernel, false, threads)) {
+            Kernel channelsLast = new OneDnnDepthwise(kernel, true, threads);
+            Kernel preferred = new OneDnnDepthwise(kernel, false, threads)) {
           table.row(kernel.name(), kernel.flops(), List.of(ours, channelsLast, preferred));
         }
       }

@@ -77,8 +77,7 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
       Window.Extent size = op.window().size();
       return "depthwise " + size.height() + "x" + size.width() + " stride " + op.window().stride().height() + " on "
           + in.dim(1) + "x" + in.dim(2) + "x" + channels(call)
-          + (op.multiplier() == 1 ? "" : " times " + op.multiplier())
-          + (op.bias() == null ? "" : " bias")
+          + (op.multiplier() == 1 ? "" : " times " + op.multiplier()) + (op.bias() == null ? "" : " bias")
           + (op.activation() == Activation.IDENTITY ? "" : " " + op.activation().name().toLowerCase(Locale.ROOT));
     }
     return null;

@@ -52,7 +52,8 @@ public abstract class OneDnnKernel implements Kernel {
       case SILU -> after.append_eltwise(dnnl.algorithm.eltwise_swish, 1, 0);
       case SIGMOID -> after.append_eltwise(dnnl.algorithm.eltwise_logistic, 0, 0);
       case TANH -> after.append_eltwise(dnnl.algorithm.eltwise_tanh, 0, 0);
-      case IDENTITY -> { }
+      case IDENTITY -> {
+      }
     }
     if (residual) {
       after.append_sum();

@@ -70,8 +70,8 @@ public final class RatioTable {
     for (Kernel other : kernels.subList(1, kernels.size())) {
       double error = disagreement(kernels.get(0), other);
       if (!(error <= tolerance)) {
-        throw new IllegalStateException(operation + ": " + other.name() + " and vertebra differ by " + error
-            + ", relative");
+        throw new IllegalStateException(
+            operation + ": " + other.name() + " and vertebra differ by " + error + ", relative");
       }
     }
   }

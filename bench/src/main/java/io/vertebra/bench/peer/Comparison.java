@@ -17,7 +17,10 @@ import java.util.stream.Stream;
 
 /** One model on all engines, in one process: answers first, then times. */
 public final class Comparison implements AutoCloseable {
-  /** fp32 engines that sum in different orders differ by about 1e-6, bf16 and int8 by 1e-2 to 2e-2; more than this is another model. */
+  /**
+   * fp32 engines that sum in different orders differ by about 1e-6, bf16 and int8 by 1e-2 to 2e-2; more than this is
+   * another model.
+   */
   private static final double TOLERANCE = 1e-3;
   private static final double ROUNDED_TOLERANCE = 5e-2;
 
@@ -89,8 +92,8 @@ public final class Comparison implements AutoCloseable {
     for (Library library : Library.values()) {
       int i = library.ordinal();
       long peak = PeakMemory.measure(library, library.file(folder), variant.name(), batch, threads, precision);
-      rows.add(new Row(engines.get(i).name(), medians[i], Interleaved.quantile(times.get(i), 0.9), times.get(i).length, fastestPeer / medians[i],
-          peak));
+      rows.add(new Row(engines.get(i).name(), medians[i], Interleaved.quantile(times.get(i), 0.9), times.get(i).length,
+          fastestPeer / medians[i], peak));
     }
     return rows;
   }

@@ -33,7 +33,8 @@ enum Library {
   LIBTORCH("libtorch", "model.pt") {
     @Override
     void write(Workload workload, Path file) throws IOException {
-      TorchScriptExporter.write(workload.recorder(workload.weights(), new ReferenceBackend()).apply(workload.batch()), file);
+      TorchScriptExporter.write(workload.recorder(workload.weights(), new ReferenceBackend()).apply(workload.batch()),
+          file);
     }
 
     @Override

@@ -41,7 +41,7 @@ final class OnnxRuntimeEngine implements PeerEngine {
   @Override
   public float[] run() {
     try (OnnxTensor input = OnnxTensor.createTensor(environment, images, shape);
-         OrtSession.Result outputs = session.run(Map.of(OnnxExporter.INPUT, input))) {
+        OrtSession.Result outputs = session.run(Map.of(OnnxExporter.INPUT, input))) {
       FloatBuffer logits = ((OnnxTensor) outputs.get(0)).getFloatBuffer();
       float[] values = new float[logits.remaining()];
       logits.get(values);

@@ -24,16 +24,18 @@ final class PeakMemory {
   private PeakMemory() {}
 
   /** Bytes, of a fresh JVM. */
-  static long measure(Library library, Path file, String variant, int batch, int threads, Precision precision) throws IOException {
+  static long measure(Library library, Path file, String variant, int batch, int threads, Precision precision)
+      throws IOException {
     List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
     command.addAll(FLAGS);
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), PeakMemory.class.getName(), library.name(), file.toString(), variant,
-        Integer.toString(batch), Integer.toString(threads), precision.name()));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), PeakMemory.class.getName(), library.name(),
+        file.toString(), variant, Integer.toString(batch), Integer.toString(threads), precision.name()));
     Process child = new ProcessBuilder(command).redirectError(Redirect.INHERIT).start();
     String printed = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
     try {
       if (child.waitFor() != 0) {
-        throw new VertebraException("measuring the memory of " + library.title() + " failed: exit status " + child.exitValue());
+        throw new VertebraException(
+            "measuring the memory of " + library.title() + " failed: exit status " + child.exitValue());
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -50,7 +52,8 @@ final class PeakMemory {
         engine.run();
       }
     }
-    String peak = Files.readAllLines(Path.of("/proc/self/status")).stream().filter(line -> line.startsWith("VmHWM")).findFirst().orElseThrow();
+    String peak = Files.readAllLines(Path.of("/proc/self/status")).stream().filter(line -> line.startsWith("VmHWM"))
+        .findFirst().orElseThrow();
     System.out.println(peak.replaceAll("\\D", ""));
   }
 }

@@ -16,14 +16,18 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** Writes the parameters a model asks for as a safetensors file: eight bytes with the header's length, a JSON header, the data. */
+/**
+ * Writes the parameters a model asks for as a safetensors file: eight bytes with the header's length, a JSON header,
+ * the data.
+ */
 final class SafetensorsWriter {
   private SafetensorsWriter() {}
 
   static void write(Workload workload, Path file) throws IOException {
     Map<String, Parameter> asked = new LinkedHashMap<>();
     ParameterSource weights = workload.weights();
-    workload.model().load(weights.finding((name, expected) -> asked.computeIfAbsent(name, absent -> weights.find(name, expected))),
+    workload.model().load(
+        weights.finding((name, expected) -> asked.computeIfAbsent(name, absent -> weights.find(name, expected))),
         new ReferenceBackend());
     byte[] header = header(asked.values());
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {

@@ -43,7 +43,8 @@ record Workload(Loader model, ParameterSource weights, float[] images, Shape sha
   /** Records the model's way to the logits for so many images, with weights packed for a backend. */
   IntFunction<Recording> recorder(ParameterSource source, Backend backend) {
     Consumer<Recorder> forward = model.load(source, backend);
-    return batch -> Recording.of(Shape.of(batch, shape.dim(2), shape.dim(3), shape.dim(1)), Set.of(Backbone.LOGITS), forward);
+    return batch -> Recording.of(Shape.of(batch, shape.dim(2), shape.dim(3), shape.dim(1)), Set.of(Backbone.LOGITS),
+        forward);
   }
 
   int batch() {

@@ -36,8 +36,7 @@ class GemmTest {
 
   private static void agree(String text, Precision precision, double tolerance) {
     GemmData data = GemmData.of(GemmShape.parse(text));
-    try (Kernel ours = VertebraGemm.of(data, 2, precision);
-         Kernel theirs = new OneDnnGemm(data, 2, precision)) {
+    try (Kernel ours = VertebraGemm.of(data, 2, precision); Kernel theirs = new OneDnnGemm(data, 2, precision)) {
       assertThat(RatioTable.disagreement(ours, theirs)).isLessThan(tolerance);
     }
   }
@@ -47,7 +46,7 @@ class GemmTest {
     GemmShape shape = GemmShape.parse("m13k37n21 bias residual");
     GemmData data = GemmData.of(shape);
     try (Kernel ours = VertebraGemm.of(data, 1, Precision.FP32);
-         Kernel theirs = new OneDnnGemm(data, 1, Precision.FP32)) {
+        Kernel theirs = new OneDnnGemm(data, 1, Precision.FP32)) {
       float[] expected = product(data);
       for (Kernel gemm : List.of(ours, theirs)) {
         gemm.reset();
@@ -74,9 +73,8 @@ class GemmTest {
 
   @Test
   void benchmarkHasAllShapesOfSwinTiny() {
-    assertThat(benchmarked())
-        .containsExactlyElementsOf(GemmTable.shapes(List.of("swin_tiny_patch4_window7_224")).stream()
-            .map(GemmShape::toString).toList());
+    assertThat(benchmarked()).containsExactlyElementsOf(
+        GemmTable.shapes(List.of("swin_tiny_patch4_window7_224")).stream().map(GemmShape::toString).toList());
   }
 
   private static String[] benchmarked() {
@@ -89,7 +87,7 @@ class GemmTest {
 
   @Test
   void refusesOtherText() {
-    assertThatThrownBy(() -> GemmShape.parse("96x96"))
-        .hasMessageContaining("m3136k96n384 bias gelu").hasMessageContaining("96x96");
+    assertThatThrownBy(() -> GemmShape.parse("96x96")).hasMessageContaining("m3136k96n384 bias gelu")
+        .hasMessageContaining("96x96");
   }
 }

@@ -30,7 +30,8 @@ class KernelReportTest {
         \tld.global.v2.f32 {%f1, %f2}, [%rd1];
         \tst.global.v4.f32 [%rd1], {%f1, %f2, %f3, %f4};
         """.lines().toList();
-    assertThat(KernelReport.report(ptxas, ptx).subList(2, 4)).containsExactly("| `vtb_convert_f16_f32` | 16 | 0 | 0 | 0 | 0 | 0 |",
+    assertThat(KernelReport.report(ptxas, ptx).subList(2, 4)).containsExactly(
+        "| `vtb_convert_f16_f32` | 16 | 0 | 0 | 0 | 0 | 0 |",
         "| `vtb_x_64` | 32 / 40 | 8 / 0 | 0 / 128 | 0 / 1 | 0 / 2 | 1 / 0 |");
   }
 }

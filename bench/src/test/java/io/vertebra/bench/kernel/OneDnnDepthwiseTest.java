@@ -33,8 +33,8 @@ class OneDnnDepthwiseTest {
     ModelKernel kernel = new ModelKernel("odd", List.of(op), shape, FormulaWeights.input("odd", shape), 1);
     float[] expected = reference(kernel);
     try (Kernel ours = kernel.vertebra(2);
-         Kernel channelsLast = new OneDnnDepthwise(kernel, true, 2);
-         Kernel preferred = new OneDnnDepthwise(kernel, false, 2)) {
+        Kernel channelsLast = new OneDnnDepthwise(kernel, true, 2);
+        Kernel preferred = new OneDnnDepthwise(kernel, false, 2)) {
       for (Kernel each : List.of(ours, channelsLast, preferred)) {
         each.run();
         each.run();

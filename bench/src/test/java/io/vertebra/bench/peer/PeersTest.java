@@ -25,12 +25,12 @@ class PeersTest {
   private Path folder;
 
   @ParameterizedTest
-  @ValueSource(strings = {"swin_mini_basic", "swin_mini_fourstage", "swin_mini_nonsquare", "swin_mini_oddwindow", "swin_mini_options",
-      "swin_mini_timm_nonsquare", "swin_mini_timm_pad", "swin_mini_timm_windows", "swin_mini_timm_dynamic",
-      "coatnet_mini_rw_dw", "coatnet_mini_bn", "coatnet_mini_1x1", "coatnet_mini_next", "coatnet_mini_pools", "coatnet_mini_oddsize",
-      "uniformer_mini_image", "uniformer_mini_plus", "uniformer_mini_tl", "uniformer_mini_options",
-      "hornet_mini_7x7", "hornet_mini_gf", "hornet_mini_gf_nonsquare", "hornet_mini_orders",
-      "conformer_p16", "conformer_p32", "conformer_autopad", "conformer_med_nobias"})
+  @ValueSource(strings = {"swin_mini_basic", "swin_mini_fourstage", "swin_mini_nonsquare", "swin_mini_oddwindow",
+    "swin_mini_options", "swin_mini_timm_nonsquare", "swin_mini_timm_pad", "swin_mini_timm_windows",
+    "swin_mini_timm_dynamic", "coatnet_mini_rw_dw", "coatnet_mini_bn", "coatnet_mini_1x1", "coatnet_mini_next",
+    "coatnet_mini_pools", "coatnet_mini_oddsize", "uniformer_mini_image", "uniformer_mini_plus", "uniformer_mini_tl",
+    "uniformer_mini_options", "hornet_mini_7x7", "hornet_mini_gf", "hornet_mini_gf_nonsquare", "hornet_mini_orders",
+    "conformer_p16", "conformer_p32", "conformer_autopad", "conformer_med_nobias"})
   void miniModels(String name) throws IOException {
     check("mini/" + name, 1e-5);
   }
@@ -44,7 +44,8 @@ class PeersTest {
   private void check(String name, double tolerance) throws IOException {
     GoldenFile golden = GoldenFile.open(GOLDEN.resolve(name + ".safetensors"));
     double[] expected = golden.expected(Backbone.LOGITS);
-    Workload workload = new Workload(golden::load, golden.weights(), golden.input(0), golden.inputShapes().get(0), Precision.FP32);
+    Workload workload
+        = new Workload(golden::load, golden.weights(), golden.input(0), golden.inputShapes().get(0), Precision.FP32);
     for (Library library : Library.values()) {
       library.write(workload, library.file(folder));
       try (Engine engine = library.open(workload, library.file(folder), THREADS)) {
@@ -69,6 +70,7 @@ class PeersTest {
     String variant = "coatnet_pico_rw_224";
     Path file = Library.VERTEBRA.file(folder);
     Library.VERTEBRA.write(Workload.of(Families.named(variant), 1, Precision.FP32), file);
-    assertThat(PeakMemory.measure(Library.VERTEBRA, file, variant, 1, THREADS, Precision.FP32)).isBetween(Files.size(file), 10 * Files.size(file));
+    assertThat(PeakMemory.measure(Library.VERTEBRA, file, variant, 1, THREADS, Precision.FP32))
+        .isBetween(Files.size(file), 10 * Files.size(file));
   }
 }

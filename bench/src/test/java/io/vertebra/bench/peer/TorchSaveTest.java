@@ -45,8 +45,8 @@ class TorchSaveTest {
     Path saved = folder.resolve("saved.pt");
     save(image, saved);
     ParameterSource source = Checkpoint.open(saved);
-    assertThat(source.names())
-        .containsExactlyInAnyOrder("whole", "half", "bfloat16", "double", "permuted", "sliced", "second", "scalar");
+    assertThat(source.names()).containsExactlyInAnyOrder("whole", "half", "bfloat16", "double", "permuted", "sliced",
+        "second", "scalar");
     check(source, image, "whole", DType.F32, 0, SHAPE, i -> i);
     check(source, image, "half", DType.F16, 0x1p-11, SHAPE, i -> i);
     check(source, image, "bfloat16", DType.BF16, 0x1p-8, SHAPE, i -> i);
@@ -73,8 +73,8 @@ class TorchSaveTest {
 
   private void save(float[] image, Path saved) throws IOException {
     Path module = folder.resolve("module.pt");
-    Map<String, String> entries = Map.of("version", "3\n", "constants.pkl", "\u0080\2).",
-        "data.pkl", "\u0080\2c__torch__\nBackbone\n)\u0081}b.", "code/__torch__.py", CODE.formatted(saved));
+    Map<String, String> entries = Map.of("version", "3\n", "constants.pkl", "\u0080\2).", "data.pkl",
+        "\u0080\2c__torch__\nBackbone\n)\u0081}b.", "code/__torch__.py", CODE.formatted(saved));
     try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(module))) {
       for (Map.Entry<String, String> entry : entries.entrySet()) {
         zip.putNextEntry(new ZipEntry("module/" + entry.getKey()));

@@ -15,7 +15,8 @@ final class BackendOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
 
-  @Option(names = "--device", paramLabel = "cpu|reference|cuda[:N]|cuda-emulated", defaultValue = "cpu", converter = DeviceName.class,
+  @Option(names = "--device", paramLabel = "cpu|reference|cuda[:N]|cuda-emulated", defaultValue = "cpu",
+      converter = DeviceName.class,
       description = "Where to run: cpu, the kernels for this machine; reference, slow and in double precision; cuda or cuda:N,"
           + " an NVIDIA GPU; cuda-emulated, the GPU's kernels on the CPU, which is very slow; default: ${DEFAULT-VALUE}.")
   private Device device;
@@ -55,7 +56,8 @@ final class BackendOptions {
   private void warn() {
     if (isEmulated() && !warned) {
       warned = true;
-      command.commandLine().getErr().println("warning: cuda-emulated runs a GPU's threads one after the other on the CPU; it is slow");
+      command.commandLine().getErr()
+          .println("warning: cuda-emulated runs a GPU's threads one after the other on the CPU; it is slow");
     }
   }
 

@@ -46,8 +46,8 @@ final class CheckCommand implements Callable<Integer> {
     if (output.isJson()) {
       output.object(facts.stream().flatMap(fact -> Stream.of(fact.key, fact.value)).toArray());
     } else {
-      facts.forEach(fact -> output.out().println(
-          String.format(Locale.ROOT, "%-26s %s %s", fact.label, fact.value, fact.unit).stripTrailing()));
+      facts.forEach(fact -> output.out()
+          .println(String.format(Locale.ROOT, "%-26s %s %s", fact.label, fact.value, fact.unit).stripTrailing()));
     }
     return exitCode;
   }

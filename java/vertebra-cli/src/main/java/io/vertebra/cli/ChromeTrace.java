@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 
 /** Traces in the Trace Event Format that Chrome and Perfetto show: a complete event for each run and each step. */
@@ -18,8 +17,8 @@ final class ChromeTrace {
       long origin = times.begin(0, 0);
       String separator = "{\"traceEvents\":[\n";
       for (int run = 0; run < times.runs(); run++) {
-        write(file, separator, event("run " + run, "run", times.begin(run, 0) - origin, times.end(run, last) - origin,
-            Map.of()));
+        write(file, separator,
+            event("run " + run, "run", times.begin(run, 0) - origin, times.end(run, last) - origin, Map.of()));
         separator = ",\n";
         for (int i = 0; i <= last; i++) {
           Call call = times.calls().get(i);
@@ -43,7 +42,7 @@ final class ChromeTrace {
   /** Begin and end in nanoseconds; the format counts microseconds. */
   private static Map<String, Object> event(String name, String category, long begin, long end,
       Map<String, Object> arguments) {
-    return Output.fields("name", name, "cat", category, "ph", "X", "ts", begin / 1e3, "dur", (end - begin) / 1e3,
-        "pid", 1, "tid", 1, "args", arguments);
+    return Output.fields("name", name, "cat", category, "ph", "X", "ts", begin / 1e3, "dur", (end - begin) / 1e3, "pid",
+        1, "tid", 1, "args", arguments);
   }
 }

@@ -54,7 +54,8 @@ final class ClassifyCommand implements Callable<Integer> {
         ? Digits.sampleNames().stream().map(name -> new ImageSource(name, () -> Digits.sample(name))).toList()
         : ImageSource.find(paths);
     int failed = 0;
-    try (Model model = options.open(); Session session = model.newSession();
+    try (Model model = options.open();
+        Session session = model.newSession();
         DecodeAhead images = new DecodeAhead(sources, AHEAD, model.preprocessing())) {
       if (!output.isJson()) {
         output.out().println(model.describe());

@@ -54,9 +54,9 @@ final class EmbedCommand implements Callable<Integer> {
       int embedded = embed(model, sources, file);
       file.commit();
       double seconds = (System.nanoTime() - start) / 1e9;
-      spec.commandLine().getOut().println(String.format(Locale.ROOT,
-          "%d of %d images, %d values each, to %s in %.1f s (%.1f/s)", embedded, sources.size(), model.embeddingWidth(),
-          target, seconds, sources.size() / seconds));
+      spec.commandLine().getOut()
+          .println(String.format(Locale.ROOT, "%d of %d images, %d values each, to %s in %.1f s (%.1f/s)", embedded,
+              sources.size(), model.embeddingWidth(), target, seconds, sources.size() / seconds));
       return embedded == sources.size() ? Main.DONE : Main.SOME_FAILED;
     }
   }

@@ -36,20 +36,19 @@ final class InspectCommand implements Callable<Integer> {
     long elements = tensors.values().stream().mapToLong(Listing::elements).sum();
     long bytes = tensors.values().stream().mapToLong(tensor -> tensor.elements() * tensor.dtype().bytes()).sum();
     if (output.isJson()) {
-      output.object("file", path, "metadata", file.metadata(), "family", recognition.family(),
-          "variant", recognition.variant(), "classes", recognition.classes(), "problem", recognition.problem(),
-          "tensors", tensors.size(), "elements", elements, "bytes", bytes, "parameters", tensors.entrySet().stream()
-              .map(entry -> Output.fields("name", entry.getKey(), "shape", entry.getValue().shape(),
-                  "dtype", entry.getValue().dtype()))
-              .toList());
+      output.object("file", path, "metadata", file.metadata(), "family", recognition.family(), "variant",
+          recognition.variant(), "classes", recognition.classes(), "problem", recognition.problem(), "tensors",
+          tensors.size(), "elements", elements, "bytes", bytes, "parameters",
+          tensors.entrySet().stream().map(entry -> Output.fields("name", entry.getKey(), "shape",
+              entry.getValue().shape(), "dtype", entry.getValue().dtype())).toList());
       return Main.DONE;
     }
     PrintWriter out = output.out();
     out.println("file       " + path);
     out.println("model      " + recognition);
     file.metadata().forEach((key, value) -> out.println("metadata   " + key + " = " + value));
-    out.println(String.format(Locale.ROOT, "tensors    %d with %,d elements, %,d bytes", tensors.size(), elements,
-        bytes));
+    out.println(
+        String.format(Locale.ROOT, "tensors    %d with %,d elements, %,d bytes", tensors.size(), elements, bytes));
     Table table = new Table().left("name").left("shape").left("dtype");
     tensors.forEach((name, tensor) -> table.row(name, tensor.shape().toString(), tensor.dtype().toString()));
     table.print(out);

@@ -72,8 +72,8 @@ final class ModelOptions {
       return builder.weights(Checkpoint.open(weights, entry));
     }
     if (!formulaWeights) {
-      throw new ParameterException(command.commandLine(), "--model " + name
-          + " needs its weights: --weights FILE names a checkpoint (or try --formula-weights)");
+      throw new ParameterException(command.commandLine(),
+          "--model " + name + " needs its weights: --weights FILE names a checkpoint (or try --formula-weights)");
     }
     if (name == null) {
       throw new ParameterException(command.commandLine(), "--formula-weights needs --model NAME");

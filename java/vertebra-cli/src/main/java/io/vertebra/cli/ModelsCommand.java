@@ -20,25 +20,26 @@ final class ModelsCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Table table = new Table().left("name").right("params").right("GMACs").right("input").right("classes")
-        .right("top-1 %");
+    Table table
+        = new Table().left("name").right("params").right("GMACs").right("input").right("classes").right("top-1 %");
     List<Variant> variants = Families.variants();
-    List<ModelStatistics> costs = variants.parallelStream()
-        .map(variant -> ModelStatistics.of(variant.architecture())).toList();
+    List<ModelStatistics> costs
+        = variants.parallelStream().map(variant -> ModelStatistics.of(variant.architecture())).toList();
     for (int i = 0; i < variants.size(); i++) {
       Variant variant = variants.get(i);
       Architecture architecture = variant.architecture();
       ModelStatistics statistics = costs.get(i);
       if (output.isJson()) {
-        output.object("name", variant.name(), "family", architecture.family(),
-            "parameters", statistics.parameterCount(), "macs", statistics.macs(),
-            "input_frames", architecture.inputFrames(), "input_height", architecture.inputHeight(), "input_width", architecture.inputWidth(),
-            "classes", architecture.classes(), "top1", variant.top1().orElse(null));
+        output.object("name", variant.name(), "family", architecture.family(), "parameters",
+            statistics.parameterCount(), "macs", statistics.macs(), "input_frames", architecture.inputFrames(),
+            "input_height", architecture.inputHeight(), "input_width", architecture.inputWidth(), "classes",
+            architecture.classes(), "top1", variant.top1().orElse(null));
       } else {
         table.row(variant.name(), String.format(Locale.ROOT, "%,d", statistics.parameterCount()),
             String.format(Locale.ROOT, "%.2f", statistics.macs() / 1e9),
             (architecture.inputFrames() > 0 ? architecture.inputFrames() + "x" : "") + architecture.inputHeight() + "x"
-                + architecture.inputWidth(), String.valueOf(architecture.classes()),
+                + architecture.inputWidth(),
+            String.valueOf(architecture.classes()),
             variant.top1().map(top1 -> String.format(Locale.ROOT, "%.1f", top1)).orElse("-"));
       }
     }

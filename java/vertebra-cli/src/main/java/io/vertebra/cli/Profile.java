@@ -32,7 +32,7 @@ record Profile(List<Step> steps, double secondsBetween) {
    * @param calling what of it a call takes that does nothing
    * @param arithmetic at the measured peak
    * @param movement at the bandwidth of the level that holds the step's activations, and, for its weights, that of the
-   *     one that holds all weights of the program: by the time a step comes again, the others' have passed through
+   *   one that holds all weights of the program: by the time a step comes again, the others' have passed through
    * @param floor the longer of both, step by step
    */
   record Step(String name, Call call, int count, double seconds, double calling, long flops, long bytes,

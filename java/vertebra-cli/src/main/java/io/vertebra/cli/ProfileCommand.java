@@ -70,8 +70,7 @@ final class ProfileCommand implements Callable<Integer> {
       Profile profile = Profile.of(times, machine);
       ProfileReport report = new ProfileReport(profile, everyStep ? profile.steps() : profile.layers(), machine);
       if (output.isJson()) {
-        output.object("model", model.describe(), "input", ProfileReport.dims(shape), "runs", runs,
-            "seconds", seconds);
+        output.object("model", model.describe(), "input", ProfileReport.dims(shape), "runs", runs, "seconds", seconds);
         report.printJson(output);
       } else {
         output.out().println(String.format(Locale.ROOT, "%s; input %s; a run takes %.3f ms (median of %d)",

@@ -17,8 +17,9 @@ import java.util.stream.IntStream;
 record ProfileReport(Profile profile, List<Step> rows, Roofline machine) {
 
   void print(PrintWriter out) {
-    String bandwidths = machine.levels().stream().map(level -> String.format(Locale.ROOT, "%s %.1f", level.name(),
-        level.bytesPerSecond() / 1e9)).collect(Collectors.joining(", "));
+    String bandwidths = machine.levels().stream()
+        .map(level -> String.format(Locale.ROOT, "%s %.1f", level.name(), level.bytesPerSecond() / 1e9))
+        .collect(Collectors.joining(", "));
     out.println(String.format(Locale.ROOT, "%s peak %.1f GFLOP/s; copying, GB/s: %s; an empty call %.2f us",
         machine.peak(), machine.peakFlops() / 1e9, bandwidths, 1e6 * machine.callSeconds()));
     out.println();
@@ -28,8 +29,8 @@ record ProfileReport(Profile profile, List<Step> rows, Roofline machine) {
   }
 
   private void printRows(PrintWriter out) {
-    Table table = new Table().left("layer").left("operation").left("output").right("steps").right("ms")
-        .right("share %").right("GFLOP/s").right("GB/s").right("% of peak").right("% of bound");
+    Table table = new Table().left("layer").left("operation").left("output").right("steps").right("ms").right("share %")
+        .right("GFLOP/s").right("GB/s").right("% of peak").right("% of bound");
     for (Step row : rows) {
       boolean computes = row.flops() > 0;
       table.row(row.name(), row.op(), row.call().out().shape().toString(), String.valueOf(row.count()),
@@ -62,22 +63,22 @@ record ProfileReport(Profile profile, List<Step> rows, Roofline machine) {
 
   /** An object for the machine, then one for each row, then one for each kind of step, then the totals. */
   void printJson(Output output) {
-    Map<String, Object> rates = Output.fields(machine.peak().toLowerCase(Locale.ROOT) + "_gflops", machine.peakFlops() / 1e9, "call_seconds",
-        machine.callSeconds());
-    machine.levels().forEach(level -> rates.put("copy_" + level.name().toLowerCase(Locale.ROOT) + "_gb_s",
-        level.bytesPerSecond() / 1e9));
+    Map<String, Object> rates = Output.fields(machine.peak().toLowerCase(Locale.ROOT) + "_gflops",
+        machine.peakFlops() / 1e9, "call_seconds", machine.callSeconds());
+    machine.levels().forEach(
+        level -> rates.put("copy_" + level.name().toLowerCase(Locale.ROOT) + "_gb_s", level.bytesPerSecond() / 1e9));
     output.object("machine", rates);
     for (Step row : rows) {
-      output.object("layer", row.name(), "operation", row.op(), "kind", row.kind(),
-          "input", dims(row.call().in().shape()), "output", dims(row.call().out().shape()), "steps", row.count(),
-          "seconds", row.seconds(), "share", share(row),
-          "flops", row.flops(), "bytes", row.bytes(), "gflops", row.flops() / row.seconds() / 1e9, "gb_s",
-          row.bytes() / row.seconds() / 1e9, "of_peak", row.arithmetic() / row.seconds(), "of_bound",
-          row.floor() / row.seconds());
+      output.object("layer", row.name(), "operation", row.op(), "kind", row.kind(), "input",
+          dims(row.call().in().shape()), "output", dims(row.call().out().shape()), "steps", row.count(), "seconds",
+          row.seconds(), "share", share(row), "flops", row.flops(), "bytes", row.bytes(), "gflops",
+          row.flops() / row.seconds() / 1e9, "gb_s", row.bytes() / row.seconds() / 1e9, "of_peak",
+          row.arithmetic() / row.seconds(), "of_bound", row.floor() / row.seconds());
     }
-    profile.kinds().forEach((kind, all) -> output.object("lost_to", kind, "steps", all.count(), "arithmetic_seconds",
-        all.arithmetic(), "movement_seconds", all.movement(), "floor_seconds", all.floor(), "achieved_seconds",
-        all.seconds() - all.calling(), "lost_seconds", all.seconds() - all.calling() - all.floor()));
+    profile.kinds()
+        .forEach((kind, all) -> output.object("lost_to", kind, "steps", all.count(), "arithmetic_seconds",
+            all.arithmetic(), "movement_seconds", all.movement(), "floor_seconds", all.floor(), "achieved_seconds",
+            all.seconds() - all.calling(), "lost_seconds", all.seconds() - all.calling() - all.floor()));
     output.object("lost_to", "calling the steps", "lost_seconds", profile.total(Step::calling));
     output.object("lost_to", "between the steps", "lost_seconds", profile.secondsBetween());
     output.object("lost_to", "all", "steps", profile.steps().size(), "floor_seconds", profile.total(Step::floor),

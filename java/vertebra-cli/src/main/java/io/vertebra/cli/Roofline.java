@@ -16,8 +16,10 @@ import java.util.Set;
  * What bounds a computation on this machine (Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009), measured.
  *
  * @param peak what reaches it: FMA, or cuBLAS
- * @param peakFlops FLOP/s: on a CPU, of fused multiply-adds in registers, all threads together; on a GPU, of large products
- * @param callSeconds of a call that gives every thread a few nanoseconds of work: into native code, fork and join; on a GPU, a kernel in a graph
+ * @param peakFlops FLOP/s: on a CPU, of fused multiply-adds in registers, all threads together; on a GPU, of large
+ *   products
+ * @param callSeconds of a call that gives every thread a few nanoseconds of work: into native code, fork and join; on a
+ *   GPU, a kernel in a graph
  * @param levels of memory, the fastest first, the last without limit
  * @param elementBytes of activations and matrices
  */
@@ -64,7 +66,8 @@ record Roofline(String peak, double peakFlops, double callSeconds, List<Level> l
     }
     long total = Math.min(MAX_MEMORY_BYTES, Math.max(MEMORY_BYTES, 4 * largest));
     levels.add(new Level("memory", Long.MAX_VALUE, backend.measureCopy(total / 2 / threads, SECONDS)));
-    return new Roofline("FMA", backend.measureFma(SECONDS), measureCall(backend, threads), List.copyOf(levels), Float.BYTES);
+    return new Roofline("FMA", backend.measureFma(SECONDS), measureCall(backend, threads), List.copyOf(levels),
+        Float.BYTES);
   }
 
   private static double measureCall(Backend backend, int rows) {

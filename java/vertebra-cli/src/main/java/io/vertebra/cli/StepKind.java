@@ -4,11 +4,8 @@ import io.vertebra.program.Op;
 
 /** What a step's time is spent on. */
 enum StepKind {
-  GEMM("GEMM"),
-  ATTENTION("attention"),
-  DEPTHWISE("depthwise convolution"),
-  FILTER("global filter"),
-  ELEMENTWISE("norm, elementwise");
+  GEMM("GEMM"), ATTENTION("attention"), DEPTHWISE("depthwise convolution"), FILTER("global filter"), ELEMENTWISE(
+      "norm, elementwise");
 
   private final String label;
 

@@ -106,10 +106,9 @@ final class VerifyCommand implements Callable<Integer> {
   private void print(Path file, List<Row> rows, boolean pass, double seconds) {
     String verdict = pass ? "PASS" : "FAIL";
     if (output.isJson()) {
-      output.object("file", file, "result", verdict, "seconds", seconds, "tensors", rows.stream()
-          .map(row -> Output.fields("tensor", row.tensor(), "error", row.error(), "tolerance", row.tolerance(),
-              "passed", row.passed()))
-          .toList());
+      output.object("file", file, "result", verdict, "seconds", seconds, "tensors",
+          rows.stream().map(row -> Output.fields("tensor", row.tensor(), "error", row.error(), "tolerance",
+              row.tolerance(), "passed", row.passed())).toList());
       return;
     }
     Table table = new Table().left("  tensor").right("error").right("tolerance").left("");

@@ -40,7 +40,8 @@ class ClassifyCommandTest {
   @Test
   void everyFamilyReadsTheEmbeddedDigitsOnTheEmulator() {
     for (String model : Digits.names()) {
-      Cli result = Cli.run("classify", "--json", "--top", 1, "--model", model, "--device", "cuda-emulated", "--precision", "fp16");
+      Cli result = Cli.run("classify", "--json", "--top", 1, "--model", model, "--device", "cuda-emulated",
+          "--precision", "fp16");
       assertThat(result.exitCode()).as(result.err()).isZero();
       assertThat(result.err().lines()).singleElement().asString().contains("cuda-emulated", "slow");
       assertThat(result.objects()).hasSameSizeAs(Digits.sampleNames())
@@ -98,8 +99,8 @@ class ClassifyCommandTest {
     assertThat(machine.exitCode()).isEqualTo(1);
     assertThat(machine.err()).isEmpty();
     List<Map<String, Object>> objects = machine.objects();
-    assertThat(objects).extracting(object -> object.get("file"))
-        .containsExactly(text.toString(), image.toString(), missing.toString());
+    assertThat(objects).extracting(object -> object.get("file")).containsExactly(text.toString(), image.toString(),
+        missing.toString());
     assertThat(objects.get(0)).containsOnlyKeys("file", "error");
     assertThat(objects.get(1)).containsOnlyKeys("file", "predictions");
     assertThat(first(objects.get(1)).keySet()).map(Object::toString).containsExactly("index", "label", "probability");
@@ -108,14 +109,15 @@ class ClassifyCommandTest {
   @Test
   void knowsTheNamesOfImageNet() throws Exception {
     Path image = Cli.sample("0003_6.png", folder);
-    Cli result = Cli.run("classify", "--json", "--top", 1000, "--formula-weights",
-        "--model", "swin_tiny_patch4_window7_224", image);
+    Cli result = Cli.run("classify", "--json", "--top", 1000, "--formula-weights", "--model",
+        "swin_tiny_patch4_window7_224", image);
     assertThat(result.err()).contains("warning: weights by formula");
     List<?> predictions = (List<?>) result.objects().get(0).get("predictions");
     assertThat(predictions).hasSize(1000);
-    assertThat(predictions.stream().map(prediction -> ((Map<?, ?>) prediction).get("index") + " "
-        + ((Map<?, ?>) prediction).get("label").toString().split(",")[0]).toList())
-        .contains("0 tench", "207 golden retriever", "281 tabby", "999 toilet tissue");
+    assertThat(predictions.stream()
+        .map(prediction -> ((Map<?, ?>) prediction).get("index") + " "
+            + ((Map<?, ?>) prediction).get("label").toString().split(",")[0])
+        .toList()).contains("0 tench", "207 golden retriever", "281 tabby", "999 toilet tissue");
   }
 
   private static double probability(Cli result) {

@@ -20,8 +20,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class EmbedCommandTest {
-  private static final List<String> NAMES = List.of("0003_6.png", "0004_0.png", "0005_4.png", "0006_4.png",
-      "0007_9.png");
+  private static final List<String> NAMES
+      = List.of("0003_6.png", "0004_0.png", "0005_4.png", "0006_4.png", "0007_9.png");
   private static final int HEADER_BYTES = 128;
 
   @TempDir
@@ -116,8 +116,8 @@ class EmbedCommandTest {
       Path file = maps.resolve(map.get("map") + ".npy");
       assertThat(header(file))
           .contains("(1, " + map.get("channels") + ", " + map.get("height") + ", " + map.get("width") + ")");
-      ByteBuffer values = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN)
-          .position(HEADER_BYTES);
+      ByteBuffer values
+          = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN).position(HEADER_BYTES);
       double sum = 0;
       int count = values.remaining() / Float.BYTES;
       while (values.hasRemaining()) {

@@ -30,8 +30,10 @@ class MainTest {
     assertThat(Cli.run("clasify").err()).contains("clasify");
     assertThat(Cli.run("classify", "--top", "0").err()).contains("--top must be at least 1");
     assertThat(Cli.run("classify", "--device", "tpu").exitCode()).isEqualTo(2);
-    assertThat(Cli.run("classify", "--device", "tpu").err()).contains("tpu is no device; there are cpu, reference, cuda, cuda:N");
-    assertThat(Cli.run("classify", "--precision", "fp16").err()).contains("fp16 needs device cuda").doesNotContain("\tat ");
+    assertThat(Cli.run("classify", "--device", "tpu").err())
+        .contains("tpu is no device; there are cpu, reference, cuda, cuda:N");
+    assertThat(Cli.run("classify", "--precision", "fp16").err()).contains("fp16 needs device cuda")
+        .doesNotContain("\tat ");
     Cli gpu = Cli.run("classify", "--device", "cuda:77");
     assertThat(gpu.exitCode()).isEqualTo(2);
     assertThat(gpu.err()).containsAnyOf("driver", "there is no device cuda:77").doesNotContain("\tat ");
@@ -52,7 +54,8 @@ class MainTest {
   void modelsNeedWeights() {
     Cli unknown = Cli.run("classify", "--model", "resnet50", "x.png");
     assertThat(unknown.exitCode()).isEqualTo(2);
-    assertThat(unknown.err()).contains("resnet50", "swin_tiny_patch4_window7_224", "swin_large_patch4_window12_384", "digits-hornet");
+    assertThat(unknown.err()).contains("resnet50", "swin_tiny_patch4_window7_224", "swin_large_patch4_window12_384",
+        "digits-hornet");
     assertThat(Cli.run("classify", "--model", "swin_s3_tiny_224", "x.png").err()).contains("--weights FILE");
     assertThat(Cli.run("classify", "--formula-weights", "x.png").err()).contains("--model NAME");
     assertThat(Cli.run("classify", "--weights", "none.safetensors", "x.png").err()).contains("none.safetensors");
@@ -84,8 +87,8 @@ class MainTest {
   @Test
   void inspect(@TempDir Path folder) throws Exception {
     Path weights = Cli.digitsWeights(folder);
-    assertThat(Cli.run("inspect", weights).out())
-        .contains("swin, no published configuration, 10 classes", "metadata", "patch_embed.proj.weight", "F32");
+    assertThat(Cli.run("inspect", weights).out()).contains("swin, no published configuration, 10 classes", "metadata",
+        "patch_embed.proj.weight", "F32");
     assertThat(Cli.run("inspect", "--json", weights).objects()).singleElement()
         .returns("swin", object -> object.get("family")).returns(10, object -> object.get("classes"));
     Path golden = Cli.golden(folder.resolve("golden.safetensors"));
@@ -110,7 +113,8 @@ class MainTest {
     assertThat(result.exitCode()).as(result.err()).isZero();
     assertThat(result.out()).contains("not recognised", "[0, 3]", "[2, 1073741820]",
         "tensors    3 with 2,147,483,641 elements, 2,147,483,648 bytes");
-    assertThat(Cli.run("inspect", "--json", file).objects()).singleElement().returns(3, object -> object.get("tensors"));
+    assertThat(Cli.run("inspect", "--json", file).objects()).singleElement().returns(3,
+        object -> object.get("tensors"));
   }
 
   @Test

@@ -44,7 +44,8 @@ class ProfileCommandTest {
     Path trace = folder.resolve("gpu.json");
     Cli result = Cli.run("profile", "--runs", 1, "--device", "cuda-emulated", "--precision", "bf16", "--trace", trace);
     assertThat(result.exitCode()).as(result.err()).isZero();
-    assertThat(result.out()).contains("digits-swin on cuda", "bf16", "cuBLAS peak", "L2", "lost to").doesNotContain("FMA");
+    assertThat(result.out()).contains("digits-swin on cuda", "bf16", "cuBLAS peak", "L2", "lost to")
+        .doesNotContain("FMA");
     assertThat(result.out().lines()).anyMatch(line -> line.matches("all +" + STEPS + " .*"));
     assertThat((List<?>) Json.parseObject(Files.readString(trace)).get("traceEvents")).hasSize(STEPS + 1);
   }
@@ -87,8 +88,9 @@ class ProfileCommandTest {
         .contains("input [1, 3, 64, 32]", "global filter", "depthwise convolution", "stages.1.*.gnconv.pws.0");
     assertThat(Cli.run("profile", "--runs", 1, "--formula-weights", "--model", "uniformer_light_video_xxs_4x128").out())
         .contains("input [1, 3, 4, 128, 128]", "probabilities");
-    assertThat(Cli.run("profile", "--runs", 1, "--formula-weights", "--model", "uniformer_pose_small", "--size", "64x64")
-        .out()).contains("input [1, 3, 64, 64]", "norm4");
+    assertThat(Cli
+        .run("profile", "--runs", 1, "--formula-weights", "--model", "uniformer_pose_small", "--size", "64x64").out())
+        .contains("input [1, 3, 64, 64]", "norm4");
   }
 
   @Test

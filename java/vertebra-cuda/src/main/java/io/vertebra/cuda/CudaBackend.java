@@ -19,8 +19,8 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * A CUDA device. Activations and the weights of products are stored in the precision's type; arithmetic, and all that belongs to a channel (biases, norms,
- * attention biases, filters), is in fp32. Every program has a stream of its own.
+ * A CUDA device. Activations and the weights of products are stored in the precision's type; arithmetic, and all that
+ * belongs to a channel (biases, norms, attention biases, filters), is in fp32. Every program has a stream of its own.
  */
 public final class CudaBackend implements Backend {
   /** Dynamic shared memory that no kernel needs to be allowed, whatever it has of static. */
@@ -68,7 +68,8 @@ public final class CudaBackend implements Backend {
       case FP32, TF32 -> GpuType.F32;
       case FP16 -> GpuType.F16;
       case BF16 -> GpuType.BF16;
-      case INT8 -> throw new IllegalArgumentException("CUDA computes in fp32, tf32, fp16 and bf16; " + precision + " needs device cpu");
+      case INT8 -> throw new IllegalArgumentException(
+          "CUDA computes in fp32, tf32, fp16 and bf16; " + precision + " needs device cpu");
     };
   }
 
@@ -85,8 +86,8 @@ public final class CudaBackend implements Backend {
   GpuKernel kernel(String name, long sharedBytes) {
     GpuKernel kernel = runtime.kernel(name);
     if (sharedBytes > runtime.sharedMemory()) {
-      throw new IllegalArgumentException(name + " would need " + sharedBytes + " bytes of shared memory for an input of this size; the device has "
-          + runtime.sharedMemory());
+      throw new IllegalArgumentException(name + " would need " + sharedBytes
+          + " bytes of shared memory for an input of this size; the device has " + runtime.sharedMemory());
     }
     synchronized (allowed) {
       // What a kernel is allowed is one number, and programs of other sizes count on theirs.

@@ -62,7 +62,8 @@ final class CudaBinder implements MemoryPlan.Scratch {
       products.bind(list, call, products.product(op, call.in().shape()));
     } else if (call.op() instanceof Op.LayerNorm op) {
       Shape out = call.out().shape();
-      ProductBinder.gather(list, op.rows(), list.address(call.in()), list.address(call.out()), out.rows(), out.channels());
+      ProductBinder.gather(list, op.rows(), list.address(call.in()), list.address(call.out()), out.rows(),
+          out.channels());
     } else if (call.op() instanceof Op.WindowAttention op) {
       windowAttention(list, call, op);
     } else if (call.op() instanceof Op.MeanPool) {
@@ -99,7 +100,8 @@ final class CudaBinder implements MemoryPlan.Scratch {
   /** Kernels count elements in 32 bits. */
   static void requireIndexable(long elements, String what) {
     if (elements > Integer.MAX_VALUE) {
-      throw new IllegalArgumentException(what + " has " + elements + " elements, more than the 2^31 - 1 that kernels count; run a smaller batch");
+      throw new IllegalArgumentException(
+          what + " has " + elements + " elements, more than the 2^31 - 1 that kernels count; run a smaller batch");
     }
   }
 
@@ -110,25 +112,28 @@ final class CudaBinder implements MemoryPlan.Scratch {
       width = op.headDim() <= HEAD_DIMS[i] ? HEAD_DIMS[i] : width;
     }
     if (width == 0) {
-      throw new IllegalArgumentException(call + ": heads of " + op.headDim() + " channels are wider than the 128 of the cuda backend");
+      throw new IllegalArgumentException(
+          call + ": heads of " + op.headDim() + " channels are wider than the 128 of the cuda backend");
     }
     Grid grid = new Grid(windows * (long) op.heads() * LaunchList.divideUp(op.tokens(), QUERIES), 2 * QUERIES, 1, 0);
-    list.launch("vtb_window_attention_" + list.type().suffix() + "_" + width, grid, list.address(call.out()), list.bytes(call.out()),
-        list.address(call.in()), 0L, list.values(op.bias()), op.biasColumns(), list.upload(op.mask()), op.mask() == null ? windows : op.mask().windows(),
-        list.address(call.out()), windows, op.tokens(), op.heads(), op.headDim(), op.scale());
+    list.launch("vtb_window_attention_" + list.type().suffix() + "_" + width, grid, list.address(call.out()),
+        list.bytes(call.out()), list.address(call.in()), 0L, list.values(op.bias()), op.biasColumns(),
+        list.upload(op.mask()), op.mask() == null ? windows : op.mask().windows(), list.address(call.out()), windows,
+        op.tokens(), op.heads(), op.headDim(), op.scale());
   }
 
   private static void softmax(LaunchList list, Call call) {
     Shape shape = call.in().shape();
     int together = LaunchList.THREADS / 32;
-    list.kernel("vtb_softmax", new Grid(LaunchList.divideUp(shape.rows(), together), 32, together, 0), list.address(call.in()), list.address(call.out()),
-        shape.rows(), shape.channels());
+    list.kernel("vtb_softmax", new Grid(LaunchList.divideUp(shape.rows(), together), 32, together, 0),
+        list.address(call.in()), list.address(call.out()), shape.rows(), shape.channels());
   }
 
   private static void affine(LaunchList list, Call call, Op.Affine op) {
     Shape shape = call.in().shape();
-    list.kernel("vtb_affine", list.elementwise(call.out()), list.address(call.in()), list.address(op.factor()), list.values(op.scale()),
-        list.values(op.shift()), list.address(call.out()), shape.dim(0), perImage(shape), shape.channels(), ProductBinder.code(op.activation()));
+    list.kernel("vtb_affine", list.elementwise(call.out()), list.address(call.in()), list.address(op.factor()),
+        list.values(op.scale()), list.values(op.shift()), list.address(call.out()), shape.dim(0), perImage(shape),
+        shape.channels(), ProductBinder.code(op.activation()));
   }
 
   private static void sum(LaunchList list, Call call, Op.Sum op) {
@@ -140,8 +145,8 @@ final class CudaBinder implements MemoryPlan.Scratch {
       sources[i] = term.tensor() != null ? list.address(term.tensor()) : list.converted(term.weights());
       maps[i] = list.upload(term.map());
     }
-    list.kernel("vtb_sum", list.elementwise(call.out()), sources[0], sources[1], sources[2], maps[0], maps[1], maps[2], list.address(call.out()),
-        out.rows(), out.channels(), ProductBinder.code(op.activation()));
+    list.kernel("vtb_sum", list.elementwise(call.out()), sources[0], sources[1], sources[2], maps[0], maps[1], maps[2],
+        list.address(call.out()), out.rows(), out.channels(), ProductBinder.code(op.activation()));
   }
 
   private static void shrinkTokens(LaunchList list, Call call, Op.ShrinkTokens op) {
@@ -149,31 +154,35 @@ final class CudaBinder implements MemoryPlan.Scratch {
     Shape classToken = op.classToken().shape();
     long classStride = classToken.elements() / classToken.dim(0);
     long vectors = in.channels() / list.vector(in.channels(), classStride);
-    Grid grid = new Grid(in.dim(0) * LaunchList.divideUp(vectors, 32), 32, LaunchList.THREADS / 32, (long) Integer.BYTES * perImage(in));
-    list.kernel("vtb_shrink_tokens", grid, list.address(call.in()), list.address(op.choice().scores()), list.address(op.classToken()),
-        list.address(call.out()), in.dim(0), perImage(in), in.channels(), op.choice().kept(), classStride);
+    Grid grid = new Grid(in.dim(0) * LaunchList.divideUp(vectors, 32), 32, LaunchList.THREADS / 32,
+        (long) Integer.BYTES * perImage(in));
+    list.kernel("vtb_shrink_tokens", grid, list.address(call.in()), list.address(op.choice().scores()),
+        list.address(op.classToken()), list.address(call.out()), in.dim(0), perImage(in), in.channels(),
+        op.choice().kept(), classStride);
   }
 
   private static void recoverTokens(LaunchList list, Call call, Op.RecoverTokens op) {
     Shape in = call.in().shape();
     int tokens = perImage(in);
     Grid grid = Grid.of(in.dim(0) * LaunchList.divideUp(tokens, 32)).shared((long) Integer.BYTES * tokens);
-    list.kernel("vtb_recover_tokens", grid, list.address(call.in()), list.address(op.choice().scores()), list.address(op.before()),
-        list.address(op.after()), list.address(call.out()), in.dim(0), tokens, in.channels(), op.choice().kept());
+    list.kernel("vtb_recover_tokens", grid, list.address(call.in()), list.address(op.choice().scores()),
+        list.address(op.before()), list.address(op.after()), list.address(call.out()), in.dim(0), tokens, in.channels(),
+        op.choice().kept());
   }
 
   private static void scoreTokens(LaunchList list, Call call, Op.ScoreTokens op) {
     Shape scores = call.out().shape();
     int tokens = perImage(scores);
     long shared = Integer.BYTES * (tokens + (long) op.heads() * perImage(call.in().shape()));
-    list.kernel("vtb_score_tokens", Grid.of(scores.dim(0)).shared(shared), list.address(call.in()), list.address(op.choice().scores()),
-        list.address(call.out()), scores.dim(0), tokens, op.choice().kept(), op.heads(), op.headDim(), op.scale(), op.tradeOff());
+    list.kernel("vtb_score_tokens", Grid.of(scores.dim(0)).shared(shared), list.address(call.in()),
+        list.address(op.choice().scores()), list.address(call.out()), scores.dim(0), tokens, op.choice().kept(),
+        op.heads(), op.headDim(), op.scale(), op.tradeOff());
   }
 
   private static void poolScores(LaunchList list, Call call) {
     Shape in = call.in().shape();
-    list.kernel("vtb_pool_scores", Grid.of(in.dim(0)), list.address(call.in()), list.address(call.out()), in.dim(0), MapBinder.time(in), in.dim(-3),
-        in.dim(-2));
+    list.kernel("vtb_pool_scores", Grid.of(in.dim(0)), list.address(call.in()), list.address(call.out()), in.dim(0),
+        MapBinder.time(in), in.dim(-3), in.dim(-2));
   }
 
   private static int perImage(Shape shape) {

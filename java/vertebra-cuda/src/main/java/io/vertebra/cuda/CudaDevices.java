@@ -11,11 +11,12 @@ import io.vertebra.program.Backend;
 public final class CudaDevices implements DeviceProvider {
   @Override
   public Backend open(Device device, Precision precision) {
-    CudaBackend.typeOf(precision);  // refuses before it looks for a driver
+    CudaBackend.typeOf(precision); // refuses before it looks for a driver
     if (device.equals(Device.cudaEmulated())) {
       return new CudaBackend(new EmulatedRuntime(), precision);
     }
     int colon = device.name().indexOf(':');
-    return new CudaBackend(new DriverRuntime(colon < 0 ? 0 : Integer.parseInt(device.name().substring(colon + 1))), precision);
+    return new CudaBackend(new DriverRuntime(colon < 0 ? 0 : Integer.parseInt(device.name().substring(colon + 1))),
+        precision);
   }
 }

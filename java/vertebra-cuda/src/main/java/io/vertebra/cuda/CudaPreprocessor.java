@@ -19,8 +19,9 @@ import java.nio.IntBuffer;
 import java.util.List;
 
 /**
- * Preprocessing on the device, straight into a program's input there: the pixels that the crop depends on are copied in, and two kernels do the rest.
- * How to resample is kept on the device from one image to the next of the same size; memory grows to what the largest image needed.
+ * Preprocessing on the device, straight into a program's input there: the pixels that the crop depends on are copied
+ * in, and two kernels do the rest. How to resample is kept on the device from one image to the next of the same size;
+ * memory grows to what the largest image needed.
  */
 final class CudaPreprocessor implements Preprocessor {
   private static final int THREADS = LaunchList.THREADS;
@@ -69,7 +70,8 @@ final class CudaPreprocessor implements Preprocessor {
     }
 
     void putTables(IntBuffer into) {
-      into.put(columns.weightsToArray()).put(rows.weightsToArray()).put(columns.firstToArray()).put(rows.firstToArray());
+      into.put(columns.weightsToArray()).put(rows.weightsToArray()).put(columns.firstToArray())
+          .put(rows.firstToArray());
     }
   }
 
@@ -154,10 +156,12 @@ final class CudaPreprocessor implements Preprocessor {
     bound = size;
     stagePixels(image, staged, (int) pixelBytes);
     stream.copyIn(pixelsAt, staging);
-    stream.launch(launch(columnsKernel, (long) size.rowCount * width, pixelsAt, tablesAt + size.columnFirst(), tablesAt, filteredAt, image.width(),
-        image.pixelStride(), image.red(), image.green(), image.blue(), (long) image.rowStride(), 0, size.rowCount, width, size.columns.taps()));
-    stream.launch(launch(rowsKernel, recipe.elements() / (width % 4 == 0 ? 4 : 1), filteredAt, tablesAt + size.rowFirst(),
-        tablesAt + size.rowWeights(), normalised.address(), to, size.firstRow, size.rowCount, width, recipe.height(), size.rows.taps()));
+    stream.launch(launch(columnsKernel, (long) size.rowCount * width, pixelsAt, tablesAt + size.columnFirst(), tablesAt,
+        filteredAt, image.width(), image.pixelStride(), image.red(), image.green(), image.blue(),
+        (long) image.rowStride(), 0, size.rowCount, width, size.columns.taps()));
+    stream.launch(launch(rowsKernel, recipe.elements() / (width % 4 == 0 ? 4 : 1), filteredAt,
+        tablesAt + size.rowFirst(), tablesAt + size.rowWeights(), normalised.address(), to, size.firstRow,
+        size.rowCount, width, recipe.height(), size.rows.taps()));
   }
 
   private static GpuLaunch launch(GpuKernel kernel, long items, Object... arguments) {
@@ -171,7 +175,8 @@ final class CudaPreprocessor implements Preprocessor {
     int firstRow = rows.first(0);
     int count = Math.min(height, rows.first(rows.count() - 1) + rows.taps()) - firstRow;
     if ((long) count * recipe.width() > Integer.MAX_VALUE / 3) {
-      throw new ImageException("an image of " + width + " x " + height + " pixels has too many rows to be resized on the device; hand it over scaled down");
+      throw new ImageException("an image of " + width + " x " + height
+          + " pixels has too many rows to be resized on the device; hand it over scaled down");
     }
     return new Bound(width, height, firstRow, count, columns, rows);
   }
@@ -219,7 +224,8 @@ final class CudaPreprocessor implements Preprocessor {
   public void close() {
     if (!closed) {
       closed = true;
-      Closing.all(List.of(this::await, normalised::close, tables::close, pixels::close, filtered::close, this::freeStaging, backend::release));
+      Closing.all(List.of(this::await, normalised::close, tables::close, pixels::close, filtered::close,
+          this::freeStaging, backend::release));
     }
   }
 }

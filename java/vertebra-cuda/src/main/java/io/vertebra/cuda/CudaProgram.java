@@ -29,8 +29,8 @@ import java.util.function.Consumer;
 import java.util.function.ObjLongConsumer;
 
 /**
- * Launches in a row. The first run gives them to the device one by one; from the second on they are one graph, so that a run is a copy in for each input,
- * the graph, and a copy out for each output. The host's side of both is pinned fp32.
+ * Launches in a row. The first run gives them to the device one by one; from the second on they are one graph, so that
+ * a run is a copy in for each input, the graph, and a copy out for each output. The host's side of both is pinned fp32.
  */
 final class CudaProgram extends Program {
   /** As device memory is. */
@@ -72,7 +72,8 @@ final class CudaProgram extends Program {
    *
    * @param launches kernels and products
    * @param products those of cuBLAS
-   * @param bytes moved on the device: of every call operands, weights and result once, and what it keeps in scratch memory or reads of index maps
+   * @param bytes moved on the device: of every call operands, weights and result once, and what it keeps in scratch
+   *   memory or reads of index maps
    * @param leastBytes operands, weights and results alone
    */
   record Traffic(int launches, int products, long bytes, long leastBytes) {}
@@ -145,7 +146,10 @@ final class CudaProgram extends Program {
     }
   }
 
-  /** Once there is a graph: what a run does between the copies, as that graph or launch by launch; waits until it is done. For measurements. */
+  /**
+   * Once there is a graph: what a run does between the copies, as that graph or launch by launch; waits until it is
+   * done. For measurements.
+   */
   void runOnDevice(boolean asGraph) {
     requireOpen();
     if (asGraph) {
@@ -157,8 +161,8 @@ final class CudaProgram extends Program {
   }
 
   /**
-   * Milliseconds of device time that a step takes, on whatever memory holds, again and again as one graph, so that no launch is waited for; what it reads may
-   * be in cache. For measurements.
+   * Milliseconds of device time that a step takes, on whatever memory holds, again and again as one graph, so that no
+   * launch is waited for; what it reads may be in cache. For measurements.
    */
   double milliseconds(int index, int repeats) {
     requireOpen();
@@ -177,7 +181,10 @@ final class CudaProgram extends Program {
     }
   }
 
-  /** Leaves it to the next run where something else in this process has waited for the whole GPU meanwhile, which breaks captures off. */
+  /**
+   * Leaves it to the next run where something else in this process has waited for the whole GPU meanwhile, which breaks
+   * captures off.
+   */
   private void tryCapture() {
     try {
       graph = own(captured(this::give), GpuGraph::close);
@@ -237,7 +244,8 @@ final class CudaProgram extends Program {
       stream.synchronize();
       complete = true;
       for (int i = 0; i < count; i++) {
-        observer.timed(i, steps.get(i).call(), events.get(2 * i).since(events.get(0)), events.get(2 * i + 1).since(events.get(0)));
+        observer.timed(i, steps.get(i).call(), events.get(2 * i).since(events.get(0)),
+            events.get(2 * i + 1).since(events.get(0)));
       }
     } finally {
       Closing.all(events.stream().<Runnable>map(event -> event::close).toList());
@@ -280,7 +288,8 @@ final class CudaProgram extends Program {
     requireOpen();
     Shape input = recording().inputs().get(0).shape();
     if (element < 0 || element >= input.dim(0) || input.elements() / input.dim(0) != elements) {
-      throw new IllegalArgumentException("an image of " + elements + " values is no element " + element + " of an input " + input);
+      throw new IllegalArgumentException(
+          "an image of " + elements + " values is no element " + element + " of an input " + input);
     }
     prepared.clear(element);
     maker.accept(stream, inputs.get(0).device + (long) element * elements * Float.BYTES);
@@ -339,7 +348,8 @@ final class CudaProgram extends Program {
   @Override
   public long workspaceBytes() {
     boolean products = steps.stream().flatMap(step -> step.works().stream()).anyMatch(work -> work.product() != null);
-    return workspace.bytes() + list.bytes() + stagingBytes + (products ? backend.runtime().productWorkspaceBytes() : 0) + ports().stream().mapToLong(port -> port.bytes.capacity()).sum();
+    return workspace.bytes() + list.bytes() + stagingBytes + (products ? backend.runtime().productWorkspaceBytes() : 0)
+        + ports().stream().mapToLong(port -> port.bytes.capacity()).sum();
   }
 
   CudaBackend backend() {

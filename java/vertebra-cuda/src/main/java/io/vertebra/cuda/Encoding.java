@@ -35,7 +35,8 @@ final class Encoding {
       float stored = type == GpuType.F32 ? value : decoded(halves.get(i), type);
       if (!Float.isFinite(stored)) {
         throw new WeightsException(Float.isFinite(value)
-            ? matrix.name() + " holds " + value + ", which is too large for " + type.name().toLowerCase(Locale.ROOT) + "; run the model in fp32 or bf16"
+            ? matrix.name() + " holds " + value + ", which is too large for " + type.name().toLowerCase(Locale.ROOT)
+                + "; run the model in fp32 or bf16"
             : matrix.name() + " holds values that are NaN or infinite; the checkpoint is damaged");
       }
     }

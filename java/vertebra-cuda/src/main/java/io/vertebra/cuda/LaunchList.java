@@ -21,8 +21,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Takes down what the calls of one program give the device, with the addresses of their operands, and owns the index maps that only this program has.
- * Not thread-safe.
+ * Takes down what the calls of one program give the device, with the addresses of their operands, and owns the index
+ * maps that only this program has. Not thread-safe.
  */
 final class LaunchList implements AutoCloseable {
   /** Threads of a block, where nothing else is said. */
@@ -108,17 +108,18 @@ final class LaunchList implements AutoCloseable {
    */
   void launch(String name, Grid grid, long to, long bytes, Object... arguments) {
     if (grid.blocks > Integer.MAX_VALUE) {
-      throw new IllegalArgumentException(call + " takes " + grid.blocks + " blocks, more than a launch has; run a smaller batch");
+      throw new IllegalArgumentException(
+          call + " takes " + grid.blocks + " blocks, more than a launch has; run a smaller batch");
     }
-    GpuLaunch launch = new GpuLaunch(backend.kernel(name, grid.sharedBytes), (int) grid.blocks, 1, 1, grid.x, grid.y, 1, (int) grid.sharedBytes,
-        List.of(arguments));
+    GpuLaunch launch = new GpuLaunch(backend.kernel(name, grid.sharedBytes), (int) grid.blocks, 1, 1, grid.x, grid.y, 1,
+        (int) grid.sharedBytes, List.of(arguments));
     works.add(new Step.Work(launch, null, to, bytes));
   }
 
   /** {@code to = rows weights^T}, all row-major: to cuBLAS, which knows columns only, {@code to^T = weights rows^T}. */
   void multiply(ProductPlan product, long rows, long weights, long to) {
-    GpuProduct columns = new GpuProduct(type(), backend.tf32(), true, false, product.n(), product.m(), product.k(), weights, product.k(), rows,
-        product.k(), 0, to, product.n());
+    GpuProduct columns = new GpuProduct(type(), backend.tf32(), true, false, product.n(), product.m(), product.k(),
+        weights, product.k(), rows, product.k(), 0, to, product.n());
     works.add(new Step.Work(null, columns, to, product.productBytes()));
   }
 
@@ -174,7 +175,8 @@ final class LaunchList implements AutoCloseable {
   static Step.Work conversion(CudaBackend backend, boolean back, long from, long to, long count) {
     String suffix = backend.type().suffix();
     GpuKernel kernel = backend.kernel(back ? "vtb_convert_" + suffix + "_f32" : "vtb_convert_f32_" + suffix, 0);
-    GpuLaunch launch = new GpuLaunch(kernel, (int) divideUp(count, 8 * THREADS), 1, 1, THREADS, 1, 1, 0, List.of(from, to, Math.toIntExact(count)));
+    GpuLaunch launch = new GpuLaunch(kernel, (int) divideUp(count, 8 * THREADS), 1, 1, THREADS, 1, 1, 0,
+        List.of(from, to, Math.toIntExact(count)));
     return new Step.Work(launch, null, to, count * (back ? Float.BYTES : backend.type().bytes()));
   }
 

@@ -8,7 +8,10 @@ import io.vertebra.program.Shape;
 import io.vertebra.program.Window;
 import java.util.Arrays;
 
-/** Operations on maps: convolutions of single channels, filters, pooling and resizing. Grids are those the kernels' sources ask for. */
+/**
+ * Operations on maps: convolutions of single channels, filters, pooling and resizing. Grids are those the kernels'
+ * sources ask for.
+ */
 final class MapBinder {
   /** Channels of a tile of the tiled convolutions, and the columns and rows of a strip. */
   private static final int TILE_CHANNELS = 32;
@@ -30,13 +33,15 @@ final class MapBinder {
     Window.Extent size = op.window().size();
     Window.Extent stride = op.window().stride();
     Window.Extent padding = op.window().padding();
-    Object[] arguments = {list.address(call.in()), list.values(op.weights()), list.values(op.bias()), list.address(call.out()), in.dim(0), time(in),
-        in.dim(-3), in.dim(-2), in.channels(), op.firstChannel(), time(out), out.dim(-3), out.dim(-2), out.channels(), op.multiplier(), size.time(),
-        size.height(), size.width(), stride.time(), stride.height(), stride.width(), padding.time(), padding.height(), padding.width(),
-        ProductBinder.code(op.activation())};
+    Object[] arguments = {list.address(call.in()), list.values(op.weights()), list.values(op.bias()),
+      list.address(call.out()), in.dim(0), time(in), in.dim(-3), in.dim(-2), in.channels(), op.firstChannel(),
+      time(out), out.dim(-3), out.dim(-2), out.channels(), op.multiplier(), size.time(), size.height(), size.width(),
+      stride.time(), stride.height(), stride.width(), padding.time(), padding.height(), padding.width(),
+      ProductBinder.code(op.activation())};
     boolean vectors = op.multiplier() == 1 && list.vector(out.channels(), in.channels(), op.firstChannel()) > 1;
     int side = size.height();
-    if (!vectors || size.width() != side || side != 3 && side != 5 && side != 7 || stride.height() != 1 || stride.width() != 1) {
+    if (!vectors || size.width() != side || side != 3 && side != 5 && side != 7 || stride.height() != 1
+        || stride.width() != 1) {
       list.kernel("vtb_depthwise_conv", Grid.forItems(out.elements() / (vectors ? list.vector() : 1)), arguments);
       return;
     }
@@ -44,12 +49,14 @@ final class MapBinder {
     int stripsY = (int) Math.min(list.type() == GpuType.F32 ? 4 : 8, LaunchList.divideUp(out.dim(-3), STRIP_ROWS));
     int rows = stripsY * STRIP_ROWS;
     int columns = stripsX * STRIP_COLUMNS;
-    long tiles = (long) out.dim(0) * time(out) * LaunchList.divideUp(out.channels(), TILE_CHANNELS) * LaunchList.divideUp(out.dim(-3), rows)
-        * LaunchList.divideUp(out.dim(-2), columns);
-    int shared = TILE_CHANNELS * (Float.BYTES * side * side + (rows + side - 1) * (columns + side - 1) * list.type().bytes());
+    long tiles = (long) out.dim(0) * time(out) * LaunchList.divideUp(out.channels(), TILE_CHANNELS)
+        * LaunchList.divideUp(out.dim(-3), rows) * LaunchList.divideUp(out.dim(-2), columns);
+    int shared
+        = TILE_CHANNELS * (Float.BYTES * side * side + (rows + side - 1) * (columns + side - 1) * list.type().bytes());
     Object[] tiled = Arrays.copyOf(arguments, arguments.length + 1);
     tiled[arguments.length] = stripsX;
-    list.kernel("vtb_depthwise_conv_" + side + "x" + side, new Grid(tiles, TILE_CHANNELS / 2, stripsX * stripsY, shared), tiled);
+    list.kernel("vtb_depthwise_conv_" + side + "x" + side,
+        new Grid(tiles, TILE_CHANNELS / 2, stripsX * stripsY, shared), tiled);
   }
 
   /** Bytes of the maps that a filter in three launches keeps, in fp32; 0 if it is one launch. */
@@ -65,7 +72,8 @@ final class MapBinder {
 
   /** Shared memory of a filter in one launch. */
   private static long filterShared(int height, int width) {
-    return (long) COMPLEX_BYTES * ((long) height * (width | 1) + (long) filterLines(height, width) * Math.max(height, width))
+    return (long) COMPLEX_BYTES
+        * ((long) height * (width | 1) + (long) filterLines(height, width) * Math.max(height, width))
         + 2L * Float.BYTES * (height + width);
   }
 
@@ -79,9 +87,10 @@ final class MapBinder {
     long filter = list.values(op.filter());
     long scratch = filterScratch(op, in, sharedMemory);
     if (scratch == 0) {
-      Grid grid = new Grid(batch * tiles, height * width <= 256 ? 128 : LaunchList.THREADS, 1, filterShared(height, width));
-      list.kernel("vtb_global_filter", grid, list.address(call.in()), filter, list.address(call.out()), batch, height, width, in.channels(),
-          op.firstChannel(), channels, filterLines(height, width));
+      Grid grid
+          = new Grid(batch * tiles, height * width <= 256 ? 128 : LaunchList.THREADS, 1, filterShared(height, width));
+      list.kernel("vtb_global_filter", grid, list.address(call.in()), filter, list.address(call.out()), batch, height,
+          width, in.channels(), op.firstChannel(), channels, filterLines(height, width));
       return;
     }
     long maps = list.scratch(call);
@@ -90,12 +99,14 @@ final class MapBinder {
     long tableBytes = 2L * Float.BYTES * width;
     long fitting = Math.max(1, Math.min(2048 / width, (sharedMemory - tableBytes) / lineBytes));
     int lines = (int) Math.min((long) batch * height, fitting);
-    Grid rows = Grid.of(LaunchList.divideUp((long) batch * height, lines) * tiles).shared(lines * lineBytes + tableBytes);
-    list.launch("vtb_global_filter_rows_" + list.type().suffix(), rows, maps, scratch, list.address(call.in()), maps, batch, height, width,
-        in.channels(), op.firstChannel(), channels, lines);
+    Grid rows
+        = Grid.of(LaunchList.divideUp((long) batch * height, lines) * tiles).shared(lines * lineBytes + tableBytes);
+    list.launch("vtb_global_filter_rows_" + list.type().suffix(), rows, maps, scratch, list.address(call.in()), maps,
+        batch, height, width, in.channels(), op.firstChannel(), channels, lines);
     Grid columns = Grid.of(batch * (width / 2 + 1L) * tiles).shared(136L * height);
     list.launch("vtb_global_filter_columns", columns, maps, scratch, maps, filter, batch, height, width, channels);
-    list.kernel("vtb_global_filter_rows_back", rows, maps, list.address(call.out()), batch, height, width, channels, lines);
+    list.kernel("vtb_global_filter_rows_back", rows, maps, list.address(call.out()), batch, height, width, channels,
+        lines);
   }
 
   static void windowPool(LaunchList list, Call call, Op.Pool op) {
@@ -104,16 +115,18 @@ final class MapBinder {
     Window.Extent size = op.window().size();
     Window.Extent stride = op.window().stride();
     Window.Extent padding = op.window().padding();
-    list.kernel("vtb_window_pool", list.elementwise(call.out()), list.address(call.in()), list.address(call.out()), in.dim(0), time(in), in.dim(-3),
-        in.dim(-2), in.channels(), time(out), out.dim(-3), out.dim(-2), size.time(), size.height(), size.width(), stride.time(), stride.height(),
-        stride.width(), padding.time(), padding.height(), padding.width(), op.kind() == Op.Pool.Kind.AVERAGE ? 1 : 0);
+    list.kernel("vtb_window_pool", list.elementwise(call.out()), list.address(call.in()), list.address(call.out()),
+        in.dim(0), time(in), in.dim(-3), in.dim(-2), in.channels(), time(out), out.dim(-3), out.dim(-2), size.time(),
+        size.height(), size.width(), stride.time(), stride.height(), stride.width(), padding.time(), padding.height(),
+        padding.width(), op.kind() == Op.Pool.Kind.AVERAGE ? 1 : 0);
   }
 
   static void adaptiveAveragePool(LaunchList list, Call call) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
-    list.kernel("vtb_adaptive_average_pool", averageGrid(list, (long) out.rows(), in.channels()), list.address(call.in()), list.address(call.out()),
-        in.dim(0), in.dim(1), in.dim(2), in.channels(), out.dim(1), out.dim(2));
+    list.kernel("vtb_adaptive_average_pool", averageGrid(list, (long) out.rows(), in.channels()),
+        list.address(call.in()), list.address(call.out()), in.dim(0), in.dim(1), in.dim(2), in.channels(), out.dim(1),
+        out.dim(2));
   }
 
   private static Grid averageGrid(LaunchList list, long bins, int channels) {
@@ -151,19 +164,21 @@ final class MapBinder {
     if (parts > 1) {
       long scratch = meanScratch(in, list.type());
       list.extra(2 * scratch);
-      list.launch("vtb_adaptive_average_pool_" + list.type().suffix(), averageGrid(list, (long) batch * parts, channels), list.scratch(call), scratch, from,
-          list.scratch(call), batch * parts, positions / parts, 1, channels, 1, 1);
+      list.launch("vtb_adaptive_average_pool_" + list.type().suffix(),
+          averageGrid(list, (long) batch * parts, channels), list.scratch(call), scratch, from, list.scratch(call),
+          batch * parts, positions / parts, 1, channels, 1, 1);
       from = list.scratch(call);
       positions = parts;
     }
-    list.kernel("vtb_adaptive_average_pool", averageGrid(list, batch, channels), from, list.address(call.out()), batch, positions, 1, channels, 1, 1);
+    list.kernel("vtb_adaptive_average_pool", averageGrid(list, batch, channels), from, list.address(call.out()), batch,
+        positions, 1, channels, 1, 1);
   }
 
   static void bilinear(LaunchList list, Call call) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
-    list.kernel("vtb_bilinear", list.elementwise(call.out()), list.address(call.in()), list.address(call.out()), in.dim(0), in.dim(1), in.dim(2),
-        in.channels(), out.dim(1), out.dim(2));
+    list.kernel("vtb_bilinear", list.elementwise(call.out()), list.address(call.in()), list.address(call.out()),
+        in.dim(0), in.dim(1), in.dim(2), in.channels(), out.dim(1), out.dim(2));
   }
 
   static int time(Shape map) {

@@ -43,8 +43,11 @@ final class Measurements implements AutoCloseable {
 
   private double products(GpuType type, boolean tf32, int side, double seconds) {
     long bytes = (long) side * side * type.bytes();
-    try (CudaMemory a = filled(type, bytes); CudaMemory b = filled(type, bytes); CudaMemory c = new CudaMemory(runtime, bytes)) {
-      GpuProduct product = new GpuProduct(type, tf32, true, false, side, side, side, a.address(), side, b.address(), side, 0, c.address(), side);
+    try (CudaMemory a = filled(type, bytes);
+        CudaMemory b = filled(type, bytes);
+        CudaMemory c = new CudaMemory(runtime, bytes)) {
+      GpuProduct product = new GpuProduct(type, tf32, true, false, side, side, side, a.address(), side, b.address(),
+          side, 0, c.address(), side);
       return rate(2.0 * side * side * side, () -> stream.multiply(product), seconds);
     }
   }

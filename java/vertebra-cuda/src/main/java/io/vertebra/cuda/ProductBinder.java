@@ -87,7 +87,8 @@ final class ProductBinder {
     long weights = list.matrix(op.weights());
     long out = list.address(call.out());
     if (!plan.cublas()) {
-      Object[] arguments = arguments(list, op.epilogue(), new Object[] {rows, list.upload(map), map == null ? 1 : map.groups(), weights}, out,
+      Object[] arguments = arguments(list, op.epilogue(),
+          new Object[] {rows, list.upload(map), map == null ? 1 : map.groups(), weights}, out,
           new Object[] {plan.m(), plan.n(), plan.k()});
       String name = "vtb_gemm_" + list.type().suffix() + "_" + plan.side();
       list.launch(name, new Grid(plan.tiles(), 2 * plan.side(), 1, 0), out, list.bytes(call.out()), arguments);
@@ -106,10 +107,11 @@ final class ProductBinder {
   /** A kernel's arguments: some, those of the epilogue with the output, and some. */
   private static Object[] arguments(LaunchList list, Epilogue epilogue, Object[] before, long out, Object[] after) {
     Epilogue.Gate gate = epilogue.gate();
-    long gateAddress = gate == null ? 0 : list.address(gate.tensor()) + (long) gate.firstChannel() * list.type().bytes();
-    Object[] middle = {list.values(epilogue.bias()), code(epilogue.activation()), epilogue.activationLast() ? 1 : 0, gateAddress,
-        gate == null ? 0 : gate.tensor().shape().channels(), list.address(epilogue.residual()), list.upload(epilogue.residualRows()),
-        list.upload(epilogue.map()), out};
+    long gateAddress
+        = gate == null ? 0 : list.address(gate.tensor()) + (long) gate.firstChannel() * list.type().bytes();
+    Object[] middle = {list.values(epilogue.bias()), code(epilogue.activation()), epilogue.activationLast() ? 1 : 0,
+      gateAddress, gate == null ? 0 : gate.tensor().shape().channels(), list.address(epilogue.residual()),
+      list.upload(epilogue.residualRows()), list.upload(epilogue.map()), out};
     return Stream.of(before, middle, after).flatMap(Stream::of).toArray();
   }
 
@@ -123,9 +125,11 @@ final class ProductBinder {
       threads *= 2;
     }
     int together = LaunchList.THREADS / threads;
-    list.launch("vtb_gather_norm_" + list.type().suffix(), new Grid(LaunchList.divideUp(rows, together), threads, together, 0), to,
-        (long) rows * channels * list.type().bytes(), in, list.upload(map), groups, norm == null ? 0L : list.values(norm.gamma()),
-        norm == null ? 0L : list.values(norm.beta()), norm == null ? 0f : norm.eps(), to, rows, channels);
+    list.launch("vtb_gather_norm_" + list.type().suffix(),
+        new Grid(LaunchList.divideUp(rows, together), threads, together, 0), to,
+        (long) rows * channels * list.type().bytes(), in, list.upload(map), groups,
+        norm == null ? 0L : list.values(norm.gamma()), norm == null ? 0L : list.values(norm.beta()),
+        norm == null ? 0f : norm.eps(), to, rows, channels);
   }
 
   /** An activation's number in the kernels, which list them in the same order. */

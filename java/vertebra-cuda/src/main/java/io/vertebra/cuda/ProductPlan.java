@@ -8,9 +8,9 @@ import io.vertebra.program.Op;
 import io.vertebra.program.Shape;
 
 /**
- * How the matrix product {@code [m, k] x [n, k]^T} of a layer runs: by {@code vtb_gemm}, which gathers its rows and applies the epilogue itself, or by
- * cuBLAS, for which the rows are gathered before and the epilogue is a pass of its own. Rows with a norm are made before in either case. What is
- * estimated to be faster is done; see {@link Rates}.
+ * How the matrix product {@code [m, k] x [n, k]^T} of a layer runs: by {@code vtb_gemm}, which gathers its rows and
+ * applies the epilogue itself, or by cuBLAS, for which the rows are gathered before and the epilogue is a pass of its
+ * own. Rows with a norm are made before in either case. What is estimated to be faster is done; see {@link Rates}.
  *
  * @param gathers whether the rows of the left operand are made before, in scratch memory
  * @param side of a block's tile, if {@code vtb_gemm} multiplies; 0 for cuBLAS
@@ -25,9 +25,11 @@ record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finis
   private static final int STEP_BYTES = 64;
 
   /**
-   * What products are estimated by: rounded figures of an H100, and for {@code vtb_gemm} about half of what its instructions could reach. Microseconds.
+   * What products are estimated by: rounded figures of an H100, and for {@code vtb_gemm} about half of what its
+   * instructions could reach. Microseconds.
    *
-   * @param small a step of {@code vtb_gemm} through k with tiles of 64, of which a multiprocessor has two; bound by latency
+   * @param small a step of {@code vtb_gemm} through k with tiles of 64, of which a multiprocessor has two; bound by
+   *   latency
    * @param large a step with tiles of 128, of which it has one; bound by arithmetic
    * @param cublasFlops of cuBLAS, once it has started
    */
@@ -45,7 +47,8 @@ record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finis
     }
 
     double step(int side, double tiles, int multiprocessors) {
-      return side == 64 ? small * Math.max(1, tiles / (2 * multiprocessors)) : large * Math.max(1, tiles / multiprocessors);
+      return side == 64 ? small * Math.max(1, tiles / (2 * multiprocessors))
+          : large * Math.max(1, tiles / multiprocessors);
     }
 
     static double pass(double bytes) {
@@ -61,8 +64,8 @@ record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finis
     int k = op.weights().shape().dim(1);
     int bytes = backend.type().bytes();
     boolean normed = op.rows().norm() != null;
-    boolean bare = epilogue.bias() == null && epilogue.activation() == Activation.IDENTITY && epilogue.gate() == null && epilogue.residual() == null
-        && epilogue.map() == null;
+    boolean bare = epilogue.bias() == null && epilogue.activation() == Activation.IDENTITY && epilogue.gate() == null
+        && epilogue.residual() == null && epilogue.map() == null;
     // A residual that is shaped like the output may lie where the output is to lie.
     boolean apart = epilogue.map() != null || epilogue.residual() != null && epilogue.residualRows() == null;
     ProductPlan small = new ProductPlan(m, n, k, normed, 64, false, false, bytes);

@@ -9,8 +9,8 @@ import java.util.List;
 /**
  * What a call gives the device to do.
  *
- * @param extraBytes that it moves besides its operands, its weights and its result, each once: what lies in scratch memory between its works, written and
- *     read, and index maps
+ * @param extraBytes that it moves besides its operands, its weights and its result, each once: what lies in scratch
+ *   memory between its works, written and read, and index maps
  */
 record Step(Call call, List<Work> works, long extraBytes) {
 

@@ -22,14 +22,15 @@ final class AlteredRuntime {
   }
 
   private static <T> T altered(Class<T> type, T original, Alteration alteration) {
-    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
-      Object instead = alteration.before(method.getName());
-      if (instead != null) {
-        return instead;
-      }
-      Object result = invoke(original, method, arguments);
-      return result instanceof GpuStream stream ? altered(GpuStream.class, stream, alteration) : result;
-    }));
+    return type
+        .cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
+          Object instead = alteration.before(method.getName());
+          if (instead != null) {
+            return instead;
+          }
+          Object result = invoke(original, method, arguments);
+          return result instanceof GpuStream stream ? altered(GpuStream.class, stream, alteration) : result;
+        }));
   }
 
   private static Object invoke(Object original, Method method, Object[] arguments) throws Throwable {

@@ -47,6 +47,7 @@ record CheckOptions(Map<String, String> values) {
   }
 
   GpuRuntime open() {
-    return emulated() ? new EmulatedRuntime() : new DriverRuntime(Integer.parseInt(get("device").replaceFirst("^cuda:?", "0")));
+    return emulated() ? new EmulatedRuntime()
+        : new DriverRuntime(Integer.parseInt(get("device").replaceFirst("^cuda:?", "0")));
   }
 }

@@ -27,9 +27,11 @@ final class ConformanceCheck {
     if (cases.isEmpty()) {
       throw new IllegalArgumentException("no case matches " + options.get("cases"));
     }
-    List<double[]> expected = cases.stream().map(testCase -> ConformanceCases.run(new ReferenceBackend(), testCase)).toList();
+    List<double[]> expected
+        = cases.stream().map(testCase -> ConformanceCases.run(new ReferenceBackend(), testCase)).toList();
     List<String> failures = new ArrayList<>();
-    System.out.println("| precision | products by | cases | worst relative error | tolerance | case |\n|---|---|---:|---:|---:|---|");
+    System.out.println(
+        "| precision | products by | cases | worst relative error | tolerance | case |\n|---|---|---:|---:|---:|---|");
     for (Precision precision : options.precisions()) {
       for (Products products : List.of(Products.FUSED, Products.CUBLAS)) {
         double worst = -1;
@@ -48,8 +50,8 @@ final class ConformanceCheck {
             }
           }
         }
-        System.out.printf(Locale.ROOT, "| %s | %s | %d | %.2g | %.0e | %s |%n", precision, products == Products.FUSED ? "vtb_gemm" : "cuBLAS",
-            cases.size(), worst, tolerance(precision), worstCase);
+        System.out.printf(Locale.ROOT, "| %s | %s | %d | %.2g | %.0e | %s |%n", precision,
+            products == Products.FUSED ? "vtb_gemm" : "cuBLAS", cases.size(), worst, tolerance(precision), worstCase);
       }
     }
     failures.forEach(System.out::println);

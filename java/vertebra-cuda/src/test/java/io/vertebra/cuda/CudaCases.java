@@ -23,14 +23,15 @@ final class CudaCases {
     Shape large = Shape.of(1, 72, 71, 5);
     Shape wide = Shape.of(2 * 70, 3 * 2 * 96);
     Shape rows = Shape.of(150, 40);
-    return Stream.concat(ConformanceCases.cases(), Stream.of(
-        new Case("mean pool in two launches", positions, (r, f) -> r.meanPool("x", r.input())),
-        new Case("global filter in three launches", large, (r, f) -> r.globalFilter("x", r.input(), new Op.GlobalFilter(filter(f, 72, 71, 4), 1))),
-        new Case("window attention with wide heads", wide,
-            (r, f) -> r.windowAttention("x", r.input(), new Op.WindowAttention(70, 2, 96, 0.1f, null, null))),
-        new Case("linear several tiles", rows,
-            (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(136, 40), Epilogue.bias(f.vector(136)))),
-        new Case("linears on the same rows", Shape.of(20, 24), CudaCases::sameRows)));
+    return Stream.concat(ConformanceCases.cases(),
+        Stream.of(new Case("mean pool in two launches", positions, (r, f) -> r.meanPool("x", r.input())),
+            new Case("global filter in three launches", large,
+                (r, f) -> r.globalFilter("x", r.input(), new Op.GlobalFilter(filter(f, 72, 71, 4), 1))),
+            new Case("window attention with wide heads", wide,
+                (r, f) -> r.windowAttention("x", r.input(), new Op.WindowAttention(70, 2, 96, 0.1f, null, null))),
+            new Case("linear several tiles", rows,
+                (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(136, 40), Epilogue.bias(f.vector(136)))),
+            new Case("linears on the same rows", Shape.of(20, 24), CudaCases::sameRows)));
   }
 
   /** The ways to compute a case's products that it is to be tried with. */

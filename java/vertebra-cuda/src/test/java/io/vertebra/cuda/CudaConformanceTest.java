@@ -12,7 +12,10 @@ import io.vertebra.reference.ReferenceBackend;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every operation on the emulated device against the reference in double precision; no launch may write anything but its result. */
+/**
+ * Every operation on the emulated device against the reference in double precision; no launch may write anything but
+ * its result.
+ */
 class CudaConformanceTest {
 
   @ParameterizedTest
@@ -20,7 +23,8 @@ class CudaConformanceTest {
   void agreesWithReference(Case testCase) {
     double[] expected = ConformanceCases.run(new ReferenceBackend(), testCase);
     for (Products products : CudaCases.products(testCase)) {
-      // Rounding of sums of up to a few thousand fp32 terms; operands and results rounded to a relative 2^-12 or 2^-9, a few times in a row.
+      // Rounding of sums of up to a few thousand fp32 terms; operands and results rounded to a relative 2^-12 or 2^-9,
+      // a few times in a row.
       assertThat(error(Precision.FP32, products, testCase, expected)).isLessThan(2e-6);
       assertThat(error(Precision.FP16, products, testCase, expected)).isLessThan(2e-3);
       assertThat(error(Precision.BF16, products, testCase, expected)).isLessThan(1e-2);

@@ -25,16 +25,19 @@ class CudaDevicesTest {
   @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "INT8")
   void aModelRunsOnTheEmulator(Precision precision) throws Exception {
     String sample = Digits.sampleNames().get(0);
-    try (Model model = Digits.swin().device(Device.cudaEmulated()).precision(precision).build(); Session session = model.newSession()) {
+    try (Model model = Digits.swin().device(Device.cudaEmulated()).precision(precision).build();
+        Session session = model.newSession()) {
       assertThat(model.describe()).contains("emulator").contains(precision.toString());
-      assertThat(session.classify(Digits.sample(sample), 1).get(0).label()).isEqualTo(sample.replaceAll(".*_|\\.png", ""));
+      assertThat(session.classify(Digits.sample(sample), 1).get(0).label())
+          .isEqualTo(sample.replaceAll(".*_|\\.png", ""));
     }
   }
 
   @Test
   void int8IsRefused() {
     for (Device device : List.of(Device.cuda(), Device.cudaEmulated())) {
-      assertThatThrownBy(() -> device.open(0, Precision.INT8)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("int8", "cpu");
+      assertThatThrownBy(() -> device.open(0, Precision.INT8)).isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContainingAll("int8", "cpu");
     }
   }
 
@@ -70,12 +73,15 @@ class CudaDevicesTest {
   /** On the fake driver, with the fat binary that this build has or has not. */
   @Test
   void gpusGoByNumber() {
-    assertThatThrownBy(() -> Device.cuda(2).open(0, Precision.FP32)).isInstanceOf(VertebraException.class).hasMessageContaining("no device cuda:2");
+    assertThatThrownBy(() -> Device.cuda(2).open(0, Precision.FP32)).isInstanceOf(VertebraException.class)
+        .hasMessageContaining("no device cuda:2");
     if (CudaDevices.class.getResource("/META-INF/native/linux-x86_64/vertebra.fatbin") == null) {
-      assertThatThrownBy(() -> Device.cuda().open(0, Precision.FP32)).isInstanceOf(VertebraException.class).hasMessageContaining("nvcc was missing");
+      assertThatThrownBy(() -> Device.cuda().open(0, Precision.FP32)).isInstanceOf(VertebraException.class)
+          .hasMessageContaining("nvcc was missing");
       return;
     }
-    try (Backend first = Device.cuda().open(0, Precision.FP32); Backend second = Device.cuda(1).open(0, Precision.BF16)) {
+    try (Backend first = Device.cuda().open(0, Precision.FP32);
+        Backend second = Device.cuda(1).open(0, Precision.BF16)) {
       assertThat(first.describe()).contains("Fake GPU 0", "fp32");
       assertThat(second.describe()).contains("Fake GPU 1", "bf16");
     }

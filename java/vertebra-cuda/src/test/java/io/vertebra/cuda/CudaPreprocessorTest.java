@@ -41,7 +41,8 @@ class CudaPreprocessorTest {
   private static Image image(int width, int height, boolean direct) {
     byte[] samples = new byte[3 * width * height];
     new Random(width).nextBytes(samples);
-    return Image.rgb(direct ? ByteBuffer.allocateDirect(samples.length).put(0, samples) : ByteBuffer.wrap(samples), width, height);
+    return Image.rgb(direct ? ByteBuffer.allocateDirect(samples.length).put(0, samples) : ByteBuffer.wrap(samples),
+        width, height);
   }
 
   /** One whose pixels are ints, a part of a larger one. */
@@ -62,11 +63,14 @@ class CudaPreprocessorTest {
 
   @Test
   void everySizeAndLayoutOfPixels() {
-    Preprocessing padded = new Preprocessing(new Resize.Squash(20, 11), Filter.BICUBIC, 16, 18, Preprocessing.IMAGENET_MEAN, Preprocessing.IMAGENET_STD);
+    Preprocessing padded = new Preprocessing(new Resize.Squash(20, 11), Filter.BICUBIC, 16, 18,
+        Preprocessing.IMAGENET_MEAN, Preprocessing.IMAGENET_STD);
     for (Preprocessing recipe : new Preprocessing[] {Preprocessing.official(24), Preprocessing.squash(17), padded}) {
-      try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32); Program program = echo(backend, recipe, 1);
+      try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32);
+          Program program = echo(backend, recipe, 1);
           Preprocessor preprocessor = backend.preprocessor(recipe)) {
-        for (Image image : new Image[] {image(61, 47, true), image(61, 47, false), part(61, 47), image(9, 31, true), part(200, 90)}) {
+        for (Image image : new Image[] {image(61, 47, true), image(61, 47, false), part(61, 47), image(9, 31, true),
+          part(200, 90)}) {
           preprocessor.apply(image, program, 0);
           program.run();
           assertThat(program.read("x")).isEqualTo(expected(recipe, image));
@@ -81,7 +85,8 @@ class CudaPreprocessorTest {
     Image first = image(40, 30, true);
     Image second = image(33, 50, true);
     float[] zeros = new float[recipe.elements()];
-    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP16); Program program = echo(backend, recipe, 3);
+    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP16);
+        Program program = echo(backend, recipe, 3);
         Preprocessor preprocessor = backend.preprocessor(recipe)) {
       for (int slot = 0; slot < 3; slot++) {
         program.slot(slot).put(0, zeros);
@@ -108,14 +113,16 @@ class CudaPreprocessorTest {
     Image small = image(40, 30, true);
     Image large = image(300, 400, true);
     long total = runtime.memoryTotal();
-    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32); Program program = echo(backend, recipe, 1);
+    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32);
+        Program program = echo(backend, recipe, 1);
         Preprocessor preprocessor = backend.preprocessor(recipe)) {
       preprocessor.apply(small, program, 0);
       program.run();
       long used = runtime.memoryUsed();
       for (long free : new long[] {0, 1 << 14, 1 << 17, 1 << 18}) {
         runtime.setMemoryTotal(used + free);
-        assertThatThrownBy(() -> preprocessor.apply(large, program, 0)).isInstanceOf(VertebraException.class).hasMessageContaining("memory");
+        assertThatThrownBy(() -> preprocessor.apply(large, program, 0)).isInstanceOf(VertebraException.class)
+            .hasMessageContaining("memory");
         runtime.setMemoryTotal(total);
         for (Image image : new Image[] {small, part(40, 30)}) {
           preprocessor.apply(image, program, 0);
@@ -140,18 +147,24 @@ class CudaPreprocessorTest {
     long used = runtime.memoryUsed();
     Preprocessing recipe = Preprocessing.official(20);
     Image image = image(40, 30, true);
-    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32); CudaBackend other = new CudaBackend(runtime, Precision.FP32);
-        Program program = echo(backend, recipe, 1); Program foreign = echo(other, recipe, 1)) {
+    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32);
+        CudaBackend other = new CudaBackend(runtime, Precision.FP32);
+        Program program = echo(backend, recipe, 1);
+        Program foreign = echo(other, recipe, 1)) {
       Preprocessor preprocessor = backend.preprocessor(recipe);
       preprocessor.apply(image, program, 0);
-      assertThatIllegalArgumentException().isThrownBy(() -> preprocessor.apply(image, foreign, 0)).withMessageContaining("another backend");
-      assertThatIllegalArgumentException().isThrownBy(() -> preprocessor.apply(image, program, 1)).withMessageContaining("element 1");
+      assertThatIllegalArgumentException().isThrownBy(() -> preprocessor.apply(image, foreign, 0))
+          .withMessageContaining("another backend");
+      assertThatIllegalArgumentException().isThrownBy(() -> preprocessor.apply(image, program, 1))
+          .withMessageContaining("element 1");
       try (Preprocessor larger = backend.preprocessor(Preprocessing.official(32))) {
-        assertThatIllegalArgumentException().isThrownBy(() -> larger.apply(image, program, 0)).withMessageContaining("3072");
+        assertThatIllegalArgumentException().isThrownBy(() -> larger.apply(image, program, 0))
+            .withMessageContaining("3072");
       }
       preprocessor.close();
       preprocessor.close();
-      assertThatIllegalStateException().isThrownBy(() -> preprocessor.apply(image, program, 0)).withMessageContaining("closed");
+      assertThatIllegalStateException().isThrownBy(() -> preprocessor.apply(image, program, 0))
+          .withMessageContaining("closed");
     }
     assertThat(runtime.memoryUsed()).isEqualTo(used);
   }

@@ -83,7 +83,8 @@ class CudaProgramTest {
   @ParameterizedTest
   @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "INT8")
   void aReplayedGraphDoesWhatSingleLaunchesDo(Precision precision) {
-    try (CudaBackend backend = new CudaBackend(runtime, precision); Program program = backend.compile(swin(backend, 1))) {
+    try (CudaBackend backend = new CudaBackend(runtime, precision);
+        Program program = backend.compile(swin(backend, 1))) {
       float[] launched = logits(program, 1);
       float[] stage = program.read("stage0");
       float[] other = logits(program, 2);
@@ -114,8 +115,10 @@ class CudaProgramTest {
 
   @Test
   void everyTensorCanBeReadWhereItIsMadeAndEveryCallIsTimed() {
-    try (Backend reference = new ReferenceBackend(); Program expected = reference.compile(swin(reference, 1));
-        CudaBackend backend = new CudaBackend(runtime, Precision.FP32); Program program = backend.compile(swin(backend, 1))) {
+    try (Backend reference = new ReferenceBackend();
+        Program expected = reference.compile(swin(reference, 1));
+        CudaBackend backend = new CudaBackend(runtime, Precision.FP32);
+        Program program = backend.compile(swin(backend, 1))) {
       List<float[]> tensors = new ArrayList<>();
       logits(expected, 3);
       expected.run(new Recorded() {
@@ -128,7 +131,8 @@ class CudaProgramTest {
       Recorded observer = new Recorded() {
         @Override
         public void after(int index, Call call) {
-          assertThat(Compare.relativeError(widen(program.read(call.out())), widen(tensors.get(index)))).as(call.toString()).isLessThan(1e-5);
+          assertThat(Compare.relativeError(widen(program.read(call.out())), widen(tensors.get(index))))
+              .as(call.toString()).isLessThan(1e-5);
         }
       };
       program.run(observer);
@@ -143,7 +147,8 @@ class CudaProgramTest {
   @Test
   void imagesOfABatchDoNotMeet() {
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP16);
-        Program one = backend.compile(swin(backend, 1)); Program three = backend.compile(swin(backend, 3))) {
+        Program one = backend.compile(swin(backend, 1));
+        Program three = backend.compile(swin(backend, 3))) {
       float[] batch = logits(three, 4, 5, 6);
       int classes = batch.length / 3;
       for (int i = 0; i < 3; i++) {
@@ -196,7 +201,8 @@ class CudaProgramTest {
       Recording recording = swin(backend, 4);
       long used = runtime.memoryUsed();
       runtime.setMemoryTotal(used + (1 << 16));
-      assertThatThrownBy(() -> backend.compile(recording)).isInstanceOf(VertebraException.class).hasMessageContaining("memory");
+      assertThatThrownBy(() -> backend.compile(recording)).isInstanceOf(VertebraException.class)
+          .hasMessageContaining("memory");
       assertThat(runtime.memoryUsed()).isEqualTo(used);
     } finally {
       runtime.setMemoryTotal(total);
@@ -215,7 +221,8 @@ class CudaProgramTest {
       }
       return null;
     });
-    try (CudaBackend backend = new CudaBackend(interrupted, Precision.FP32); Program program = backend.compile(swin(backend, 1))) {
+    try (CudaBackend backend = new CudaBackend(interrupted, Precision.FP32);
+        Program program = backend.compile(swin(backend, 1))) {
       float[] launched = logits(program, 1);
       for (int run = 0; run < 3; run++) {
         calls.clear();
@@ -241,17 +248,20 @@ class CudaProgramTest {
     logits(program, 1);
     backend.close();
     failing.set(true);
-    assertThatThrownBy(program::close).hasMessage("the GPU is lost").satisfies(e -> assertThat(e.getSuppressed()).hasSize(2));
+    assertThatThrownBy(program::close).hasMessage("the GPU is lost")
+        .satisfies(e -> assertThat(e.getSuppressed()).hasSize(2));
     assertThat(runtime.memoryUsed()).as("the weights are freed with it").isEqualTo(used);
   }
 
   /** As much as GPUs of compute capability 8.6, 8.9 and 12.0 have. */
   @Test
   void aLargeFilterFitsLittleSharedMemory() {
-    Case filter = CudaCases.all().filter(testCase -> testCase.name().equals("global filter in three launches")).findFirst().orElseThrow();
+    Case filter = CudaCases.all().filter(testCase -> testCase.name().equals("global filter in three launches"))
+        .findFirst().orElseThrow();
     GpuRuntime small = AlteredRuntime.of(method -> method.equals("sharedMemory") ? 99 << 10 : null);
     CudaBackend backend = new CudaBackend(small, Precision.FP32, new CudaOptions(Products.RULE, true));
-    assertThat(Compare.relativeError(ConformanceCases.run(backend, filter), ConformanceCases.run(new ReferenceBackend(), filter))).isLessThan(2e-6);
+    assertThat(Compare.relativeError(ConformanceCases.run(backend, filter),
+        ConformanceCases.run(new ReferenceBackend(), filter))).isLessThan(2e-6);
   }
 
   private static Weights matrix(Backend backend, float... values) {
@@ -262,20 +272,23 @@ class CudaProgramTest {
   void weightsThatTheTypeCannotHoldAreNamed() {
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP16)) {
       matrix(backend, 65504, -65519, 1e-8f);
-      assertThatThrownBy(() -> matrix(backend, 1, 65520)).isInstanceOf(WeightsException.class).hasMessageContaining("head.weight")
-          .hasMessageContaining("too large for f16");
-      assertThatThrownBy(() -> matrix(backend, Float.NaN)).isInstanceOf(WeightsException.class).hasMessageContaining("head.weight");
+      assertThatThrownBy(() -> matrix(backend, 1, 65520)).isInstanceOf(WeightsException.class)
+          .hasMessageContaining("head.weight").hasMessageContaining("too large for f16");
+      assertThatThrownBy(() -> matrix(backend, Float.NaN)).isInstanceOf(WeightsException.class)
+          .hasMessageContaining("head.weight");
     }
   }
 
   @Test
   void weightsOfOthersAndOfAnotherFormAreRefused() {
-    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32); CudaBackend other = new CudaBackend(runtime, Precision.FP32)) {
+    try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32);
+        CudaBackend other = new CudaBackend(runtime, Precision.FP32)) {
       Weights values = backend.packValues(Shape.of(1, 2), new float[] {1, 2});
       for (Weights wrong : List.of(values, matrix(other, 1, 2))) {
         Recording recording = Recording.of(Shape.of(3, 2), Set.of("x"),
             r -> r.output("x", r.linear("x", r.input(), RowSource.PLAIN, wrong, Epilogue.bias(null))));
-        assertThatIllegalArgumentException().isThrownBy(() -> backend.compile(recording)).withMessageContaining("weights [1, 2]");
+        assertThatIllegalArgumentException().isThrownBy(() -> backend.compile(recording))
+            .withMessageContaining("weights [1, 2]");
       }
     }
   }
@@ -285,7 +298,8 @@ class CudaProgramTest {
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32)) {
       Recording heads = Recording.of(Shape.of(2, 3 * 129), Set.of("x"),
           r -> r.output("x", r.windowAttention("x", r.input(), new Op.WindowAttention(2, 1, 129, 1, null, null))));
-      assertThatIllegalArgumentException().isThrownBy(() -> backend.compile(heads)).withMessageContaining("heads of 129 channels");
+      assertThatIllegalArgumentException().isThrownBy(() -> backend.compile(heads))
+          .withMessageContaining("heads of 129 channels");
     }
   }
 
@@ -296,7 +310,8 @@ class CudaProgramTest {
       try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32, new CudaOptions(products, true));
           CudaProgram program = (CudaProgram) backend.compile(swin(backend, 1))) {
         outputs.add(logits(program, 1));
-        assertThat(products == Products.RULE || program.traffic().products() > 0 == (products == Products.CUBLAS)).isTrue();
+        assertThat(products == Products.RULE || program.traffic().products() > 0 == (products == Products.CUBLAS))
+            .isTrue();
       }
     }
     for (float[] output : outputs) {
@@ -311,7 +326,8 @@ class CudaProgramTest {
       Op.Linear op = new Op.Linear(RowSource.PLAIN, deep, Epilogue.bias(null).activation(Activation.GELU));
       assertThat(ProductPlan.of(op, Shape.of(6272, 4096), backend).cublas()).isTrue();
       Weights shallow = backend.packMatrix(new FormulaWeights().find("shallow", Shape.of(512, 96)));
-      ProductPlan fused = ProductPlan.of(new Op.Linear(RowSource.PLAIN, shallow, Epilogue.bias(null)), Shape.of(6272, 96), backend);
+      ProductPlan fused
+          = ProductPlan.of(new Op.Linear(RowSource.PLAIN, shallow, Epilogue.bias(null)), Shape.of(6272, 96), backend);
       assertThat(fused.cublas()).isFalse();
     }
   }

@@ -27,7 +27,8 @@ class DriverConformanceTest {
   void anOperationGivesTheSame(Case testCase) {
     for (Products products : CudaCases.products(testCase)) {
       double[] expected = ConformanceCases.run(backend(new EmulatedRuntime(), Precision.FP16, products), testCase);
-      assertThat(ConformanceCases.run(backend(FakeDriver.open(), Precision.FP16, products), testCase)).isEqualTo(expected);
+      assertThat(ConformanceCases.run(backend(FakeDriver.open(), Precision.FP16, products), testCase))
+          .isEqualTo(expected);
     }
   }
 

@@ -20,7 +20,10 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 
-/** Programs through JCuda on the fake driver, which, unlike the emulator, has a context that ends and belongs to threads. */
+/**
+ * Programs through JCuda on the fake driver, which, unlike the emulator, has a context that ends and belongs to
+ * threads.
+ */
 class DriverProgramTest {
   private static final GoldenFile SWIN = GoldenFile
       .open(Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors"));

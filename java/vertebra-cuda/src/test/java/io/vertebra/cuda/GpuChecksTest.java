@@ -27,15 +27,19 @@ class GpuChecksTest {
   @Test
   void conformance() {
     String[] options = {"--device", "cuda-emulated", "--cases", "layer norm.*", "--precisions", "fp16,bf16"};
-    assertThat(printed(() -> ConformanceCheck.main(options)).lines()).hasSize(2 + 4).anyMatch(line -> line.startsWith("| bf16 | cuBLAS | "));
+    assertThat(printed(() -> ConformanceCheck.main(options)).lines()).hasSize(2 + 4)
+        .anyMatch(line -> line.startsWith("| bf16 | cuBLAS | "));
     assertThatIllegalArgumentException().isThrownBy(() -> ConformanceCheck.main(new String[] {"--cases", "no such"}));
-    assertThatIllegalArgumentException().isThrownBy(() -> ConformanceCheck.main(new String[] {"--case", "x"})).withMessageContaining("--case");
+    assertThatIllegalArgumentException().isThrownBy(() -> ConformanceCheck.main(new String[] {"--case", "x"}))
+        .withMessageContaining("--case");
   }
 
   @Test
   void timings() {
     String[] options = {"--device", "cuda-emulated", "--models", GOLDEN, "--batches", "1,2", "--runs", "2"};
-    assertThat(printed(() -> TimingCheck.main(options))).contains("CUDA emulator", "fp16", "GB/s copied", "| swin_mini_basic.safetensors | 2 | ",
-        "### swin_mini_basic.safetensors, batch 1", "| vtb_window_attention_f16_").doesNotContain("NaN");
+    assertThat(printed(() -> TimingCheck.main(options)))
+        .contains("CUDA emulator", "fp16", "GB/s copied", "| swin_mini_basic.safetensors | 2 | ",
+            "### swin_mini_basic.safetensors, batch 1", "| vtb_window_attention_f16_")
+        .doesNotContain("NaN");
   }
 }

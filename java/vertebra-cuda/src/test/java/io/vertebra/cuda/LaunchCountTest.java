@@ -19,17 +19,19 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /**
- * How many launches a forward pass takes and how many bytes they move, counted from programs that are compiled and not run. Writes
- * {@code target/launches.md}, the table of bench/RESULTS.md.
+ * How many launches a forward pass takes and how many bytes they move, counted from programs that are compiled and not
+ * run. Writes {@code target/launches.md}, the table of bench/RESULTS.md.
  */
 class LaunchCountTest {
-  private static final List<String> MODELS = List.of("swin_tiny_patch4_window7_224", "swin_base_patch4_window7_224", "coatnet_0_224", "coatnet_2_224",
-      "uniformer_small", "uniformer_base", "hornet_tiny_7x7", "hornet_base_gf", "Conformer_tiny_patch16", "Conformer_base_patch16");
+  private static final List<String> MODELS = List.of("swin_tiny_patch4_window7_224", "swin_base_patch4_window7_224",
+      "coatnet_0_224", "coatnet_2_224", "uniformer_small", "uniformer_base", "hornet_tiny_7x7", "hornet_base_gf",
+      "Conformer_tiny_patch16", "Conformer_base_patch16");
 
   @Test
   void launchesPerForwardPass() throws IOException {
-    List<String> table = new ArrayList<>(List.of("| model | batch | launches | of them cuBLAS | MB moved | least MB | ratio |",
-        "|---|---:|---:|---:|---:|---:|---:|"));
+    List<String> table
+        = new ArrayList<>(List.of("| model | batch | launches | of them cuBLAS | MB moved | least MB | ratio |",
+            "|---|---:|---:|---:|---:|---:|---:|"));
     for (String model : MODELS) {
       Architecture architecture = Families.named(model).architecture();
       try (CudaBackend backend = new CudaBackend(new DryRuntime(), Precision.FP16)) {
@@ -39,8 +41,9 @@ class LaunchCountTest {
           Recording recording = Recording.of(input, Set.of(Backbone.LOGITS), backbone::forward);
           try (CudaProgram program = (CudaProgram) backend.compile(recording)) {
             CudaProgram.Traffic traffic = program.traffic();
-            table.add(String.format(Locale.ROOT, "| %s | %d | %d | %d | %.1f | %.1f | %.2f |", model, batch, traffic.launches(), traffic.products(),
-                traffic.bytes() / 1e6, traffic.leastBytes() / 1e6, (double) traffic.bytes() / traffic.leastBytes()));
+            table.add(String.format(Locale.ROOT, "| %s | %d | %d | %d | %.1f | %.1f | %.2f |", model, batch,
+                traffic.launches(), traffic.products(), traffic.bytes() / 1e6, traffic.leastBytes() / 1e6,
+                (double) traffic.bytes() / traffic.leastBytes()));
             if (model.startsWith("swin_tiny")) {
               assertThat(traffic.launches()).isLessThan(150);
             }

@@ -14,7 +14,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -22,14 +21,16 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 /**
- * Latency, throughput and the time of every kernel of models, with weights and images by formula. A kernel's time is that of its call repeated, without
- * pauses between launches and with whatever fits in cache.
+ * Latency, throughput and the time of every kernel of models, with weights and images by formula. A kernel's time is
+ * that of its call repeated, without pauses between launches and with whatever fits in cache.
  *
- * <pre>TimingCheck [--device cuda:N|cuda-emulated] [--models NAME|GOLDEN_FILE,...] [--batches 1,8,32,128] [--precisions fp16,...] [--runs 1000]</pre>
+ * <pre>TimingCheck [--device cuda:N|cuda-emulated] [--models NAME|GOLDEN_FILE,...] [--batches 1,8,32,128] [--precisions
+ * fp16,...] [--runs 1000]</pre>
  */
 final class TimingCheck {
-  private static final String MODELS = "swin_tiny_patch4_window7_224,coatnet_0_rw_224,uniformer_small,hornet_tiny_7x7,hornet_tiny_gf,"
-      + "Conformer_small_patch16";
+  private static final String MODELS
+      = "swin_tiny_patch4_window7_224,coatnet_0_rw_224,uniformer_small,hornet_tiny_7x7,hornet_tiny_gf,"
+          + "Conformer_small_patch16";
   private static final int WARM_UP = 20;
   /** How long a ceiling is measured. */
   private static final double SECONDS = 0.3;
@@ -47,8 +48,8 @@ final class TimingCheck {
       if (name.endsWith(".safetensors")) {
         GoldenFile file = GoldenFile.open(Path.of(name));
         Shape shape = file.inputShapes().get(0);
-        return new Subject(Path.of(name).getFileName().toString(), Shape.of(1, shape.dim(2), shape.dim(3), shape.dim(1)),
-            backend -> file.load(file.weights(), backend));
+        return new Subject(Path.of(name).getFileName().toString(),
+            Shape.of(1, shape.dim(2), shape.dim(3), shape.dim(1)), backend -> file.load(file.weights(), backend));
       }
       Architecture architecture = Families.named(name).architecture();
       return new Subject(name, Shape.of(1, architecture.inputHeight(), architecture.inputWidth(), 3),
@@ -94,12 +95,15 @@ final class TimingCheck {
     for (Precision precision : options.precisions()) {
       Ceilings ceilings;
       try (CudaBackend backend = new CudaBackend(options.open(), precision)) {
-        ceilings = new Ceilings(backend.measureCopy(4L * backend.cacheBytes(), SECONDS), backend.measureProducts(SECONDS));
-        System.out.printf(Locale.ROOT, "%n## %s%n%nMeasured at most: %.0f GB/s copied (read and written), %.1f TFLOP/s by cuBLAS.%n",
+        ceilings
+            = new Ceilings(backend.measureCopy(4L * backend.cacheBytes(), SECONDS), backend.measureProducts(SECONDS));
+        System.out.printf(Locale.ROOT,
+            "%n## %s%n%nMeasured at most: %.0f GB/s copied (read and written), %.1f TFLOP/s by cuBLAS.%n",
             backend.describe(), ceilings.bytesPerSecond() / 1e9, ceilings.flops() / 1e12);
       }
-      System.out.println("\n| model | batch | run p50 ms | p99 | on the device p50 | p99 | without graph p50 | images/s |"
-          + "\n|---|---:|---:|---:|---:|---:|---:|---:|");
+      System.out
+          .println("\n| model | batch | run p50 ms | p99 | on the device p50 | p99 | without graph p50 | images/s |"
+              + "\n|---|---:|---:|---:|---:|---:|---:|---:|");
       StringBuilder kernels = new StringBuilder();
       for (String name : options.list("models")) {
         Subject subject = Subject.of(name);
@@ -114,9 +118,11 @@ final class TimingCheck {
     }
   }
 
-  private static String time(Subject subject, Consumer<Recorder> forward, CudaBackend backend, int batch, int runs, Ceilings ceilings) {
+  private static String time(Subject subject, Consumer<Recorder> forward, CudaBackend backend, int batch, int runs,
+      Ceilings ceilings) {
     Shape image = subject.image();
-    Recording recording = Recording.of(Shape.of(batch, image.dim(1), image.dim(2), image.dim(3)), Set.of(Backbone.LOGITS), forward);
+    Recording recording
+        = Recording.of(Shape.of(batch, image.dim(1), image.dim(2), image.dim(3)), Set.of(Backbone.LOGITS), forward);
     try (CudaProgram program = (CudaProgram) backend.compile(recording)) {
       float[] images = FormulaWeights.input(subject.name(), recording.inputs().get(0).shape());
       program.input().put(0, images);
@@ -124,9 +130,9 @@ final class TimingCheck {
       Times whole = Times.of(fewer, program::run);
       Times onDevice = Times.of(fewer, () -> program.runOnDevice(true));
       Times withoutGraph = Times.of(fewer, () -> program.runOnDevice(false));
-      System.out.printf(Locale.ROOT, "| %s | %d | %.3f | %.3f | %.3f | %.3f | %.3f | %.0f |%n", subject.name(), batch, whole.quantile(0.5),
-          whole.quantile(0.99), onDevice.quantile(0.5), onDevice.quantile(0.99), withoutGraph.quantile(0.5),
-          batch * 1e3 / onDevice.quantile(0.5));
+      System.out.printf(Locale.ROOT, "| %s | %d | %.3f | %.3f | %.3f | %.3f | %.3f | %.0f |%n", subject.name(), batch,
+          whole.quantile(0.5), whole.quantile(0.99), onDevice.quantile(0.5), onDevice.quantile(0.99),
+          withoutGraph.quantile(0.5), batch * 1e3 / onDevice.quantile(0.5));
       return kernels(subject.name() + ", batch " + batch, program, Math.min(fewer, WARM_UP), ceilings);
     }
   }
@@ -143,20 +149,23 @@ final class TimingCheck {
       total.flops += cost.flops();
     }
     double all = totals.values().stream().mapToDouble(total -> total.milliseconds).sum();
-    StringBuilder table = new StringBuilder("\n### " + title + "\n\n| kernels of a call | calls | ms | share | GB/s | of peak | TFLOP/s | of peak |"
-        + "\n|---|---:|---:|---:|---:|---:|---:|---:|\n");
-    totals.entrySet().stream().sorted(Comparator.comparingDouble(entry -> -entry.getValue().milliseconds)).forEach(entry -> {
-      Total total = entry.getValue();
-      double seconds = total.milliseconds / 1e3;
-      table.append(String.format(Locale.ROOT, "| %s | %d | %.3f | %.0f %% | %.0f | %.0f %% | %.2f | %.0f %% |%n", entry.getKey(), total.calls,
-          total.milliseconds, 100 * total.milliseconds / all, total.bytes / seconds / 1e9,
-          100 * total.bytes / seconds / ceilings.bytesPerSecond(), total.flops / seconds / 1e12, 100 * total.flops / seconds / ceilings.flops()));
-    });
+    StringBuilder table = new StringBuilder(
+        "\n### " + title + "\n\n| kernels of a call | calls | ms | share | GB/s | of peak | TFLOP/s | of peak |"
+            + "\n|---|---:|---:|---:|---:|---:|---:|---:|\n");
+    totals.entrySet().stream().sorted(Comparator.comparingDouble(entry -> -entry.getValue().milliseconds))
+        .forEach(entry -> {
+          Total total = entry.getValue();
+          double seconds = total.milliseconds / 1e3;
+          table.append(String.format(Locale.ROOT, "| %s | %d | %.3f | %.0f %% | %.0f | %.0f %% | %.2f | %.0f %% |%n",
+              entry.getKey(), total.calls, total.milliseconds, 100 * total.milliseconds / all,
+              total.bytes / seconds / 1e9, 100 * total.bytes / seconds / ceilings.bytesPerSecond(),
+              total.flops / seconds / 1e12, 100 * total.flops / seconds / ceilings.flops()));
+        });
     return table.toString();
   }
 
   private static String name(Step step) {
-    return step.works().stream().map(work -> work.launch() == null ? "cuBLAS" : work.launch().kernel().name()).distinct()
-        .collect(Collectors.joining(" + "));
+    return step.works().stream().map(work -> work.launch() == null ? "cuBLAS" : work.launch().kernel().name())
+        .distinct().collect(Collectors.joining(" + "));
   }
 }

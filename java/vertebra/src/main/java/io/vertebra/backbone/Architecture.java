@@ -40,7 +40,8 @@ public interface Architecture {
   /**
    * Packs the weights for a backend.
    *
-   * @throws io.vertebra.weights.WeightsException listing by name the parameters that are missing, unexpected or of another shape
+   * @throws io.vertebra.weights.WeightsException listing by name the parameters that are missing, unexpected or of
+   *   another shape
    */
   Backbone load(ParameterSource source, Backend backend);
 }

@@ -5,8 +5,8 @@ import java.util.List;
 
 /**
  * A loaded model family: weights packed for a backend, and straight-line forward passes over them. Immutable and
- * thread-safe. Forward passes take {@link Recorder#input()}, {@code [batch, (frames,) height, width, channels]}, of any size the published
- * model accepts, and throw {@link IllegalArgumentException} naming the size for one it refuses.
+ * thread-safe. Forward passes take {@link Recorder#input()}, {@code [batch, (frames,) height, width, channels]}, of any
+ * size the published model accepts, and throw {@link IllegalArgumentException} naming the size for one it refuses.
  */
 public interface Backbone {
   /** Output of {@link #forward}: the embedding, {@code [batch, embeddingWidth]}. */
@@ -18,10 +18,16 @@ public interface Backbone {
   /** Output of {@link #forward}: the softmax of the logits. */
   String PROBABILITIES = "probabilities";
 
-  /** Records the classifier. Names {@link #POOLED}, {@link #LOGITS} and {@link #PROBABILITIES}, and intermediate tensors by the reference's names. */
+  /**
+   * Records the classifier. Names {@link #POOLED}, {@link #LOGITS} and {@link #PROBABILITIES}, and intermediate tensors
+   * by the reference's names.
+   */
   void forward(Recorder recorder);
 
-  /** Records the dense backbone, whose outputs are {@link #featureNames()}, {@code [batch, (frames,) height, width, channels]} each. */
+  /**
+   * Records the dense backbone, whose outputs are {@link #featureNames()},
+   * {@code [batch, (frames,) height, width, channels]} each.
+   */
   void features(Recorder recorder);
 
   /** Outputs of {@link #features}, finest first. */

@@ -47,8 +47,8 @@ public final class Families {
    */
   public static Architecture recognise(ParameterSource source) {
     return ALL.stream().filter(family -> family.matches().test(source)).findFirst()
-        .orElseThrow(() -> new WeightsException(source.describe()
-            + " is of no known family; name the model it belongs to"))
+        .orElseThrow(
+            () -> new WeightsException(source.describe() + " is of no known family; name the model it belongs to"))
         .recognise().apply(source);
   }
 }

@@ -12,7 +12,7 @@ import java.util.function.Predicate;
  * @param variants published models, small to large
  * @param matches whether the parameters' names are this family's
  * @param recognise the configuration a checkpoint's metadata states, or else its names and shapes imply; throws
- *     {@link io.vertebra.weights.WeightsException} if they do not determine one
+ *   {@link io.vertebra.weights.WeightsException} if they do not determine one
  */
 public record Family(String name, List<Variant> variants, Predicate<ParameterSource> matches,
     Function<ParameterSource, Architecture> recognise) {

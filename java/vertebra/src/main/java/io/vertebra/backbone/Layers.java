@@ -12,7 +12,8 @@ public record Layers(Parameters parameters, Backend backend) {
 
   /** {@code NAME.weight [out, in]}, packed as it lies in the checkpoint, and {@code NAME.bias} if there is one. */
   public Layer linear(String name, int out, int in, boolean bias) {
-    return new Layer(backend.packMatrix(parameters.get(name + ".weight", out, in)), bias ? vector(name + ".bias", out) : null);
+    return new Layer(backend.packMatrix(parameters.get(name + ".weight", out, in)),
+        bias ? vector(name + ".bias", out) : null);
   }
 
   /** A convolution {@code NAME.weight [out, in, size, size]} with bias, as a matrix over taps x channels. */
@@ -24,7 +25,8 @@ public record Layers(Parameters parameters, Backend backend) {
   public Layer depthwise(Matrix convolution) {
     int channels = convolution.out();
     int taps = convolution.in();
-    return new Layer(backend.packValues(Shape.of(taps, channels), () -> transposed(convolution.weights(), channels, taps)),
+    return new Layer(
+        backend.packValues(Shape.of(taps, channels), () -> transposed(convolution.weights(), channels, taps)),
         backend.packValues(Shape.of(channels), convolution::bias));
   }
 

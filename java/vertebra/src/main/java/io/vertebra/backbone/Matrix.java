@@ -11,9 +11,10 @@ import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /**
- * A linear layer or convolution on its way to the backend: weights {@code [out, in]} and a bias, into which neighbouring layers are folded. Each
- * method gives a changed copy. Values are computed row by row when they are asked for, in double precision, rounded once, and not kept: a backend that only counts
- * parameters reads none, and one that packs them holds no second copy. Immutable and thread-safe.
+ * A linear layer or convolution on its way to the backend: weights {@code [out, in]} and a bias, into which
+ * neighbouring layers are folded. Each method gives a changed copy. Values are computed row by row when they are asked
+ * for, in double precision, rounded once, and not kept: a backend that only counts parameters reads none, and one that
+ * packs them holds no second copy. Immutable and thread-safe.
  */
 public final class Matrix {
   private final String name;
@@ -64,14 +65,15 @@ public final class Matrix {
   }
 
   /**
-   * {@code NAME.weight}, {@code [out, in]} or, of a convolution, {@code [out, in, (time,) height, width]}, then as the matrix {@code [out, taps * in]} that multiplies patches
-   * read tap by tap; and {@code NAME.bias} if there is one.
+   * {@code NAME.weight}, {@code [out, in]} or, of a convolution, {@code [out, in, (time,) height, width]}, then as the
+   * matrix {@code [out, taps * in]} that multiplies patches read tap by tap; and {@code NAME.bias} if there is one.
    */
   public static Matrix of(Parameters parameters, String name, boolean bias, int... shape) {
     Parameter weight = parameters.get(name + ".weight", shape);
     Parameter shift = bias ? parameters.get(name + ".bias", shape[0]) : null;
     int columns = (int) (weight.shape().elements() / shape[0]);
-    Matrix matrix = stored(weight.reshaped(Shape.of(shape[0], columns)), bias ? () -> widened(parameters.finite(shift)) : null);
+    Matrix matrix
+        = stored(weight.reshaped(Shape.of(shape[0], columns)), bias ? () -> widened(parameters.finite(shift)) : null);
     int taps = columns / shape[1];
     return taps == 1 || shape[1] == 1 ? matrix : matrix.columns(tapsFirst(shape[1], taps));
   }
@@ -156,7 +158,9 @@ public final class Matrix {
     return scale == null ? this : then(new Affine(scale, new float[out]));
   }
 
-  /** Folds a map of the inputs in: {@code W (scale x + shift) + b}. Exact only where nothing is padded between the two. */
+  /**
+   * Folds a map of the inputs in: {@code W (scale x + shift) + b}. Exact only where nothing is padded between the two.
+   */
   public Matrix after(Affine affine) {
     int channels = affine.scale().length;
     return new Matrix(name, out, in, (row, into) -> {
@@ -177,7 +181,10 @@ public final class Matrix {
     });
   }
 
-  /** Of a depthwise convolution {@code [channels, taps]} that keeps its map's size: adds the operand to the output, by one more at the centre tap. */
+  /**
+   * Of a depthwise convolution {@code [channels, taps]} that keeps its map's size: adds the operand to the output, by
+   * one more at the centre tap.
+   */
   public Matrix plusOperand() {
     return new Matrix(name, out, in, (row, into) -> {
       rows.read(row, into);

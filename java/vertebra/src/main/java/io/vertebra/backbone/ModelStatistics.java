@@ -20,7 +20,7 @@ import java.util.function.Supplier;
  *
  * @param parameters names and shapes in the order the model asks for them, without the statistics of batch norms
  * @param macs multiply-accumulates of all matrix products of the published model for one input of the size it is built
- *     for: the program's, and those it saves
+ *   for: the program's, and those it saves
  */
 public record ModelStatistics(Map<String, Shape> parameters, long macs) {
 

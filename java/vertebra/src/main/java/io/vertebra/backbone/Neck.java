@@ -5,12 +5,13 @@ import io.vertebra.program.Tensor;
 import java.util.List;
 
 /**
- * What turns a backbone's feature maps into others for a dense task, such as a feature pyramid or a segmentation head: weights packed for a
- * backend. Immutable and thread-safe.
+ * What turns a backbone's feature maps into others for a dense task, such as a feature pyramid or a segmentation head:
+ * weights packed for a backend. Immutable and thread-safe.
  */
 public interface Neck {
   /**
-   * Records the neck over maps {@code [batch, height, width, channels]}, finest first, and names its {@link #outputNames()}.
+   * Records the neck over maps {@code [batch, height, width, channels]}, finest first, and names its
+   * {@link #outputNames()}.
    *
    * @throws IllegalArgumentException if it takes another number of maps or other channels
    */

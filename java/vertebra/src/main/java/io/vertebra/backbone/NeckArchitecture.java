@@ -9,7 +9,8 @@ public interface NeckArchitecture {
    * Packs the weights for a backend.
    *
    * @param source with the neck's parameters alone, or among those of a whole detector or segmentor
-   * @throws io.vertebra.weights.WeightsException listing by name the parameters that are missing, unexpected or of another shape
+   * @throws io.vertebra.weights.WeightsException listing by name the parameters that are missing, unexpected or of
+   *   another shape
    */
   Neck load(ParameterSource source, Backend backend);
 }

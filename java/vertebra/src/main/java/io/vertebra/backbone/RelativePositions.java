@@ -9,7 +9,10 @@ import java.util.function.Supplier;
 
 /** Attention biases that depend on the offset between two tokens of a map or window. */
 public final class RelativePositions {
-  /** The CPU is faster with the bias of every pair of tokens up to here, and beyond with the table, which stays in its caches. */
+  /**
+   * The CPU is faster with the bias of every pair of tokens up to here, and beyond with the table, which stays in its
+   * caches.
+   */
   private static final int MAX_EXPANDED_TOKENS = 144;
 
   private RelativePositions() {}
@@ -21,11 +24,16 @@ public final class RelativePositions {
    */
   public static Weights pack(Backend backend, int heads, Size window, Supplier<Table> table) {
     int tokens = window.area();
-    return tokens <= MAX_EXPANDED_TOKENS ? backend.packValues(Shape.of(heads, tokens, tokens), () -> expand(table.get(), window))
-        : backend.packValues(Shape.of(heads, 2 * window.rows() - 1, 2 * window.columns() - 1), () -> reversed(table.get()));
+    return tokens <= MAX_EXPANDED_TOKENS
+        ? backend.packValues(Shape.of(heads, tokens, tokens), () -> expand(table.get(), window))
+        : backend.packValues(Shape.of(heads, 2 * window.rows() - 1, 2 * window.columns() - 1),
+            () -> reversed(table.get()));
   }
 
-  /** {@code [heads, offsets]} of {@code [offsets, heads]}, over key less query instead of query less key: both axes reversed. */
+  /**
+   * {@code [heads, offsets]} of {@code [offsets, heads]}, over key less query instead of query less key: both axes
+   * reversed.
+   */
   private static float[] reversed(Table table) {
     int heads = table.channels();
     int offsets = table.height() * table.width();
@@ -37,8 +45,8 @@ public final class RelativePositions {
   }
 
   /**
-   * Row of the bias table for every pair of tokens of a window, {@code [tokens, tokens]} with the query first: the table is
-   * {@code [2 rows - 1, 2 columns - 1]} over (query row - key row, query column - key column).
+   * Row of the bias table for every pair of tokens of a window, {@code [tokens, tokens]} with the query first: the
+   * table is {@code [2 rows - 1, 2 columns - 1]} over (query row - key row, query column - key column).
    */
   public static int[] index(Size window) {
     int tokens = window.area();

@@ -3,7 +3,8 @@ package io.vertebra.backbone;
 import io.vertebra.program.Shape;
 
 /**
- * Resizing of learned position tables, {@code [height, width, channels]}, as the published loaders do it. Double precision inside.
+ * Resizing of learned position tables, {@code [height, width, channels]}, as the published loaders do it. Double
+ * precision inside.
  */
 public final class TableResize {
   private static final double CUBIC = -0.75;
@@ -18,12 +19,15 @@ public final class TableResize {
   public record Table(int height, int width, int channels, float[] values) {
     public Table {
       if (values.length != Shape.of(height, width, channels).elements()) {
-        throw new IllegalArgumentException(values.length + " values do not make a table of " + Shape.of(height, width, channels));
+        throw new IllegalArgumentException(
+            values.length + " values do not make a table of " + Shape.of(height, width, channels));
       }
     }
   }
 
-  /** Taps of an interpolation along one axis: output {@code i} is the sum of {@code weight[i][t] * source[index[i][t]]}. */
+  /**
+   * Taps of an interpolation along one axis: output {@code i} is the sum of {@code weight[i][t] * source[index[i][t]]}.
+   */
   private record Axis(int[][] index, double[][] weight) {}
 
   /** Bicubic, a = -0.75, half-pixel centres, no antialiasing, border clamped: PyTorch's {@code interpolate}. */
@@ -41,7 +45,8 @@ public final class TableResize {
       return table;
     }
     if (table.height() % 2 == 0 || table.width() % 2 == 0) {
-      throw new IllegalArgumentException("a table of relative positions has odd sides, not " + table.height() + "x" + table.width());
+      throw new IllegalArgumentException(
+          "a table of relative positions has odd sides, not " + table.height() + "x" + table.width());
     }
     return resize(table, geometricAxis(table.height(), height), geometricAxis(table.width(), width));
   }
@@ -132,7 +137,10 @@ public final class TableResize {
     return new Axis(index, weight);
   }
 
-  /** The ratio of the geometric series of {@code terms} steps that reaches {@code reach}, bisected as the reference does. */
+  /**
+   * The ratio of the geometric series of {@code terms} steps that reaches {@code reach}, bisected as the reference
+   * does.
+   */
   private static double geometricRatio(int terms, int reach) {
     double low = 1.01;
     double high = 1.5;

@@ -4,8 +4,9 @@ import io.vertebra.program.RegionMask;
 import io.vertebra.program.RowMap;
 
 /**
- * How a map of tokens is cut into (shifted) windows: which token stands where in window order, and which tokens of a window
- * may see each other (Swin Transformer, arXiv 2103.14030, section 3.2, "efficient batch computation for shifted configuration").
+ * How a map of tokens is cut into (shifted) windows: which token stands where in window order, and which tokens of a
+ * window may see each other (Swin Transformer, arXiv 2103.14030, section 3.2, "efficient batch computation for shifted
+ * configuration").
  *
  * @param height tokens of the map
  * @param width tokens of the map
@@ -25,8 +26,8 @@ public record WindowPartition(int height, int width, Size window, Size shift, bo
    */
   public static void checkPairs(long count, long tokens) {
     if (count * tokens * tokens > MAX_PAIRS) {
-      throw new IllegalArgumentException("windows of " + tokens + " tokens are too large: their pairs would take " + count * tokens * tokens
-          + " values, over " + MAX_PAIRS);
+      throw new IllegalArgumentException("windows of " + tokens + " tokens are too large: their pairs would take "
+          + count * tokens * tokens + " values, over " + MAX_PAIRS);
     }
   }
 
@@ -47,7 +48,10 @@ public record WindowPartition(int height, int width, Size window, Size shift, bo
     return paddedHeight() / window.rows() * (paddedWidth() / window.columns());
   }
 
-  /** For every position in window order the token that stands there, or -1 for padding; null if that is the order the tokens lie in. */
+  /**
+   * For every position in window order the token that stands there, or -1 for padding; null if that is the order the
+   * tokens lie in.
+   */
   public RowMap rowMap(int batch) {
     int[] image = inWindowOrder(this::token);
     int[] rows = RowMap.entries((long) batch * image.length);

@@ -27,7 +27,10 @@ public final class CpuBackend implements Backend {
   /** Bytes that a bandwidth measurement may copy at a time. */
   private static final long MAX_COPY = 1L << 40;
 
-  /** Activations that stay in cache from one operation to the next, weights passing through besides: two thirds of an L3 of 32 MB. */
+  /**
+   * Activations that stay in cache from one operation to the next, weights passing through besides: two thirds of an L3
+   * of 32 MB.
+   */
   private static final long CACHED_BYTES = 21L << 20;
 
   private final int threads;
@@ -51,7 +54,8 @@ public final class CpuBackend implements Backend {
       throw new IllegalArgumentException("threads must be 1 to " + MAX_THREADS + ", or 0 for all: " + threads);
     }
     if (precision == Precision.TF32 || precision == Precision.FP16) {
-      throw new IllegalArgumentException("the CPU computes in fp32, bf16 and int8; " + precision + " needs device cuda");
+      throw new IllegalArgumentException(
+          "the CPU computes in fp32, bf16 and int8; " + precision + " needs device cuda");
     }
     NativeRuntime.require();
     this.threads = threads == 0 ? Native.vtb_cpu_limit() : threads;
@@ -64,7 +68,10 @@ public final class CpuBackend implements Backend {
     this.store = new WeightStore("CPU", () -> Native.vtb_pool_destroy(started));
   }
 
-  /** Starts loading the native library in the background, for a caller with other things to do before it needs a backend. */
+  /**
+   * Starts loading the native library in the background, for a caller with other things to do before it needs a
+   * backend.
+   */
   public static void preload() {
     CompletableFuture.runAsync(NativeRuntime::require);
   }
@@ -75,7 +82,10 @@ public final class CpuBackend implements Backend {
     return Native.vtb_cpu_limit();
   }
 
-  /** The instruction set level in use: {@code generic}, {@code avx2}, {@code avx512}, {@code avx512_vnni}, {@code avx512_bf16} or {@code amx}. */
+  /**
+   * The instruction set level in use: {@code generic}, {@code avx2}, {@code avx512}, {@code avx512_vnni},
+   * {@code avx512_bf16} or {@code amx}.
+   */
   public static String isa() {
     NativeRuntime.require();
     return Native.vtb_isa_name(Native.vtb_isa_level());
@@ -108,7 +118,10 @@ public final class CpuBackend implements Backend {
     return threads;
   }
 
-  /** FLOP/s that multiply-adds in registers reach on all threads together, in this backend's precision; where that is emulated, in fp32. */
+  /**
+   * FLOP/s that multiply-adds in registers reach on all threads together, in this backend's precision; where that is
+   * emulated, in fp32.
+   */
   public double measureFma(double seconds) {
     return store.using(() -> Native.vtb_measure_fma(pool, arithmetic(), seconds));
   }
@@ -142,8 +155,8 @@ public final class CpuBackend implements Backend {
   }
 
   /**
-   * The taps are transformed, and stay fp32 in every precision: rounding transformed operands would cost accuracy, and gathering and rounding every pixel nine
-   * times costs what a faster product would gain.
+   * The taps are transformed, and stay fp32 in every precision: rounding transformed operands would cost accuracy, and
+   * gathering and rounding every pixel nine times costs what a faster product would gain.
    */
   @Override
   public Weights packConvolution(Parameter matrix) {
@@ -151,7 +164,9 @@ public final class CpuBackend implements Backend {
     return store.pack(Form.CONVOLUTION, matrix.shape(), () -> packed(Winograd.transformed(matrix), Native.VTB_F32));
   }
 
-  /** fp32 and the 16-bit types are packed from where they lie in a file; anything else is put together in fp32 first. */
+  /**
+   * fp32 and the 16-bit types are packed from where they lie in a file; anything else is put together in fp32 first.
+   */
   private Block packed(Parameter matrix, int arithmetic) {
     int dtype = switch (matrix.dtype()) {
       case F32 -> Native.VTB_F32;
@@ -177,7 +192,8 @@ public final class CpuBackend implements Backend {
     Block packed = slabs.allocate(Native.vtb_gemm_packed_bytes(arithmetic, out, in));
     try {
       if (Native.vtb_gemm_pack(pool, values, dtype, arithmetic, out, in, packed.address()) != Native.VTB_OK) {
-        throw new WeightsException(matrix.name() + " holds values that are NaN, infinite or too large; the checkpoint is damaged");
+        throw new WeightsException(
+            matrix.name() + " holds values that are NaN, infinite or too large; the checkpoint is damaged");
       }
       return packed;
     } catch (RuntimeException | Error e) {

@@ -21,8 +21,8 @@ import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 
 /**
- * Turns recorded operations into native calls: fills the argument struct of each and owns what the structs point to, tensors and weights
- * apart. Not thread-safe.
+ * Turns recorded operations into native calls: fills the argument struct of each and owns what the structs point to,
+ * tensors and weights apart. Not thread-safe.
  */
 final class CpuBinder implements AutoCloseable {
   /** A native operation. */
@@ -38,7 +38,9 @@ final class CpuBinder implements AutoCloseable {
   private final ToLongFunction<Tensor> addresses;
   private final List<NativeMemory> blocks = new ArrayList<>();
   private final Map<Object, NativeMemory> uploaded = new IdentityHashMap<>();
-  /** Calls run one after another and share one block of scratch memory; each setter writes its address into a struct. */
+  /**
+   * Calls run one after another and share one block of scratch memory; each setter writes its address into a struct.
+   */
   private final List<LongConsumer> scratchSetters = new ArrayList<>();
   private long scratchBytesPerThread;
 
@@ -106,14 +108,14 @@ final class CpuBinder implements AutoCloseable {
     Epilogue epilogue = op.epilogue();
     vtb_gemm_args args = struct(vtb_gemm_args::new, vtb_gemm_args.class).arithmetic(backend.arithmetic())
         .m(rows.map() == null ? call.in().shape().rows() : rows.map().size()).n(weights.dim(0)).k(weights.dim(1))
-        .groups(groups(rows)).a(address(call.in())).a_map(upload(rows.map())).gamma(gamma(rows)).beta(beta(rows)).eps(eps(rows))
-        .activation(activation(epilogue.activation())).activation_last(epilogue.activationLast() ? 1 : 0)
-        .weight(packed).bias(backend.values(epilogue.bias()))
-        .residual(address(epilogue.residual())).residual_map(upload(epilogue.residualRows()))
-        .out_map(upload(epilogue.map())).out(address(call.out()));
+        .groups(groups(rows)).a(address(call.in())).a_map(upload(rows.map())).gamma(gamma(rows)).beta(beta(rows))
+        .eps(eps(rows)).activation(activation(epilogue.activation())).activation_last(epilogue.activationLast() ? 1 : 0)
+        .weight(packed).bias(backend.values(epilogue.bias())).residual(address(epilogue.residual()))
+        .residual_map(upload(epilogue.residualRows())).out_map(upload(epilogue.map())).out(address(call.out()));
     Epilogue.Gate gate = epilogue.gate();
     if (gate != null) {
-      args.gate(address(gate.tensor()) + (long) gate.firstChannel() * Float.BYTES).gate_stride(gate.tensor().shape().channels());
+      args.gate(address(gate.tensor()) + (long) gate.firstChannel() * Float.BYTES)
+          .gate_stride(gate.tensor().shape().channels());
     }
     needScratch(Native.vtb_gemm_scratch(args), args::scratch);
     return new Step(Native::vtb_gemm, args.address());
@@ -121,43 +123,46 @@ final class CpuBinder implements AutoCloseable {
 
   private Step layerNorm(Call call, RowSource rows) {
     Shape out = call.out().shape();
-    return new Step(Native::vtb_layer_norm, struct(vtb_layer_norm_args::new, vtb_layer_norm_args.class)
-        .rows(out.rows()).channels(out.channels()).groups(groups(rows)).in(address(call.in())).map(upload(rows.map()))
-        .gamma(gamma(rows)).beta(beta(rows)).eps(eps(rows)).out(address(call.out())).address());
+    return new Step(Native::vtb_layer_norm,
+        struct(vtb_layer_norm_args::new, vtb_layer_norm_args.class).rows(out.rows()).channels(out.channels())
+            .groups(groups(rows)).in(address(call.in())).map(upload(rows.map())).gamma(gamma(rows)).beta(beta(rows))
+            .eps(eps(rows)).out(address(call.out())).address());
   }
 
   private Step windowAttention(Call call, Op.WindowAttention op) {
     int windows = call.in().shape().rows() / op.tokens();
-    vtb_window_attention_args args = struct(vtb_window_attention_args::new, vtb_window_attention_args.class)
-        .windows(windows).windows_per_image(op.mask() == null ? windows : op.mask().windows()).tokens(op.tokens())
-        .heads(op.heads()).head_dim(op.headDim()).scale(op.scale()).qkv(address(call.in()))
-        .bias(backend.values(op.bias())).bias_columns(op.biasColumns()).regions(upload(op.mask())).out(address(call.out()));
+    vtb_window_attention_args args
+        = struct(vtb_window_attention_args::new, vtb_window_attention_args.class).windows(windows)
+            .windows_per_image(op.mask() == null ? windows : op.mask().windows()).tokens(op.tokens()).heads(op.heads())
+            .head_dim(op.headDim()).scale(op.scale()).qkv(address(call.in())).bias(backend.values(op.bias()))
+            .bias_columns(op.biasColumns()).regions(upload(op.mask())).out(address(call.out()));
     needScratch(Native.vtb_window_attention_scratch(args), args::scratch);
     return new Step(Native::vtb_window_attention, args.address());
   }
 
   private Step meanPool(Call call) {
     Shape in = call.in().shape();
-    return new Step(Native::vtb_mean_pool, struct(vtb_mean_pool_args::new, vtb_mean_pool_args.class)
-        .batch(in.dim(0)).tokens(perImage(in)).channels(in.channels()).in(address(call.in())).out(address(call.out())).address());
+    return new Step(Native::vtb_mean_pool, struct(vtb_mean_pool_args::new, vtb_mean_pool_args.class).batch(in.dim(0))
+        .tokens(perImage(in)).channels(in.channels()).in(address(call.in())).out(address(call.out())).address());
   }
 
   private Step softmax(Call call) {
     Shape in = call.in().shape();
-    return new Step(Native::vtb_softmax, struct(vtb_softmax_args::new, vtb_softmax_args.class)
-        .rows(in.rows()).channels(in.channels()).in(address(call.in())).out(address(call.out())).address());
+    return new Step(Native::vtb_softmax, struct(vtb_softmax_args::new, vtb_softmax_args.class).rows(in.rows())
+        .channels(in.channels()).in(address(call.in())).out(address(call.out())).address());
   }
 
   private Step depthwiseConv(Call call, Op.DepthwiseConv op) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
     Window window = op.window();
-    vtb_depthwise_conv_args args = struct(vtb_depthwise_conv_args::new, vtb_depthwise_conv_args.class)
-        .batch(in.dim(0)).time(time(in)).height(in.dim(-3)).width(in.dim(-2)).in_channels(in.channels()).first_channel(op.firstChannel())
-        .out_time(time(out)).out_height(out.dim(-3)).out_width(out.dim(-2)).channels(out.channels()).multiplier(op.multiplier())
-        .size_time(window.size().time()).size_height(window.size().height()).size_width(window.size().width())
-        .stride_time(window.stride().time()).stride_height(window.stride().height()).stride_width(window.stride().width())
-        .padding_time(window.padding().time()).padding_height(window.padding().height()).padding_width(window.padding().width())
+    vtb_depthwise_conv_args args = struct(vtb_depthwise_conv_args::new, vtb_depthwise_conv_args.class).batch(in.dim(0))
+        .time(time(in)).height(in.dim(-3)).width(in.dim(-2)).in_channels(in.channels()).first_channel(op.firstChannel())
+        .out_time(time(out)).out_height(out.dim(-3)).out_width(out.dim(-2)).channels(out.channels())
+        .multiplier(op.multiplier()).size_time(window.size().time()).size_height(window.size().height())
+        .size_width(window.size().width()).stride_time(window.stride().time()).stride_height(window.stride().height())
+        .stride_width(window.stride().width()).padding_time(window.padding().time())
+        .padding_height(window.padding().height()).padding_width(window.padding().width())
         .activation(activation(op.activation())).in(address(call.in())).weight(backend.values(op.weights()))
         .bias(backend.values(op.bias())).out(address(call.out()));
     needScratch(Native.vtb_depthwise_conv_scratch(args), args::scratch);
@@ -167,8 +172,8 @@ final class CpuBinder implements AutoCloseable {
   private Step convolution(Call call, Op.Convolution op) {
     Shape in = call.in().shape();
     int channels = call.out().shape().channels();
-    vtb_winograd_conv_args args = struct(vtb_winograd_conv_args::new, vtb_winograd_conv_args.class)
-        .batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).channels(channels)
+    vtb_winograd_conv_args args = struct(vtb_winograd_conv_args::new, vtb_winograd_conv_args.class).batch(in.dim(0))
+        .height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).channels(channels)
         .activation(activation(op.activation())).tile(Winograd.tile(in.channels(), channels)).in(address(call.in()))
         .weight(backend.convolution(op.weights())).bias(backend.values(op.bias())).out(address(call.out()));
     needScratch(Native.vtb_winograd_conv_scratch(args), args::scratch);
@@ -177,9 +182,10 @@ final class CpuBinder implements AutoCloseable {
 
   private Step globalFilter(Call call, Op.GlobalFilter op) {
     Shape in = call.in().shape();
-    vtb_global_filter_args args = struct(vtb_global_filter_args::new, vtb_global_filter_args.class)
-        .batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).first_channel(op.firstChannel())
-        .channels(call.out().shape().channels()).in(address(call.in())).filter(backend.values(op.filter())).out(address(call.out()));
+    vtb_global_filter_args args = struct(vtb_global_filter_args::new, vtb_global_filter_args.class).batch(in.dim(0))
+        .height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).first_channel(op.firstChannel())
+        .channels(call.out().shape().channels()).in(address(call.in())).filter(backend.values(op.filter()))
+        .out(address(call.out()));
     needScratch(Native.vtb_global_filter_scratch(args), args::scratch);
     return new Step(Native::vtb_global_filter, args.address());
   }
@@ -188,34 +194,38 @@ final class CpuBinder implements AutoCloseable {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
     Window window = op.window();
-    return new Step(Native::vtb_window_pool, struct(vtb_window_pool_args::new, vtb_window_pool_args.class)
-        .batch(in.dim(0)).time(time(in)).height(in.dim(-3)).width(in.dim(-2)).channels(in.channels())
-        .out_time(time(out)).out_height(out.dim(-3)).out_width(out.dim(-2))
-        .size_time(window.size().time()).size_height(window.size().height()).size_width(window.size().width())
-        .stride_time(window.stride().time()).stride_height(window.stride().height()).stride_width(window.stride().width())
-        .padding_time(window.padding().time()).padding_height(window.padding().height()).padding_width(window.padding().width())
-        .average(op.kind() == Op.Pool.Kind.AVERAGE ? 1 : 0).in(address(call.in())).out(address(call.out())).address());
+    return new Step(Native::vtb_window_pool,
+        struct(vtb_window_pool_args::new, vtb_window_pool_args.class).batch(in.dim(0)).time(time(in)).height(in.dim(-3))
+            .width(in.dim(-2)).channels(in.channels()).out_time(time(out)).out_height(out.dim(-3))
+            .out_width(out.dim(-2)).size_time(window.size().time()).size_height(window.size().height())
+            .size_width(window.size().width()).stride_time(window.stride().time())
+            .stride_height(window.stride().height()).stride_width(window.stride().width())
+            .padding_time(window.padding().time()).padding_height(window.padding().height())
+            .padding_width(window.padding().width()).average(op.kind() == Op.Pool.Kind.AVERAGE ? 1 : 0)
+            .in(address(call.in())).out(address(call.out())).address());
   }
 
   private long resize(Call call) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
-    return struct(vtb_resize_args::new, vtb_resize_args.class).batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).channels(in.channels())
-        .out_height(out.dim(1)).out_width(out.dim(2)).in(address(call.in())).out(address(call.out())).address();
+    return struct(vtb_resize_args::new, vtb_resize_args.class).batch(in.dim(0)).height(in.dim(1)).width(in.dim(2))
+        .channels(in.channels()).out_height(out.dim(1)).out_width(out.dim(2)).in(address(call.in()))
+        .out(address(call.out())).address();
   }
 
   private Step affine(Call call, Op.Affine op) {
     Shape in = call.in().shape();
-    return new Step(Native::vtb_affine, struct(vtb_affine_args::new, vtb_affine_args.class)
-        .batch(in.dim(0)).positions(perImage(in)).channels(in.channels()).activation(activation(op.activation()))
-        .in(address(call.in())).factor(address(op.factor())).scale(backend.values(op.scale())).shift(backend.values(op.shift()))
-        .out(address(call.out())).address());
+    return new Step(Native::vtb_affine,
+        struct(vtb_affine_args::new, vtb_affine_args.class).batch(in.dim(0)).positions(perImage(in))
+            .channels(in.channels()).activation(activation(op.activation())).in(address(call.in()))
+            .factor(address(op.factor())).scale(backend.values(op.scale())).shift(backend.values(op.shift()))
+            .out(address(call.out())).address());
   }
 
   private Step sum(Call call, Op.Sum op) {
     Shape out = call.out().shape();
-    vtb_sum_args args = struct(vtb_sum_args::new, vtb_sum_args.class).rows(out.rows()).channels(out.channels()).terms(op.terms().size())
-        .activation(activation(op.activation())).out(address(call.out()));
+    vtb_sum_args args = struct(vtb_sum_args::new, vtb_sum_args.class).rows(out.rows()).channels(out.channels())
+        .terms(op.terms().size()).activation(activation(op.activation())).out(address(call.out()));
     for (int i = 0; i < op.terms().size(); i++) {
       Op.Sum.Term term = op.terms().get(i);
       long source = term.tensor() != null ? address(term.tensor()) : backend.values(term.weights());
@@ -232,32 +242,37 @@ final class CpuBinder implements AutoCloseable {
   private Step shrinkTokens(Call call, Op.ShrinkTokens op) {
     Shape in = call.in().shape();
     Shape classToken = op.classToken().shape();
-    return new Step(Native::vtb_shrink_tokens, struct(vtb_shrink_tokens_args::new, vtb_shrink_tokens_args.class)
-        .batch(in.dim(0)).tokens(perImage(in)).channels(in.channels()).kept(op.choice().kept()).in(address(call.in()))
-        .scores(address(op.choice().scores())).class_token(address(op.classToken()))
-        .class_stride(classToken.elements() / classToken.dim(0)).out(address(call.out())).address());
+    return new Step(Native::vtb_shrink_tokens,
+        struct(vtb_shrink_tokens_args::new, vtb_shrink_tokens_args.class).batch(in.dim(0)).tokens(perImage(in))
+            .channels(in.channels()).kept(op.choice().kept()).in(address(call.in()))
+            .scores(address(op.choice().scores())).class_token(address(op.classToken()))
+            .class_stride(classToken.elements() / classToken.dim(0)).out(address(call.out())).address());
   }
 
   private Step recoverTokens(Call call, Op.RecoverTokens op) {
     Shape in = call.in().shape();
-    return new Step(Native::vtb_recover_tokens, struct(vtb_recover_tokens_args::new, vtb_recover_tokens_args.class)
-        .batch(in.dim(0)).tokens(perImage(in)).channels(in.channels()).kept(op.choice().kept()).in(address(call.in()))
-        .scores(address(op.choice().scores())).before(address(op.before())).after(address(op.after())).out(address(call.out())).address());
+    return new Step(Native::vtb_recover_tokens,
+        struct(vtb_recover_tokens_args::new, vtb_recover_tokens_args.class).batch(in.dim(0)).tokens(perImage(in))
+            .channels(in.channels()).kept(op.choice().kept()).in(address(call.in()))
+            .scores(address(op.choice().scores())).before(address(op.before())).after(address(op.after()))
+            .out(address(call.out())).address());
   }
 
   private Step scoreTokens(Call call, Op.ScoreTokens op) {
     Shape out = call.out().shape();
-    vtb_score_tokens_args args = struct(vtb_score_tokens_args::new, vtb_score_tokens_args.class)
-        .batch(out.dim(0)).tokens(perImage(out)).kept(op.choice().kept()).heads(op.heads()).head_dim(op.headDim())
-        .scale(op.scale()).trade_off(op.tradeOff()).qkv(address(call.in())).scores(address(op.choice().scores())).out(address(call.out()));
+    vtb_score_tokens_args args = struct(vtb_score_tokens_args::new, vtb_score_tokens_args.class).batch(out.dim(0))
+        .tokens(perImage(out)).kept(op.choice().kept()).heads(op.heads()).head_dim(op.headDim()).scale(op.scale())
+        .trade_off(op.tradeOff()).qkv(address(call.in())).scores(address(op.choice().scores()))
+        .out(address(call.out()));
     needScratch(Native.vtb_score_tokens_scratch(args), args::scratch);
     return new Step(Native::vtb_score_tokens, args.address());
   }
 
   private Step poolScores(Call call) {
     Shape in = call.in().shape();
-    return new Step(Native::vtb_pool_scores, struct(vtb_pool_scores_args::new, vtb_pool_scores_args.class)
-        .batch(in.dim(0)).time(time(in)).height(in.dim(-3)).width(in.dim(-2)).in(address(call.in())).out(address(call.out())).address());
+    return new Step(Native::vtb_pool_scores,
+        struct(vtb_pool_scores_args::new, vtb_pool_scores_args.class).batch(in.dim(0)).time(time(in)).height(in.dim(-3))
+            .width(in.dim(-2)).in(address(call.in())).out(address(call.out())).address());
   }
 
   private static int time(Shape map) {

@@ -47,8 +47,8 @@ final class CpuPreprocessor implements Preprocessor {
     this.backend = backend;
     this.pool = pool;
     this.normalised = NativeMemory.of(recipe.normalisedSamples());
-    this.args = new vtb_preprocess_args(NativeMemory.at(struct.address(), struct.bytes()))
-        .width(0).height(0).out_width(recipe.width()).out_height(recipe.height()).normalised(normalised.address());
+    this.args = new vtb_preprocess_args(NativeMemory.at(struct.address(), struct.bytes())).width(0).height(0)
+        .out_width(recipe.width()).out_height(recipe.height()).normalised(normalised.address());
   }
 
   @Override
@@ -63,8 +63,8 @@ final class CpuPreprocessor implements Preprocessor {
     }
     if (!into.isDirect() || into.order() != ByteOrder.nativeOrder() || into.isReadOnly()
         || into.remaining() < recipe.elements()) {
-      throw new IllegalArgumentException(recipe.elements()
-          + " floats are to be written to a direct buffer in native order, not to " + into);
+      throw new IllegalArgumentException(
+          recipe.elements() + " floats are to be written to a direct buffer in native order, not to " + into);
     }
     Pixels pixels = image.pixels();
     if (pixels.width() != args.width() || pixels.height() != args.height()) {
@@ -78,9 +78,8 @@ final class CpuPreprocessor implements Preprocessor {
       }
       targets.put(into, target);
     }
-    args.pixel_stride(pixels.pixelStride()).row_stride(pixels.rowStride())
-        .red(pixels.red()).green(pixels.green()).blue(pixels.blue())
-        .pixels(address(pixels)).out(target + (long) into.position() * Float.BYTES);
+    args.pixel_stride(pixels.pixelStride()).row_stride(pixels.rowStride()).red(pixels.red()).green(pixels.green())
+        .blue(pixels.blue()).pixels(address(pixels)).out(target + (long) into.position() * Float.BYTES);
     long needed = backend.threads() * Native.vtb_preprocess_scratch(args);
     scratch = grown(scratch, needed);
     args.scratch(scratch.address());
@@ -105,8 +104,8 @@ final class CpuPreprocessor implements Preprocessor {
       addresses[i] = weights.address() + (long) memory.position() * Integer.BYTES;
       memory.put(tables[i]);
     }
-    args.x_first(addresses[0]).x_weights(addresses[1]).x_taps(columns.taps())
-        .y_first(addresses[2]).y_weights(addresses[3]).y_taps(rows.taps()).width(width).height(height);
+    args.x_first(addresses[0]).x_weights(addresses[1]).x_taps(columns.taps()).y_first(addresses[2])
+        .y_weights(addresses[3]).y_taps(rows.taps()).width(width).height(height);
   }
 
   private long address(Pixels pixels) {
@@ -136,10 +135,15 @@ final class CpuPreprocessor implements Preprocessor {
     return staging.address();
   }
 
-  /** Where a direct buffer's element 0 lies, whatever its position. Callers keep the answer, because asking creates objects. */
+  /**
+   * Where a direct buffer's element 0 lies, whatever its position. Callers keep the answer, because asking creates
+   * objects.
+   */
   private static long address(Buffer buffer) {
-    // Of a buffer not at position 0 JavaCPP takes the elements to have the pointer's size, which an untyped pointer does not know.
-    try (Pointer pointer = new Pointer(buffer.duplicate().clear()) {}) {
+    // Of a buffer not at position 0 JavaCPP takes the elements to have the pointer's size, which an untyped pointer
+    // does not know.
+    try (Pointer pointer = new Pointer(buffer.duplicate().clear()) {
+    }) {
       return pointer.address();
     }
   }

@@ -11,7 +11,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A list of native functions and the addresses of their argument structs. A run is one native call a step and creates nothing. */
+/**
+ * A list of native functions and the addresses of their argument structs. A run is one native call a step and creates
+ * nothing.
+ */
 final class CpuProgram extends Program {
   private final CpuBackend backend;
   private final long pool;

@@ -11,18 +11,17 @@ import org.bytedeco.javacpp.tools.InfoMap;
 import org.bytedeco.javacpp.tools.InfoMapper;
 
 /**
- * Tells JavaCPP how to map {@code vertebra.h}. Addresses are plain {@code long} values, so that neither filling an argument struct nor
- * running an operation creates {@code Pointer} objects.
+ * Tells JavaCPP how to map {@code vertebra.h}. Addresses are plain {@code long} values, so that neither filling an
+ * argument struct nor running an operation creates {@code Pointer} objects.
  */
-@Properties(
-    value = @Platform(value = "linux-x86_64", include = "vertebra.h", library = "jnivertebra"),
+@Properties(value = @Platform(value = "linux-x86_64", include = "vertebra.h", library = "jnivertebra"),
     target = "io.vertebra.cpu", global = "io.vertebra.cpu.Native")
 public class NativeConfig implements InfoMapper, LoadEnabled {
   static final NativeLibrary LIBRARY = new NativeLibrary("vertebra", "libjnivertebra.so", NativeConfig.class);
 
   /** Operations whose argument structs bear their names. */
-  private static final String[] OPERATIONS = {"gemm", "layer_norm", "window_attention", "mean_pool", "softmax", "sum", "affine",
-    "depthwise_conv", "global_filter", "window_pool", "shrink_tokens", "recover_tokens", "score_tokens",
+  private static final String[] OPERATIONS = {"gemm", "layer_norm", "window_attention", "mean_pool", "softmax", "sum",
+    "affine", "depthwise_conv", "global_filter", "window_pool", "shrink_tokens", "recover_tokens", "score_tokens",
     "pool_scores", "preprocess", "winograd_conv"};
 
   @Override
@@ -42,8 +41,9 @@ public class NativeConfig implements InfoMapper, LoadEnabled {
   }
 
   private static void bind(InfoMap map, String operation, String struct) {
-    map.put(new Info("vtb_" + operation).javaText("@NoException(true) public static native @Cast(\"vtb_status\") int vtb_" + operation
-        + "(@Cast(\"vtb_pool*\") long pool, @Cast(\"const vtb_" + struct + "_args*\") long args);"));
+    map.put(
+        new Info("vtb_" + operation).javaText("@NoException(true) public static native @Cast(\"vtb_status\") int vtb_"
+            + operation + "(@Cast(\"vtb_pool*\") long pool, @Cast(\"const vtb_" + struct + "_args*\") long args);"));
   }
 
   /** Called by JavaCPP's loader before it looks for the library: tells it where that is. */

@@ -4,9 +4,10 @@ import io.vertebra.program.WeightStore;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Packed matrices side by side in large blocks of memory. Huge pages can back these where they could not back every matrix by itself, and a pass over the
- * weights, which are more than any cache holds, then walks few page tables. A slab is freed with the last of its parts, so what comes and goes while a model
- * lives, such as the constants of an input size, has no place here. Thread-safe.
+ * Packed matrices side by side in large blocks of memory. Huge pages can back these where they could not back every
+ * matrix by itself, and a pass over the weights, which are more than any cache holds, then walks few page tables. A
+ * slab is freed with the last of its parts, so what comes and goes while a model lives, such as the constants of an
+ * input size, has no place here. Thread-safe.
  */
 final class Slabs {
   private static final long ALIGNMENT = 64;
@@ -27,7 +28,8 @@ final class Slabs {
     }
   }
 
-  private record Part(Slabs owner, Slab slab, long address, long bytes, AtomicBoolean closed) implements WeightStore.Block {
+  private record Part(Slabs owner, Slab slab, long address, long bytes,
+      AtomicBoolean closed) implements WeightStore.Block {
     @Override
     public void close() {
       if (!closed.getAndSet(true)) {

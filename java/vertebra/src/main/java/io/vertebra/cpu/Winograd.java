@@ -8,7 +8,10 @@ import java.util.Arrays;
 /** The transformed taps of Winograd's F(2x2, 3x3) and F(4x4, 3x3), as {@code vtb_winograd_conv_args} defines them. */
 final class Winograd {
   private static final int TAPS = 9;
-  /** Of more channels, on the small maps that have so many, reading the larger weights from memory costs more than the fewer multiplications save. */
+  /**
+   * Of more channels, on the small maps that have so many, reading the larger weights from memory costs more than the
+   * fewer multiplications save.
+   */
   private static final long LARGEST_OF_TILE_4 = 128 * 128;
   private static final double[][] KRONECKER_2 = kronecker(0, 1, -1);
   private static final double[][] KRONECKER_4 = kronecker(0, 5 / 8.0, -5 / 8.0, 3 / 2.0, -3 / 2.0);

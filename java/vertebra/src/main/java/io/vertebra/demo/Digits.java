@@ -11,8 +11,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
- * Small models trained on handwritten digits (MNIST), with some images they were not trained on: real weights and known answers that come with
- * the library. All have ten classes and take 32 x 32 pixels.
+ * Small models trained on handwritten digits (MNIST), with some images they were not trained on: real weights and known
+ * answers that come with the library. All have ten classes and take 32 x 32 pixels.
  */
 public final class Digits {
   private static final String PREFIX = "digits-";
@@ -28,8 +28,8 @@ public final class Digits {
   /** @throws IllegalArgumentException if {@code name} is none of {@link #names} */
   public static Model.Builder named(String name) {
     if (!names().contains(name)) {
-      throw new IllegalArgumentException("no digits model is called " + name + "; there are "
-          + String.join(", ", names()));
+      throw new IllegalArgumentException(
+          "no digits model is called " + name + "; there are " + String.join(", ", names()));
     }
     return model(name.substring(PREFIX.length()));
   }
@@ -61,7 +61,8 @@ public final class Digits {
 
   private static Model.Builder model(String family) {
     String file = family + ".safetensors";
-    return Model.builder().name(PREFIX + family).weights(Safetensors.of("digits/" + file, ByteBuffer.wrap(resource(file))));
+    return Model.builder().name(PREFIX + family)
+        .weights(Safetensors.of("digits/" + file, ByteBuffer.wrap(resource(file))));
   }
 
   /** File names of the images, {@code NUMBER_DIGIT.png}. */

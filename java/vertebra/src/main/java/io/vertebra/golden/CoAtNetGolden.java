@@ -13,7 +13,8 @@ record CoAtNetGolden(CoAtNetConfig config) implements GoldenModel {
 
   static Optional<GoldenModel> of(Metadata metadata) {
     return "coatnet".equals(metadata.get("model"))
-        ? Optional.of(new CoAtNetGolden(CoAtNetConfig.of(Json.parseObject(metadata.required("config"))))) : Optional.empty();
+        ? Optional.of(new CoAtNetGolden(CoAtNetConfig.of(Json.parseObject(metadata.required("config")))))
+        : Optional.empty();
   }
 
   @Override

@@ -4,7 +4,10 @@ package io.vertebra.golden;
 public final class Compare {
   private Compare() {}
 
-  /** {@code ||actual - expected|| / ||expected||}; infinite if the lengths differ, absolute if {@code expected} is all zeros. */
+  /**
+   * {@code ||actual - expected|| / ||expected||}; infinite if the lengths differ, absolute if {@code expected} is all
+   * zeros.
+   */
   public static double relativeError(double[] actual, double[] expected) {
     if (actual.length != expected.length) {
       return Double.POSITIVE_INFINITY;
@@ -18,7 +21,10 @@ public final class Compare {
     return Math.sqrt(difference) / (norm == 0 ? 1 : Math.sqrt(norm));
   }
 
-  /** The worst difference of mean (in standard deviations), standard deviation and L2 norm (relative) to the three {@code expected}. */
+  /**
+   * The worst difference of mean (in standard deviations), standard deviation and L2 norm (relative) to the three
+   * {@code expected}.
+   */
   static double statisticsError(double[] actual, double[] expected) {
     double sum = 0;
     double squares = 0;
@@ -32,8 +38,8 @@ public final class Compare {
       deviations += (value - mean) * (value - mean);
     }
     double deviation = Math.sqrt(deviations / actual.length);
-    return worst(Math.abs(mean - expected[0]) / expected[1],
-        worst(Math.abs(deviation - expected[1]) / expected[1], Math.abs(Math.sqrt(squares) - expected[2]) / expected[2]));
+    return worst(Math.abs(mean - expected[0]) / expected[1], worst(Math.abs(deviation - expected[1]) / expected[1],
+        Math.abs(Math.sqrt(squares) - expected[2]) / expected[2]));
   }
 
   static double worst(double a, double b) {

@@ -16,8 +16,8 @@ record ConformerGolden(ConformerConfig config) implements GoldenModel {
     if (reference == null || !reference.contains("Conformer")) {
       return Optional.empty();
     }
-    ConformerConfig config = ConformerConfig.of(Json.parseObject(metadata.required("config")),
-        reference.contains("mmdet"));
+    ConformerConfig config
+        = ConformerConfig.of(Json.parseObject(metadata.required("config")), reference.contains("mmdet"));
     // Padding changes nothing at sizes the official model accepts; files with others were made with it.
     return Optional.of(new ConformerGolden(config.withPadding()));
   }

@@ -30,9 +30,10 @@ import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
 /**
- * Expected outputs of a published model for weights and an input that a formula gives ({@link FormulaWeights}), and the means to
- * run the same model here and compare. The file's metadata names the model, its configuration and the input; its tensors are whole outputs,
- * or digests of them: {@code X.index}, {@code X.value} and {@code X.stats} (mean, standard deviation, L2 norm). Immutable.
+ * Expected outputs of a published model for weights and an input that a formula gives ({@link FormulaWeights}), and the
+ * means to run the same model here and compare. The file's metadata names the model, its configuration and the input;
+ * its tensors are whole outputs, or digests of them: {@code X.index}, {@code X.value} and {@code X.stats} (mean,
+ * standard deviation, L2 norm). Immutable.
  */
 public final class GoldenFile {
   private static final Pattern RESIZE = Pattern.compile("(\\d{1,4})to(\\d{1,4})x(\\d{1,4})\\.(bicubic|timm)");
@@ -53,8 +54,8 @@ public final class GoldenFile {
   /**
    * The comparison of one tensor.
    *
-   * @param error {@code ||out - expected|| / ||expected||}; of a digest the worst of that over its samples and the relative differences of its
-   *     statistics
+   * @param error {@code ||out - expected|| / ||expected||}; of a digest the worst of that over its samples and the
+   *   relative differences of its statistics
    */
   public record Row(String tensor, double error, double tolerance) {
     /** NaN does not pass. */
@@ -74,8 +75,9 @@ public final class GoldenFile {
   }
 
   /**
-   * 1e-5 for a file of whole tensors (a small model), 1e-4 for one with digests (a full-size model); in fp16 and TF32 2e-2; in bf16 5e-2, as some inner
-   * tensor of the deepest models reaches 4e-2, and logits half of that; in int8 three times as much.
+   * 1e-5 for a file of whole tensors (a small model), 1e-4 for one with digests (a full-size model); in fp16 and TF32
+   * 2e-2; in bf16 5e-2, as some inner tensor of the deepest models reaches 4e-2, and logits half of that; in int8 three
+   * times as much.
    */
   public double defaultTolerance(Precision precision) {
     return switch (precision) {
@@ -128,8 +130,8 @@ public final class GoldenFile {
   }
 
   private GoldenModel model() {
-    return GoldenModel.of(metadata).orElseThrow(() -> new WeightsException(file.describe()
-        + " is of no model this version can run: " + metadata.entries()));
+    return GoldenModel.of(metadata).orElseThrow(
+        () -> new WeightsException(file.describe() + " is of no model this version can run: " + metadata.entries()));
   }
 
   /** The model's parameters, by formula and by the reference's names. */
@@ -184,17 +186,20 @@ public final class GoldenFile {
   /** Shapes of the inputs, {@code [batch, channels, (time,) height, width]}. */
   public List<Shape> inputShapes() {
     List<?> dims = list("shape");
-    return !dims.isEmpty() && dims.get(0) instanceof List ? dims.stream().map(this::shape).toList() : List.of(shape(dims));
+    return !dims.isEmpty() && dims.get(0) instanceof List ? dims.stream().map(this::shape).toList()
+        : List.of(shape(dims));
   }
 
   private Shape shape(Object value) {
     if (!(value instanceof List<?> dims) || dims.size() < 4 || dims.size() > 5
         || !dims.stream().allMatch(dim -> dim instanceof Integer size && size > 0)) {
-      throw new WeightsException(file.describe() + ": shape " + value + " is not [batch, channels, (time,) height, width]");
+      throw new WeightsException(
+          file.describe() + ": shape " + value + " is not [batch, channels, (time,) height, width]");
     }
     Shape shape = Shape.of(dims.stream().mapToInt(Integer.class::cast).toArray());
     if (shape.elements() > MAX_INPUT) {
-      throw new WeightsException(file.describe() + ": an input of shape " + shape + " is larger than the " + MAX_INPUT + " values allowed");
+      throw new WeightsException(
+          file.describe() + ": an input of shape " + shape + " is larger than the " + MAX_INPUT + " values allowed");
     }
     return shape;
   }
@@ -204,7 +209,8 @@ public final class GoldenFile {
     AtomicLong elements = new AtomicLong();
     return formula.finding((name, expected) -> {
       if (elements.addAndGet(expected.elements()) > MAX_PARAMETERS) {
-        throw new WeightsException("the golden file's model has more than the " + MAX_PARAMETERS + " parameters allowed");
+        throw new WeightsException(
+            "the golden file's model has more than the " + MAX_PARAMETERS + " parameters allowed");
       }
       return formula.find(name, expected);
     });
@@ -233,14 +239,16 @@ public final class GoldenFile {
     double[] sampled = new double[index.length];
     for (int i = 0; i < index.length; i++) {
       if (index[i] < 0 || index[i] >= actual.length) {
-        throw new WeightsException(file.describe() + ": " + name + ".index " + index[i] + " is outside the output of " + actual.length);
+        throw new WeightsException(
+            file.describe() + ": " + name + ".index " + index[i] + " is outside the output of " + actual.length);
       }
       sampled[i] = actual[(int) index[i]];
     }
     double samples = Compare.relativeError(sampled, expected(name + ".value"));
     double[] statistics = expected(name + ".stats");
     if (statistics.length != 3) {
-      throw new WeightsException(file.describe() + ": " + name + ".stats has " + statistics.length + " values, not three");
+      throw new WeightsException(
+          file.describe() + ": " + name + ".stats has " + statistics.length + " values, not three");
     }
     return Compare.worst(samples, Compare.statisticsError(actual, statistics));
   }
@@ -255,7 +263,8 @@ public final class GoldenFile {
         int width = Integer.parseInt(resize.group(3));
         int channels = parameter(name).shape().channels();
         if (parameter(name).shape().elements() != (long) height * width * channels) {
-          throw new WeightsException(file.describe() + ": " + parameter(name) + " is no table of " + height + "x" + width);
+          throw new WeightsException(
+              file.describe() + ": " + parameter(name) + " is no table of " + height + "x" + width);
         }
         Table source = new Table(from, from, channels,
             parameter("src" + from + "_" + channels + ".relative_position_bias_table").toFloats());
@@ -315,7 +324,8 @@ public final class GoldenFile {
   }
 
   private static float[] channelsLast(float[] values, Shape shape) {
-    return transpose(values, shape.dim(0), shape.dim(1), Math.toIntExact(shape.elements() / shape.dim(0) / shape.dim(1)));
+    return transpose(values, shape.dim(0), shape.dim(1),
+        Math.toIntExact(shape.elements() / shape.dim(0) / shape.dim(1)));
   }
 
   private static float[] channelsFirst(float[] values, Shape shape) {

@@ -9,10 +9,14 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 
-/** The model a golden file is of: how to build it from formula weights, and where the reference lays out tensors otherwise than we do. */
+/**
+ * The model a golden file is of: how to build it from formula weights, and where the reference lays out tensors
+ * otherwise than we do.
+ */
 interface GoldenModel {
   /** Families in the order they are asked. */
-  List<Reader> READERS = List.of(SwinGolden::of, HorNetGolden::of, CoAtNetGolden::of, ConformerGolden::of, UniFormerGolden::of);
+  List<Reader> READERS
+      = List.of(SwinGolden::of, HorNetGolden::of, CoAtNetGolden::of, ConformerGolden::of, UniFormerGolden::of);
 
   /** Recognises a family's files by their metadata. */
   interface Reader {
@@ -31,7 +35,10 @@ interface GoldenModel {
    */
   Consumer<Recorder> load(ParameterSource formula, Backend backend);
 
-  /** Whether the reference lays out a tensor channels first, where ours is {@code [batch, (time,) height, width, channels]}. */
+  /**
+   * Whether the reference lays out a tensor channels first, where ours is
+   * {@code [batch, (time,) height, width, channels]}.
+   */
   boolean channelsFirst(String tensor);
 
   /** A golden file's metadata. */

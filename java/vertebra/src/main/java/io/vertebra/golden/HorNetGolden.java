@@ -63,14 +63,18 @@ record HorNetGolden(Loader loader) implements GoldenModel {
   }
 
   private static Loader gnConv(Metadata metadata, Map<String, Object> config) {
-    Size filter = config.get("gf") instanceof List<?> size ? new Size(integer(metadata, size.get(0)), integer(metadata, size.get(1))) : null;
+    Size filter = config.get("gf") instanceof List<?> size
+        ? new Size(integer(metadata, size.get(0)), integer(metadata, size.get(1)))
+        : null;
     double scale = config.get("scale") instanceof Number number ? number.doubleValue() : 1;
-    GnConv.Config shape = GnConv.Config.of(integer(metadata, config.get("dim")), integer(metadata, config.get("order")), filter, scale);
+    GnConv.Config shape
+        = GnConv.Config.of(integer(metadata, config.get("dim")), integer(metadata, config.get("order")), filter, scale);
     return (formula, backend) -> {
       GnConv gnconv = new GnConv(new Layers(new Parameters(formula), backend), "", shape, projection -> projection);
       return r -> {
         Tensor gated = gnconv.gate(r, List.of(r.input()), RowSource.PLAIN);
-        r.output("out", r.linear("proj_out", gated, RowSource.PLAIN, gnconv.projOut().weights(), gnconv.projOut().epilogue()));
+        r.output("out",
+            r.linear("proj_out", gated, RowSource.PLAIN, gnconv.projOut().weights(), gnconv.projOut().epilogue()));
       };
     };
   }
@@ -79,10 +83,12 @@ record HorNetGolden(Loader loader) implements GoldenModel {
     int channels = integer(metadata, config.get("dim"));
     Size stored = new Size(integer(metadata, config.get("h")), integer(metadata, config.get("w")));
     return (formula, backend) -> {
-      GlobalLocalFilter filter = new GlobalLocalFilter(new Layers(new Parameters(formula), backend), "", new int[] {channels}, stored, 1);
+      GlobalLocalFilter filter
+          = new GlobalLocalFilter(new Layers(new Parameters(formula), backend), "", new int[] {channels}, stored, 1);
       return r -> {
         r.output("out", filter.published(r, filter.forward(r, r.input())));
-        r.output("spectrum", () -> spectrum(r, backend, r.outputsOf(List.of("pre_norm"), part -> filter.forward(part, r.input())).get(0)));
+        r.output("spectrum", () -> spectrum(r, backend,
+            r.outputsOf(List.of("pre_norm"), part -> filter.forward(part, r.input())).get(0)));
       };
     };
   }
@@ -91,12 +97,13 @@ record HorNetGolden(Loader loader) implements GoldenModel {
     if (value instanceof Integer integer && integer > 0) {
       return integer;
     }
-    throw new WeightsException(metadata.file() + ": the configuration says " + value + " where it should have a positive number");
+    throw new WeightsException(
+        metadata.file() + ": the configuration says " + value + " where it should have a positive number");
   }
 
   /**
-   * The orthonormal discrete Fourier transform of the last half of a map's channels, {@code [batch * channels / 2, height * (width / 2 + 1) * 2]}, as
-   * a product with its matrix.
+   * The orthonormal discrete Fourier transform of the last half of a map's channels,
+   * {@code [batch * channels / 2, height * (width / 2 + 1) * 2]}, as a product with its matrix.
    */
   private static Tensor spectrum(Recorder r, Backend backend, Tensor map) {
     int height = map.shape().dim(1);
@@ -119,7 +126,8 @@ record HorNetGolden(Loader loader) implements GoldenModel {
       return (row / half * area + i % area) * channels + half + row % half;
     });
     Parameter matrix = Parameter.of("spectrum", Shape.of(height * columns * 2, area), transform);
-    return r.linear("spectrum", map, new RowSource(new RowMap(values, area), null), backend.packMatrix(matrix), Epilogue.bias(null));
+    return r.linear("spectrum", map, new RowSource(new RowMap(values, area), null), backend.packMatrix(matrix),
+        Epilogue.bias(null));
   }
 
   @Override

@@ -12,7 +12,9 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Consumer;
 
-/** Swin Transformers. Official and timm tensors are tokens, channels last; the dense backbone's maps are channels first. */
+/**
+ * Swin Transformers. Official and timm tensors are tokens, channels last; the dense backbone's maps are channels first.
+ */
 record SwinGolden(SwinConfig config, boolean timmNames) implements GoldenModel {
 
   static Optional<GoldenModel> of(Metadata metadata) {
@@ -25,14 +27,17 @@ record SwinGolden(SwinConfig config, boolean timmNames) implements GoldenModel {
       SwinConfig config = SwinConfig.of(Json.parseObject(metadata.required("config")), behaviour);
       return Optional.of(new SwinGolden(config, "timm".equals(metadata.get("weight_names"))));
     } catch (IllegalArgumentException e) {
-      throw new WeightsException(metadata.file() + " has behaviour " + name + "; known are official, dense, timm and resize", e);
+      throw new WeightsException(
+          metadata.file() + " has behaviour " + name + "; known are official, dense, timm and resize", e);
     }
   }
 
   @Override
   public Consumer<Recorder> load(ParameterSource formula, Backend backend) {
     // Formula weights under timm's names are asked for by the official ones.
-    ParameterSource named = timmNames ? formula.finding((name, expected) -> formula.find(SwinCheckpoint.timmName(name), expected)) : formula;
+    ParameterSource named
+        = timmNames ? formula.finding((name, expected) -> formula.find(SwinCheckpoint.timmName(name), expected))
+            : formula;
     return config.load(named, backend)::forward;
   }
 

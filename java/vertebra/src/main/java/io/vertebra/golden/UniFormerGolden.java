@@ -18,10 +18,8 @@ record UniFormerGolden(UniFormerConfig config) implements GoldenModel {
 
   /** The light video models differ in their layer scales alone. */
   private static final Map<String, Kind> KINDS = Map.of("image", Kind.IMAGE, "token_labeling", Kind.TOKEN_LABELING,
-      "video", Kind.VIDEO,
-      "dense", Kind.DENSE, "pose", Kind.POSE, "light", Kind.LIGHT, "light_dense", Kind.LIGHT_DENSE, "light_video",
-          Kind.LIGHT_VIDEO,
-      "light_video_fp32", Kind.LIGHT_VIDEO, "light_video_ls", Kind.LIGHT_VIDEO);
+      "video", Kind.VIDEO, "dense", Kind.DENSE, "pose", Kind.POSE, "light", Kind.LIGHT, "light_dense", Kind.LIGHT_DENSE,
+      "light_video", Kind.LIGHT_VIDEO, "light_video_fp32", Kind.LIGHT_VIDEO, "light_video_ls", Kind.LIGHT_VIDEO);
 
   static Optional<GoldenModel> of(Metadata metadata) {
     if (!"uniformer".equals(metadata.get("family"))) {

@@ -10,12 +10,12 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /**
- * A decoded image of 8-bit RGB samples. Immutable and thread-safe, provided that memory handed in by the caller is
- * left alone.
+ * A decoded image of 8-bit RGB samples. Immutable and thread-safe, provided that memory handed in by the caller is left
+ * alone.
  *
- * <p>Samples are taken as they are, the way Pillow's {@code convert("RGB")} does it: colour profiles are ignored,
- * grey becomes three equal channels, alpha is dropped, 16-bit samples keep their high byte, palettes are looked up,
- * CMYK is converted by {@code R = (255 - C)(255 - K) / 255} and alike.
+ * <p>Samples are taken as they are, the way Pillow's {@code convert("RGB")} does it: colour profiles are ignored, grey
+ * becomes three equal channels, alpha is dropped, 16-bit samples keep their high byte, palettes are looked up, CMYK is
+ * converted by {@code R = (255 - C)(255 - K) / 255} and alike.
  */
 public final class Image {
   private final Pixels pixels;
@@ -63,8 +63,8 @@ public final class Image {
     try {
       bytes = in.readNBytes(options.maxBytes());
       if (bytes.length == options.maxBytes() && in.read() >= 0) {
-        throw new ImageException(name + ": is longer than the limit of " + options.maxBytes()
-            + " bytes; raise ImageOptions.maxBytes");
+        throw new ImageException(
+            name + ": is longer than the limit of " + options.maxBytes() + " bytes; raise ImageOptions.maxBytes");
       }
     } catch (IOException e) {
       throw new ImageException(name + ": cannot be read: " + e, e);
@@ -98,16 +98,16 @@ public final class Image {
   }
 
   /**
-   * Red, green and blue bytes, row by row, starting at the buffer's position. The memory is shared; a direct buffer
-   * is read in place by native backends, a heap buffer is copied at each use.
+   * Red, green and blue bytes, row by row, starting at the buffer's position. The memory is shared; a direct buffer is
+   * read in place by native backends, a heap buffer is copied at each use.
    *
    * @param rowStride bytes from a row to the next, at least {@code 3 * width}
    * @throws IllegalArgumentException if the buffer is too short or a size is wrong
    */
   public static Image rgb(ByteBuffer samples, int width, int height, int rowStride) {
     if (width < 1 || height < 1 || rowStride < 3L * width) {
-      throw new IllegalArgumentException("not an image: width " + width + ", height " + height
-          + ", row stride " + rowStride);
+      throw new IllegalArgumentException(
+          "not an image: width " + width + ", height " + height + ", row stride " + rowStride);
     }
     long needed = (height - 1L) * rowStride + 3L * width;
     if (needed > samples.remaining()) {

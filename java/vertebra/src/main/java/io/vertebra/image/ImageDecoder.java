@@ -10,8 +10,8 @@ import javax.imageio.ImageReader;
 import javax.imageio.stream.MemoryCacheImageInputStream;
 
 /**
- * Decodes one image with the JDK's ImageIO readers, behind checks, and turns whatever they throw into {@link
- * ImageException}.
+ * Decodes one image with the JDK's ImageIO readers, behind checks, and turns whatever they throw into
+ * {@link ImageException}.
  */
 final class ImageDecoder {
   /** No format packs more pixels into a byte: deflate's 1032:1 on one bit a pixel. A header that claims more lies. */
@@ -50,8 +50,9 @@ final class ImageDecoder {
       throw failure("does not fit into the Java heap; raise -Xmx or lower ImageOptions.maxPixels", e);
     } catch (IOException | RuntimeException e) {
       // The readers answer damaged files with exceptions of many kinds.
-      throw failure("is damaged, cut off, or a kind of " + format.toUpperCase(Locale.ROOT) + " that is not supported ("
-          + e + ")", e);
+      throw failure(
+          "is damaged, cut off, or a kind of " + format.toUpperCase(Locale.ROOT) + " that is not supported (" + e + ")",
+          e);
     }
   }
 
@@ -78,8 +79,8 @@ final class ImageDecoder {
 
   /**
    * The JPEG reader fills what is missing with grey and only warns. A missing end marker alone is harmless, and data
-   * that stop early inside a file that goes on are damage that other decoders accept, too; both together are a file
-   * cut off.
+   * that stop early inside a file that goes on are damage that other decoders accept, too; both together are a file cut
+   * off.
    */
   private void note(String warning) {
     endMissing |= warning.contains("EOI");

@@ -6,7 +6,7 @@ package io.vertebra.image;
  * @param maxPixels images that declare more are refused before memory is allocated for them
  * @param maxBytes encoded images longer than this are refused
  * @param exifOrientation whether a JPEG is turned upright as its EXIF orientation says. The published evaluations
- *     ignore it; on ImageNet that makes no difference worth mentioning, on a phone's photographs it does.
+ *   ignore it; on ImageNet that makes no difference worth mentioning, on a phone's photographs it does.
  */
 public record ImageOptions(long maxPixels, int maxBytes, boolean exifOrientation) {
   /**

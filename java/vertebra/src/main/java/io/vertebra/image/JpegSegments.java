@@ -100,8 +100,8 @@ final class JpegSegments {
         break;
       }
       int value = tiff.getShort(entry + 8) & 0xffff;
-      if (tiff.getShort(entry) == ORIENTATION_TAG && tiff.getShort(entry + 2) == SHORT_TYPE
-          && value >= 1 && value <= 8) {
+      if (tiff.getShort(entry) == ORIENTATION_TAG && tiff.getShort(entry + 2) == SHORT_TYPE && value >= 1
+          && value <= 8) {
         return value;
       }
     }

@@ -14,8 +14,8 @@ import java.nio.IntBuffer;
  * @param rowStride bytes from a row to the next
  * @param pixelStride bytes from a pixel to the next, 1 to 4
  */
-public record Pixels(
-    Buffer data, int offset, int width, int height, int rowStride, int pixelStride, int red, int green, int blue) {
+public record Pixels(Buffer data, int offset, int width, int height, int rowStride, int pixelStride, int red, int green,
+    int blue) {
   public Pixels {
     int element = data instanceof IntBuffer ? Integer.BYTES : 1;
     long end = offset + ((height - 1L) * rowStride + (long) width * pixelStride) / element;

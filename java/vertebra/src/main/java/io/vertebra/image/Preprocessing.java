@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The recipe from an 8-bit RGB image to a model's input: resize, cut out the centre, normalise. Channel c of a sample
- * v becomes {@code (v / 255 - mean[c]) / std[c]}, three fp32 operations. With Pillow's filters this is, bit for bit,
- * what the published evaluations do (torchvision's transforms on PIL images).
+ * The recipe from an 8-bit RGB image to a model's input: resize, cut out the centre, normalise. Channel c of a sample v
+ * becomes {@code (v / 255 - mean[c]) / std[c]}, three fp32 operations. With Pillow's filters this is, bit for bit, what
+ * the published evaluations do (torchvision's transforms on PIL images).
  *
  * @param height of the centre cut out, which is the model's input
  * @param width of the centre cut out
@@ -44,7 +44,7 @@ public record Preprocessing(Resize resize, Filter filter, int height, int width,
    * @param width of the resized image
    * @param height of the resized image
    * @param left column of the resized image where the crop begins; negative if the crop is wider, and then black on
-   *     both sides
+   *   both sides
    * @param top row of the resized image where the crop begins; negative if the crop is higher
    */
   public record Layout(int width, int height, int left, int top) {}
@@ -61,9 +61,9 @@ public record Preprocessing(Resize resize, Filter filter, int height, int width,
   }
 
   /**
-   * This recipe with what a checkpoint's metadata states under timm's names: {@code input_size} (a side, or
-   * [channels, height, width]), {@code crop_pct}, {@code crop_mode} (center, squash),
-   * {@code interpolation} (bilinear, bicubic), {@code mean} and {@code std} (JSON arrays).
+   * This recipe with what a checkpoint's metadata states under timm's names: {@code input_size} (a side, or [channels,
+   * height, width]), {@code crop_pct}, {@code crop_mode} (center, squash), {@code interpolation} (bilinear, bicubic),
+   * {@code mean} and {@code std} (JSON arrays).
    *
    * @throws VertebraException if an entry cannot be understood
    */
@@ -89,12 +89,14 @@ public record Preprocessing(Resize resize, Filter filter, int height, int width,
   private record InputSize(int height, int width) {
     static InputSize stated(Map<String, String> metadata) {
       Object value = Json.parse(metadata.get("input_size"));
-      List<?> sides = value instanceof List<?> list && list.size() == 3 ? list.subList(1, 3) : Arrays.asList(value, value);
+      List<?> sides
+          = value instanceof List<?> list && list.size() == 3 ? list.subList(1, 3) : Arrays.asList(value, value);
       if (sides.get(0) instanceof Integer height && sides.get(1) instanceof Integer width && Math.min(height, width) > 0
           && Math.max(height, width) <= MAX_INPUT_SIDE) {
         return new InputSize(height, width);
       }
-      throw unusable(metadata, "input_size", "a side, or channels, height and width, of at most " + MAX_INPUT_SIDE + " pixels");
+      throw unusable(metadata, "input_size",
+          "a side, or channels, height and width, of at most " + MAX_INPUT_SIDE + " pixels");
     }
   }
 
@@ -118,22 +120,21 @@ public record Preprocessing(Resize resize, Filter filter, int height, int width,
     if (!metadata.containsKey(key)) {
       return otherwise;
     }
-    if (Json.parse(metadata.get(key)) instanceof List<?> list && list.size() == 3
-        && list.get(0) instanceof Number red && list.get(1) instanceof Number green
-        && list.get(2) instanceof Number blue) {
+    if (Json.parse(metadata.get(key)) instanceof List<?> list && list.size() == 3 && list.get(0) instanceof Number red
+        && list.get(1) instanceof Number green && list.get(2) instanceof Number blue) {
       return new Channels(red.floatValue(), green.floatValue(), blue.floatValue());
     }
     throw unusable(metadata, key, "a list of three numbers");
   }
 
   private static VertebraException unusable(Map<String, String> metadata, String key, String wanted) {
-    return new VertebraException("the checkpoint's metadata says " + key + " = " + metadata.get(key)
-        + "; wanted is " + wanted + ". Give the model a Preprocessing of your own instead");
+    return new VertebraException("the checkpoint's metadata says " + key + " = " + metadata.get(key) + "; wanted is "
+        + wanted + ". Give the model a Preprocessing of your own instead");
   }
 
   /**
-   * The official repositories' rule: shorter side to 256/224 of the crop (256 for 224), centre crop; bicubic,
-   * ImageNet normalisation.
+   * The official repositories' rule: shorter side to 256/224 of the crop (256 for 224), centre crop; bicubic, ImageNet
+   * normalisation.
    */
   public static Preprocessing official(int crop) {
     return centerCrop((int) (256.0 / 224 * crop), crop);
@@ -155,8 +156,8 @@ public record Preprocessing(Resize resize, Filter filter, int height, int width,
   }
 
   /**
-   * timm's rule for crop mode "center": the crop is {@code cropFraction} of the resized image. For an input that is
-   * not square timm resizes by another rule, and always bilinearly. ImageNet normalisation.
+   * timm's rule for crop mode "center": the crop is {@code cropFraction} of the resized image. For an input that is not
+   * square timm resizes by another rule, and always bilinearly. ImageNet normalisation.
    */
   public static Preprocessing timm(int height, int width, double cropFraction) {
     if (!(cropFraction > 0 && cropFraction <= 1)) {
@@ -189,8 +190,8 @@ public record Preprocessing(Resize resize, Filter filter, int height, int width,
   /**
    * Where the crop of an image lies.
    *
-   * @throws ImageException if a side is over 1,048,576 pixels or the image is so narrow that resizing would make it
-   *     so long
+   * @throws ImageException if a side is over 1,048,576 pixels or the image is so narrow that resizing would make it so
+   *   long
    */
   public Layout layout(int imageWidth, int imageHeight) {
     long toWidth = resize.width(imageWidth, imageHeight);

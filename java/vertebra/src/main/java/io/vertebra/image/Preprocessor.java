@@ -18,7 +18,8 @@ public interface Preprocessor extends AutoCloseable {
   void apply(Image image, FloatBuffer into);
 
   /**
-   * Makes an image an element of the batch of a program's next run. A device may do that in its own memory: then {@link Program#slot} does not show it.
+   * Makes an image an element of the batch of a program's next run. A device may do that in its own memory: then
+   * {@link Program#slot} does not show it.
    *
    * @throws ImageException if the image is too long and thin to be resized
    * @throws IllegalArgumentException if the program's input is not made of images of this recipe's size

@@ -14,8 +14,8 @@ import java.nio.ByteBuffer;
 import java.nio.IntBuffer;
 
 /**
- * Java's image types as {@link Pixels}: in place where the samples are bytes, or else converted. Samples are read
- * from the raster, not through the colour model, which would convert grey and profiled colours to sRGB.
+ * Java's image types as {@link Pixels}: in place where the samples are bytes, or else converted. Samples are read from
+ * the raster, not through the colour model, which would convert grey and profiled colours to sRGB.
  */
 final class Rasters {
   private Rasters() {}
@@ -84,13 +84,12 @@ final class Rasters {
   }
 
   /**
-   * Interleaved bytes of one or three colours, perhaps with others between them; null if the raster is something
-   * else.
+   * Interleaved bytes of one or three colours, perhaps with others between them; null if the raster is something else.
    */
   private static Pixels bytesInPlace(Raster raster, int colors) {
     if (!(raster.getSampleModel() instanceof ComponentSampleModel model)
-        || !(raster.getDataBuffer() instanceof DataBufferByte data)
-        || data.getNumBanks() != 1 || model.getPixelStride() > 4) {
+        || !(raster.getDataBuffer() instanceof DataBufferByte data) || data.getNumBanks() != 1
+        || model.getPixelStride() > 4) {
       return null;
     }
     int[] bands = model.getBandOffsets();
@@ -120,8 +119,7 @@ final class Rasters {
   /** One int a pixel with a byte each of red, green and blue; null if the raster is something else. */
   private static Pixels intsInPlace(Raster raster, DirectColorModel colors) {
     if (!(raster.getSampleModel() instanceof SinglePixelPackedSampleModel model)
-        || !(raster.getDataBuffer() instanceof DataBufferInt data)
-        || data.getNumBanks() != 1) {
+        || !(raster.getDataBuffer() instanceof DataBufferInt data) || data.getNumBanks() != 1) {
       return null;
     }
     int red = byteOf(colors.getRedMask());

@@ -20,8 +20,8 @@ public final class ReferencePreprocessor implements Preprocessor {
   @Override
   public void apply(Image image, FloatBuffer into) {
     if (into.remaining() < recipe.elements()) {
-      throw new IllegalArgumentException(recipe.elements() + " floats are to be written, the buffer has room for "
-          + into.remaining());
+      throw new IllegalArgumentException(
+          recipe.elements() + " floats are to be written, the buffer has room for " + into.remaining());
     }
     byte[] samples = samples(image);
     for (int i = 0; i < samples.length; i++) {

@@ -45,8 +45,8 @@ public final class Resampling {
     }
     int taps = (longest + GROUP - 1) / GROUP * GROUP;
     if ((long) count * taps > MAX_WEIGHTS) {
-      throw new ImageException("resizing a side of " + from + " pixels to " + to + " and taking " + count + " of it would need "
-          + (long) count * taps + " weights");
+      throw new ImageException("resizing a side of " + from + " pixels to " + to + " and taking " + count
+          + " of it would need " + (long) count * taps + " weights");
     }
     int[] weights = new int[count * taps];
     double[] window = new double[longest];

@@ -11,10 +11,10 @@ import java.nio.file.StandardCopyOption;
 import java.util.Optional;
 
 /**
- * Finds a native library: in the folder that the system property {@code vertebra.native} names, or else extracted from the
- * {@code linux-x86_64} jar of its artifact to a cache. The cache folder is keyed by the library's content and filled by one atomic
- * rename, so any number of processes and versions may share it. It lies in {@code vertebra.cache}, {@code XDG_CACHE_HOME},
- * {@code ~/.cache} or, when none can be written, the temporary folder. Thread-safe.
+ * Finds a native library: in the folder that the system property {@code vertebra.native} names, or else extracted from
+ * the {@code linux-x86_64} jar of its artifact to a cache. The cache folder is keyed by the library's content and
+ * filled by one atomic rename, so any number of processes and versions may share it. It lies in {@code vertebra.cache},
+ * {@code XDG_CACHE_HOME}, {@code ~/.cache} or, when none can be written, the temporary folder. Thread-safe.
  */
 public final class NativeLibrary {
   private final String artifact;
@@ -65,13 +65,16 @@ public final class NativeLibrary {
       root = root.getCause();
     }
     return root instanceof VertebraException known ? known
-        : new VertebraException("the native library " + file + " cannot be loaded: " + root.getMessage() + ". Put " + artifact
-            + "-<version>-linux-x86_64.jar on the class path, or name the library's folder with -Dvertebra.native=FOLDER (needs glibc)", error);
+        : new VertebraException("the native library " + file + " cannot be loaded: " + root.getMessage() + ". Put "
+            + artifact
+            + "-<version>-linux-x86_64.jar on the class path, or name the library's folder with -Dvertebra.native=FOLDER (needs glibc)",
+            error);
   }
 
   private Optional<Packaged> packaged() {
     String resource = "/META-INF/native/linux-x86_64/" + file;
-    // Beside the library: its digest and length, so that a start neither reads nor digests what is in the cache already.
+    // Beside the library: its digest and length, so that a start neither reads nor digests what is in the cache
+    // already.
     String keyResource = resource + ".key";
     try (InputStream in = anchor.getResourceAsStream(keyResource)) {
       if (in == null) {
@@ -92,8 +95,8 @@ public final class NativeLibrary {
       try {
         return extract(library, Path.of(System.getProperty("java.io.tmpdir")));
       } catch (IOException e) {
-        throw new VertebraException("cannot extract " + file + " to " + cache + " (" + unwritable + ") nor to the temporary"
-            + " folder (" + e + "); name a writable folder with -Dvertebra.cache=FOLDER", e);
+        throw new VertebraException("cannot extract " + file + " to " + cache + " (" + unwritable
+            + ") nor to the temporary" + " folder (" + e + "); name a writable folder with -Dvertebra.cache=FOLDER", e);
       }
     }
   }

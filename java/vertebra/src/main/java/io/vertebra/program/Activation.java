@@ -4,10 +4,7 @@ package io.vertebra.program;
 public enum Activation {
   IDENTITY,
   /** The exact form, {@code 0.5 x (1 + erf(x / sqrt 2))}. */
-  GELU,
-  RELU,
+  GELU, RELU,
   /** {@code x / (1 + exp(-x))}. */
-  SILU,
-  SIGMOID,
-  TANH
+  SILU, SIGMOID, TANH
 }

@@ -7,8 +7,8 @@ import java.util.function.IntFunction;
 import java.util.function.Supplier;
 
 /**
- * Where programs run. Thread-safe: models share one backend between sessions. Closing it frees all weights it packed, as soon as its
- * programs and preprocessors are closed as well; nothing new can be made with it then.
+ * Where programs run. Thread-safe: models share one backend between sessions. Closing it frees all weights it packed,
+ * as soon as its programs and preprocessors are closed as well; nothing new can be made with it then.
  */
 public interface Backend extends AutoCloseable {
   /** The device, instruction set, threads and kernels in use, for people. */
@@ -23,7 +23,8 @@ public interface Backend extends AutoCloseable {
   Weights packMatrix(Parameter matrix);
 
   /**
-   * Packs {@code [out, 9 * in]} over (tap, channel) for an {@link Op.Convolution}, as {@link #packMatrix} does for a product.
+   * Packs {@code [out, 9 * in]} over (tap, channel) for an {@link Op.Convolution}, as {@link #packMatrix} does for a
+   * product.
    *
    * @throws io.vertebra.weights.WeightsException if an element is NaN or infinite
    */
@@ -36,7 +37,9 @@ public interface Backend extends AutoCloseable {
    */
   Weights packValues(Shape shape, float[] values);
 
-  /** As {@link #packValues(Shape, float[])}, for values that take work: a backend that needs none does not ask for them. */
+  /**
+   * As {@link #packValues(Shape, float[])}, for values that take work: a backend that needs none does not ask for them.
+   */
   default Weights packValues(Shape shape, Supplier<float[]> values) {
     return packValues(shape, values.get());
   }

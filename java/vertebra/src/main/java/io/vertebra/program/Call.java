@@ -35,16 +35,20 @@ public record Call(String name, Op op, Tensor in, Tensor out) {
     }
   }
 
-  /** The tensor whose memory the output may take over, since every element is read before its place is written; or null. */
+  /**
+   * The tensor whose memory the output may take over, since every element is read before its place is written; or null.
+   */
   Tensor replaced() {
-    if (op instanceof Op.Affine affine && affine.factor() != in || op instanceof Op.LayerNorm norm && norm.rows().map() == null) {
+    if (op instanceof Op.Affine affine && affine.factor() != in
+        || op instanceof Op.LayerNorm norm && norm.rows().map() == null) {
       return in;
     }
     if (!(op instanceof Op.Linear linear) || linear.epilogue().residualRows() != null) {
       return null;
     }
     Epilogue epilogue = linear.epilogue();
-    boolean readElsewhere = epilogue.residual() == in || epilogue.gate() != null && epilogue.gate().tensor() == epilogue.residual();
+    boolean readElsewhere
+        = epilogue.residual() == in || epilogue.gate() != null && epilogue.gate().tensor() == epilogue.residual();
     return readElsewhere ? null : epilogue.residual();
   }
 

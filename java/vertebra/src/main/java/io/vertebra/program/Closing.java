@@ -4,7 +4,9 @@ package io.vertebra.program;
 public final class Closing {
   private Closing() {}
 
-  /** Does every step in turn, then throws what the first that failed threw, with what later ones threw as suppressed. */
+  /**
+   * Does every step in turn, then throws what the first that failed threw, with what later ones threw as suppressed.
+   */
   public static void all(Iterable<? extends Runnable> steps) {
     Throwable failure = null;
     for (Runnable step : steps) {

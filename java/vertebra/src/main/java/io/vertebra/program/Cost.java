@@ -10,7 +10,7 @@ import java.util.stream.Stream;
  * call's time from below.
  *
  * @param flops operations of matrix products, convolutions and Fourier transforms, a multiplication or addition
- *     counting one; 0 for calls that only pass over their data, since moving it takes longer
+ *   counting one; 0 for calls that only pass over their data, since moving it takes longer
  * @param activationBytes of the elements that are read, each counted once however often it is used, and those written
  * @param weights what is read of them, and their bytes; calls may share some
  */

@@ -2,8 +2,8 @@ package io.vertebra.program;
 
 /**
  * What is fused behind a matrix product: with {@code r = map(i)},
- * {@code out[r] = activation(product[i] + bias) * gate[r] + residual[residualRows(r)]}, the activation coming last instead if
- * {@code activationLast}.
+ * {@code out[r] = activation(product[i] + bias) * gate[r] + residual[residualRows(r)]}, the activation coming last
+ * instead if {@code activationLast}.
  *
  * @param bias {@code [out channels]}, or null
  * @param gate multiplies; or null
@@ -11,8 +11,8 @@ package io.vertebra.program;
  * @param residualRows the residual's row for every row of the output (-1: none), or null for its own
  * @param map where each row goes, or null for its own place; -1 drops the row
  */
-public record Epilogue(Weights bias, Activation activation, boolean activationLast, Gate gate, Tensor residual, RowMap residualRows,
-    RowMap map) {
+public record Epilogue(Weights bias, Activation activation, boolean activationLast, Gate gate, Tensor residual,
+    RowMap residualRows, RowMap map) {
 
   /** Channels {@code [firstChannel, firstChannel + out channels)} of a tensor with as many rows as the output. */
   public record Gate(Tensor tensor, int firstChannel) {}

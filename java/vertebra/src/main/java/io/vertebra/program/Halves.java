@@ -1,6 +1,8 @@
 package io.vertebra.program;
 
-/** The two types of 16 bits, as the bits of a {@code short}: IEEE 754 binary16, and bf16, the upper half of binary32. */
+/**
+ * The two types of 16 bits, as the bits of a {@code short}: IEEE 754 binary16, and bf16, the upper half of binary32.
+ */
 public final class Halves {
   private static final float HALF_UNIT = 0.5f;
 
@@ -10,8 +12,7 @@ public final class Halves {
     int magnitude = (half & 0x7FFF) << 13;
     // Exponent and fraction sit where binary32 has them, the bias being 112 short; the product makes up for it, also
     // for subnormals.
-    int bits = magnitude < 0x7C00 << 13
-        ? Float.floatToRawIntBits(Float.intBitsToFloat(magnitude) * 0x1p112f)
+    int bits = magnitude < 0x7C00 << 13 ? Float.floatToRawIntBits(Float.intBitsToFloat(magnitude) * 0x1p112f)
         : magnitude | 0x7F800000;
     return Float.intBitsToFloat(bits | (half & 0x8000) << 16);
   }

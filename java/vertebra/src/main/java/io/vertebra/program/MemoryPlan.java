@@ -10,9 +10,9 @@ import java.util.stream.Stream;
 /**
  * Places the tensors of a {@link Recording} in one workspace so that tensors alive at the same time never overlap.
  *
- * <p>Buffers are placed largest first, each at the lowest offset free over its lifetime (greedy by size; Pisarchyk and Lee,
- * "Efficient Memory Management for Deep Neural Net Inference", arXiv 2001.03288). An output takes over the memory of its residual, or of what is
- * scaled and shifted element by element, when that is last read there.
+ * <p>Buffers are placed largest first, each at the lowest offset free over its lifetime (greedy by size; Pisarchyk and
+ * Lee, "Efficient Memory Management for Deep Neural Net Inference", arXiv 2001.03288). An output takes over the memory
+ * of its residual, or of what is scaled and shifted element by element, when that is last read there.
  */
 public final class MemoryPlan {
   /** A cache line, and a vector of the widest instruction set. */
@@ -104,11 +104,13 @@ public final class MemoryPlan {
 
   private void place() {
     List<Buffer> bySize = Stream.concat(buffers.values().stream(), scratch.values().stream()).distinct()
-        .sorted(Comparator.<Buffer>comparingLong(buffer -> -buffer.size).thenComparingInt(buffer -> buffer.first)).toList();
+        .sorted(Comparator.<Buffer>comparingLong(buffer -> -buffer.size).thenComparingInt(buffer -> buffer.first))
+        .toList();
     List<Buffer> placed = new ArrayList<>();
     for (Buffer buffer : bySize) {
       long offset = 0;
-      for (Buffer other : placed.stream().filter(buffer::overlaps).sorted(Comparator.comparingLong(o -> o.offset)).toList()) {
+      for (Buffer other : placed.stream().filter(buffer::overlaps).sorted(Comparator.comparingLong(o -> o.offset))
+          .toList()) {
         if (offset + buffer.size <= other.offset) {
           break;
         }

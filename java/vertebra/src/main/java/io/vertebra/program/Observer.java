@@ -5,12 +5,15 @@ public interface Observer {
   void before(int index, Call call);
 
   /**
-   * The call's output is complete and, unlike later, not yet overwritten: {@link Program#read(Tensor)} gives it. Without
-   * {@link #readsTensors} the call may only have been handed to the device.
+   * The call's output is complete and, unlike later, not yet overwritten: {@link Program#read(Tensor)} gives it.
+   * Without {@link #readsTensors} the call may only have been handed to the device.
    */
   void after(int index, Call call);
 
-  /** Whether {@link #after} reads tensors. If not, a device need not wait between calls, which then take the time they take in a plain run. */
+  /**
+   * Whether {@link #after} reads tensors. If not, a device need not wait between calls, which then take the time they
+   * take in a plain run.
+   */
   default boolean readsTensors() {
     return true;
   }

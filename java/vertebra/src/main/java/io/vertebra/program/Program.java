@@ -19,7 +19,10 @@ public abstract class Program implements AutoCloseable {
     return recording;
   }
 
-  /** An input's memory, channels last: a direct buffer in native order, valid until the program is closed. A run may overwrite it. */
+  /**
+   * An input's memory, channels last: a direct buffer in native order, valid until the program is closed. A run may
+   * overwrite it.
+   */
   public final FloatBuffer input(int index) {
     requireOpen();
     return inputMemory(index);
@@ -102,8 +105,8 @@ public abstract class Program implements AutoCloseable {
   public final void read(Tensor tensor, float[] into, int offset) {
     requireOpen();
     if (!recording.has(tensor) || offset < 0 || into.length - offset < tensor.shape().elements()) {
-      throw new IllegalArgumentException(tensor + " is none of this program's, or does not fit behind the first " + offset + " of "
-          + into.length + " elements");
+      throw new IllegalArgumentException(tensor + " is none of this program's, or does not fit behind the first "
+          + offset + " of " + into.length + " elements");
     }
     copy(tensor, into, offset);
   }
@@ -126,7 +129,8 @@ public abstract class Program implements AutoCloseable {
   public final float[] read(String output) {
     Tensor tensor = recording.outputs().get(output);
     if (tensor == null) {
-      throw new IllegalArgumentException("the program has no output " + output + "; it has " + recording.outputs().keySet());
+      throw new IllegalArgumentException(
+          "the program has no output " + output + "; it has " + recording.outputs().keySet());
     }
     return read(tensor);
   }

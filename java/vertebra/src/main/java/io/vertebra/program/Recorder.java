@@ -11,9 +11,9 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
 /**
- * Takes down the operations of one forward pass. A backbone's forward calls these methods as if they computed; they check
- * shapes and note a {@link Call}; native code relies on their checks. Results are values: an operation never changes its operands.
- * Not thread-safe.
+ * Takes down the operations of one forward pass. A backbone's forward calls these methods as if they computed; they
+ * check shapes and note a {@link Call}; native code relies on their checks. Results are values: an operation never
+ * changes its operands. Not thread-safe.
  */
 public final class Recorder {
   private final List<Call> calls = new ArrayList<>();
@@ -25,7 +25,8 @@ public final class Recorder {
   private String scope = "";
 
   /**
-   * @param inputShapes of a backbone the image batch, {@code [batch, (time,) height, width, channels]}; of a neck its feature maps
+   * @param inputShapes of a backbone the image batch, {@code [batch, (time,) height, width, channels]}; of a neck its
+   *   feature maps
    * @param wanted names of the outputs to keep
    */
   public Recorder(List<Shape> inputShapes, Set<String> wanted) {
@@ -55,7 +56,8 @@ public final class Recorder {
   }
 
   /**
-   * Runs {@code forward} as a part of this forward pass and gives its outputs of these names, which are none of the whole's.
+   * Runs {@code forward} as a part of this forward pass and gives its outputs of these names, which are none of the
+   * whole's.
    *
    * @throws IllegalArgumentException if it has no output of such a name
    */
@@ -110,7 +112,10 @@ public final class Recorder {
     return layerNorm(name, in, rows, out);
   }
 
-  /** The rows as {@code rows} reads them; {@code out} has as many, and its channels settle how long the segments of a row are. */
+  /**
+   * The rows as {@code rows} reads them; {@code out} has as many, and its channels settle how long the segments of a
+   * row are.
+   */
   public Tensor layerNorm(String name, Tensor in, RowSource rows, Shape out) {
     int count = checkRows(name, in, rows, out.channels());
     check(out.rows() == count, name, "output of " + count + " rows", out);
@@ -120,7 +125,8 @@ public final class Recorder {
   public Tensor windowAttention(String name, Tensor qkv, Op.WindowAttention op) {
     Shape in = qkv.shape();
     long width = (long) op.heads() * op.headDim();
-    check(in.channels() == 3 * width && in.rows() % op.tokens() == 0, name, "windows of " + op.tokens() + " tokens", in);
+    check(in.channels() == 3 * width && in.rows() % op.tokens() == 0, name, "windows of " + op.tokens() + " tokens",
+        in);
     check(op.bias() == null || fits(op, op.bias().shape()), name, "bias", in);
     check(op.mask() == null || op.mask().tokens() == op.tokens() && in.rows() / op.tokens() % op.mask().windows() == 0,
         name, "mask", in);
@@ -149,7 +155,8 @@ public final class Recorder {
     Shape shape = in.shape();
     Shape weights = op.weights().shape();
     int channels = weights.dim(-1);
-    check(op.multiplier() >= 1 && weights.equals(Shape.of(op.window().taps(), channels)), name, "weights " + weights, shape);
+    check(op.multiplier() >= 1 && weights.equals(Shape.of(op.window().taps(), channels)), name, "weights " + weights,
+        shape);
     check(op.bias() == null || op.bias().shape().elements() == channels, name, "bias", shape);
     check(op.firstChannel() >= 0 && channels % op.multiplier() == 0
         && op.firstChannel() + channels / op.multiplier() <= shape.channels(), name, "channels", shape);
@@ -159,8 +166,8 @@ public final class Recorder {
   public Tensor convolution(String name, Tensor in, Op.Convolution op) {
     Shape shape = in.shape();
     Shape weights = op.weights().shape();
-    check(shape.rank() == 4 && weights.rank() == 2 && weights.dim(1) == Op.Convolution.WINDOW.taps() * shape.channels(), name, "weights " + weights,
-        shape);
+    check(shape.rank() == 4 && weights.rank() == 2 && weights.dim(1) == Op.Convolution.WINDOW.taps() * shape.channels(),
+        name, "weights " + weights, shape);
     check(op.bias() == null || op.bias().shape().elements() == weights.dim(0), name, "bias", shape);
     return record(name, op, in, shape.withChannels(weights.dim(0)));
   }
@@ -169,7 +176,8 @@ public final class Recorder {
     Shape shape = in.shape();
     check(shape.rank() == 4, name, "map", shape);
     int channels = op.filter().shape().dim(2);
-    check(op.filter().shape().equals(Shape.of(shape.dim(1), shape.dim(2) / 2 + 1, channels, 2)), name, "filter " + op.filter().shape(), shape);
+    check(op.filter().shape().equals(Shape.of(shape.dim(1), shape.dim(2) / 2 + 1, channels, 2)), name,
+        "filter " + op.filter().shape(), shape);
     check(op.firstChannel() >= 0 && op.firstChannel() + channels <= shape.channels(), name, "channels", shape);
     return record(name, op, in, shape.withChannels(channels));
   }
@@ -177,14 +185,16 @@ public final class Recorder {
   public Tensor pool(String name, Tensor in, Op.Pool.Kind kind, Window window) {
     Window.Extent size = window.size();
     Window.Extent padding = window.padding();
-    check(padding.time() < size.time() && padding.height() < size.height() && padding.width() < size.width(), name, "padding", in.shape());
+    check(padding.time() < size.time() && padding.height() < size.height() && padding.width() < size.width(), name,
+        "padding", in.shape());
     return record(name, new Op.Pool(kind, window), in, slide(name, window, in.shape(), in.shape().channels()));
   }
 
   public Tensor adaptiveAveragePool(String name, Tensor in, int rows, int columns) {
     Shape shape = in.shape();
     check(shape.rank() == 4, name, "map", shape);
-    return record(name, new Op.AdaptiveAveragePool(rows, columns), in, Shape.of(shape.dim(0), rows, columns, shape.channels()));
+    return record(name, new Op.AdaptiveAveragePool(rows, columns), in,
+        Shape.of(shape.dim(0), rows, columns, shape.channels()));
   }
 
   public Tensor bilinear(String name, Tensor in, int height, int width) {
@@ -195,7 +205,8 @@ public final class Recorder {
 
   public Tensor affine(String name, Tensor in, Op.Affine op) {
     Shape shape = in.shape();
-    check(op.factor() == null || op.factor().shape().equals(Shape.of(shape.dim(0), shape.channels())), name, "factor", shape);
+    check(op.factor() == null || op.factor().shape().equals(Shape.of(shape.dim(0), shape.channels())), name, "factor",
+        shape);
     check(op.scale() == null || op.scale().shape().elements() == shape.channels(), name, "scale", shape);
     check(op.shift() == null || op.shift().shape().elements() == shape.channels(), name, "shift", shape);
     return record(name, op, in, shape);
@@ -203,7 +214,8 @@ public final class Recorder {
 
   /** The sum of terms, the first of which is a tensor; the output is shaped {@code out}. */
   public Tensor sum(String name, Shape out, Activation activation, Op.Sum.Term... terms) {
-    check(terms.length >= 1 && terms.length <= Op.Sum.MAX_TERMS && terms[0].tensor() != null, name, "list of terms", out);
+    check(terms.length >= 1 && terms.length <= Op.Sum.MAX_TERMS && terms[0].tensor() != null, name, "list of terms",
+        out);
     for (Op.Sum.Term term : terms) {
       Shape source = term.tensor() != null ? term.tensor().shape() : term.weights().shape();
       RowMap map = term.map();
@@ -220,7 +232,8 @@ public final class Recorder {
     int batch = shape.dim(0);
     checkChoice(name, op.choice(), shape);
     Shape classToken = op.classToken().shape();
-    check(classToken.channels() == shape.channels() && classToken.dim(0) == batch, name, "class token " + classToken, shape);
+    check(classToken.channels() == shape.channels() && classToken.dim(0) == batch, name, "class token " + classToken,
+        shape);
     return record(name, op, in, Shape.of(batch, shrunken(op.choice(), shape), shape.channels()));
   }
 
@@ -228,7 +241,8 @@ public final class Recorder {
     Shape shape = in.shape();
     checkChoice(name, op.choice(), shape);
     Shape before = Shape.of(shape.dim(0), shrunken(op.choice(), shape), shape.channels());
-    check(op.before().shape().equals(before) && op.after().shape().equals(before), name, "shrunken tokens " + op.after().shape(), shape);
+    check(op.before().shape().equals(before) && op.after().shape().equals(before), name,
+        "shrunken tokens " + op.after().shape(), shape);
     return record(name, op, in, shape);
   }
 
@@ -237,7 +251,8 @@ public final class Recorder {
     Shape in = qkv.shape();
     checkChoice(name, op.choice(), scores);
     check(op.choice().scores() == null || op.choice().scores().shape().equals(scores), name, "scores", in);
-    check(in.equals(Shape.of(scores.dim(0), shrunken(op.choice(), scores), 3 * op.heads() * op.headDim())), name, "scores " + scores, in);
+    check(in.equals(Shape.of(scores.dim(0), shrunken(op.choice(), scores), 3 * op.heads() * op.headDim())), name,
+        "scores " + scores, in);
     return record(name, op, qkv, scores);
   }
 
@@ -245,7 +260,8 @@ public final class Recorder {
     Shape shape = scores.shape();
     check(shape.channels() == 1 && (shape.rank() == 4 || shape.rank() == 5), name, "map of scores", shape);
     Window.Extent pair = new Window.Extent(1, 2, 2);
-    return record(name, new Op.PoolScores(), scores, slide(name, new Window(pair, pair, new Window.Extent(0, 0, 0)), shape, 1));
+    return record(name, new Op.PoolScores(), scores,
+        slide(name, new Window(pair, pair, new Window.Extent(0, 0, 0)), shape, 1));
   }
 
   /** Names a tensor as an output; it is kept if the program wants that name. */
@@ -253,7 +269,9 @@ public final class Recorder {
     output(name, () -> tensor);
   }
 
-  /** As {@link #output(String, Tensor)} for a value that the forward pass itself does not need: computed only if wanted. */
+  /**
+   * As {@link #output(String, Tensor)} for a value that the forward pass itself does not need: computed only if wanted.
+   */
   public void output(String name, Supplier<Tensor> tensor) {
     String full = qualified(name);
     if (wanted.contains(full)) {
@@ -307,11 +325,15 @@ public final class Recorder {
     Window.Extent size = window.size();
     Window.Extent padding = window.padding();
     Window.Extent stride = window.stride();
-    boolean positive = size.time() > 0 && size.height() > 0 && size.width() > 0 && stride.time() > 0 && stride.height() > 0 && stride.width() > 0
-        && padding.time() >= 0 && padding.height() >= 0 && padding.width() >= 0;
-    check(positive && (volume || in.rank() == 4 && size.time() == 1 && stride.time() == 1 && padding.time() == 0), name, "window", in);
-    check(in.dim(-2) + 2 * padding.width() >= size.width() && in.dim(-3) + 2 * padding.height() >= size.height()
-        && (!volume || in.dim(1) + 2 * padding.time() >= size.time()), name, "window larger than the padded map", in);
+    boolean positive
+        = size.time() > 0 && size.height() > 0 && size.width() > 0 && stride.time() > 0 && stride.height() > 0
+            && stride.width() > 0 && padding.time() >= 0 && padding.height() >= 0 && padding.width() >= 0;
+    check(positive && (volume || in.rank() == 4 && size.time() == 1 && stride.time() == 1 && padding.time() == 0), name,
+        "window", in);
+    check(
+        in.dim(-2) + 2 * padding.width() >= size.width() && in.dim(-3) + 2 * padding.height() >= size.height()
+            && (!volume || in.dim(1) + 2 * padding.time() >= size.time()),
+        name, "window larger than the padded map", in);
     return window.slide(in, channels);
   }
 
@@ -323,8 +345,8 @@ public final class Recorder {
     } else if (rows == null) {
       check(residual.shape().equals(out), name, "residual", out);
     } else {
-      check(residual.shape().channels() == out.channels() && rows.groups() == 1 && rows.size() == out.rows() && rows.fits(residual.shape().rows()),
-          name, "residual rows", out);
+      check(residual.shape().channels() == out.channels() && rows.groups() == 1 && rows.size() == out.rows()
+          && rows.fits(residual.shape().rows()), name, "residual rows", out);
     }
   }
 
@@ -351,12 +373,12 @@ public final class Recorder {
       check(shape.channels() == width, name, "width " + width, shape);
     } else {
       int segment = width / map.groups();
-      check(segment * map.groups() == width && shape.elements() % segment == 0
-          && map.fits(shape.elements() / segment), name, "row map of width " + width, shape);
+      check(segment * map.groups() == width && shape.elements() % segment == 0 && map.fits(shape.elements() / segment),
+          name, "row map of width " + width, shape);
     }
     Norm norm = rows.norm();
-    check(norm == null || norm.gamma().shape().elements() == width && norm.beta().shape().elements() == width,
-        name, "norm of width " + width, shape);
+    check(norm == null || norm.gamma().shape().elements() == width && norm.beta().shape().elements() == width, name,
+        "norm of width " + width, shape);
     return map == null ? shape.rows() : map.size();
   }
 

@@ -12,9 +12,9 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 
 /**
- * A forward pass for one input shape, taken down by a {@link Recorder}: a flat list of calls in the order they run, and the
- * outputs by name. Calls no wanted output depends on are left out. Immutable; nothing but a recorder makes one, so that every call in
- * it has been checked.
+ * A forward pass for one input shape, taken down by a {@link Recorder}: a flat list of calls in the order they run, and
+ * the outputs by name. Calls no wanted output depends on are left out. Immutable; nothing but a recorder makes one, so
+ * that every call in it has been checked.
  */
 public final class Recording {
   private final List<Tensor> inputs;
@@ -36,8 +36,8 @@ public final class Recording {
    * Records what {@code forward} does.
    *
    * @param wanted names of the outputs to keep, at least one
-   * @throws IllegalArgumentException if the forward pass has no output of a wanted name, or refuses the input shape, or the input or an
-   *     output takes 2 GiB or more
+   * @throws IllegalArgumentException if the forward pass has no output of a wanted name, or refuses the input shape, or
+   *   the input or an output takes 2 GiB or more
    */
   public static Recording of(Shape inputShape, Set<String> wanted, Consumer<Recorder> forward) {
     return of(List.of(inputShape), wanted, forward);

@@ -11,7 +11,10 @@ public final class RegionMask {
   private final int[] labels;
   private final int windows;
 
-  /** @param labels {@code [windows, tokens]}, row-major, 0 to 2^24 - 1; window {@code w} of a batch uses row {@code w % windows} */
+  /**
+   * @param labels {@code [windows, tokens]}, row-major, 0 to 2^24 - 1; window {@code w} of a batch uses row
+   *   {@code w % windows}
+   */
   public RegionMask(int[] labels, int windows) {
     if (windows < 1 || labels.length == 0 || labels.length % windows != 0) {
       throw new IllegalArgumentException(labels.length + " labels do not make " + windows + " windows");

@@ -6,9 +6,9 @@ import java.util.function.Consumer;
 import java.util.function.IntUnaryOperator;
 
 /**
- * Says which rows of a tensor an operation touches: row {@code i} of the operand is the concatenation of {@code groups} source
- * segments {@code rows[i * groups + g]}, where -1 stands for zeros (when gathering) or for a row that is dropped (when
- * scattering, with one group). Immutable; compared by identity.
+ * Says which rows of a tensor an operation touches: row {@code i} of the operand is the concatenation of {@code groups}
+ * source segments {@code rows[i * groups + g]}, where -1 stands for zeros (when gathering) or for a row that is dropped
+ * (when scattering, with one group). Immutable; compared by identity.
  */
 public final class RowMap {
   /** More entries than any input needs that fits a program. */

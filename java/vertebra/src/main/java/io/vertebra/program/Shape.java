@@ -10,7 +10,10 @@ public final class Shape {
     this.dims = dims;
   }
 
-  /** @throws IllegalArgumentException for no dimensions, one below 1, or more elements than a {@code long} can count bytes of */
+  /**
+   * @throws IllegalArgumentException for no dimensions, one below 1, or more elements than a {@code long} can count
+   *   bytes of
+   */
   public static Shape of(int... dims) {
     if (dims.length == 0) {
       throw new IllegalArgumentException("a shape needs a dimension");

@@ -9,8 +9,9 @@ import java.util.Set;
 import java.util.function.Supplier;
 
 /**
- * The weights that a backend packed into memory the garbage collector knows nothing of, and how long they and the backend live: weights are freed once
- * nothing refers to them, or when the backend is closed and the last program and preprocessor that use it are, too. Thread-safe.
+ * The weights that a backend packed into memory the garbage collector knows nothing of, and how long they and the
+ * backend live: weights are freed once nothing refers to them, or when the backend is closed and the last program and
+ * preprocessor that use it are, too. Thread-safe.
  */
 public final class WeightStore implements AutoCloseable {
   /** Weights that may be garbage for all this knows; beyond that the collector is asked to look. */
@@ -137,7 +138,8 @@ public final class WeightStore implements AutoCloseable {
       throw new IllegalArgumentException("weights " + weights.shape() + " were packed by another backend");
     }
     if (own.form != form) {
-      throw new IllegalArgumentException("weights " + weights.shape() + " are " + own.form.label + ", not " + form.label);
+      throw new IllegalArgumentException(
+          "weights " + weights.shape() + " are " + own.form.label + ", not " + form.label);
     }
     return own.block.address();
   }

@@ -47,15 +47,15 @@ public record Window(Extent size, Extent stride, Extent padding) {
 
   private static int steps(int length, int taps, int step, int pad) {
     if (length + 2 * pad < taps) {
-      throw new IllegalArgumentException("a window of " + taps + " positions does not fit " + length + " with padding "
-          + pad);
+      throw new IllegalArgumentException(
+          "a window of " + taps + " positions does not fit " + length + " with padding " + pad);
     }
     return (length + 2 * pad - taps) / step + 1;
   }
 
   /**
-   * The rows a convolution reads for every output position, tap by tap: the operand of a matrix product over taps x channels. Padding is
-   * -1.
+   * The rows a convolution reads for every output position, tap by tap: the operand of a matrix product over taps x
+   * channels. Padding is -1.
    *
    * @param in {@code [batch, (time,) height, width, channels]}
    */

@@ -24,7 +24,10 @@ final class Functions {
     return x * 0.5 * erfc(-x / Math.sqrt(2));
   }
 
-  /** {@code 1 - erf(x)}, to a relative error of about 1e-14, by textbook expansions (Abramowitz and Stegun, 7.1.6 and 7.1.14). */
+  /**
+   * {@code 1 - erf(x)}, to a relative error of about 1e-14, by textbook expansions (Abramowitz and Stegun, 7.1.6 and
+   * 7.1.14).
+   */
   static double erfc(double x) {
     if (x < 2) {
       return x < -6 ? 2 : 1 - erfSeries(x);

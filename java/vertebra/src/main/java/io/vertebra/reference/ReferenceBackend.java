@@ -12,8 +12,8 @@ import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
 
 /**
- * Plain loops in double precision, one thread: the oracle for every other backend. It needs no native code, and is far too
- * slow for anything but tests and a first look.
+ * Plain loops in double precision, one thread: the oracle for every other backend. It needs no native code, and is far
+ * too slow for anything but tests and a first look.
  */
 public final class ReferenceBackend implements Backend {
 

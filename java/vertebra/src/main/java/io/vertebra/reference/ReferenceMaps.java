@@ -17,7 +17,8 @@ final class ReferenceMaps {
     int channels = outShape.channels();
     slide(op.window(), shape, outShape, (position, tap, source) -> {
       for (int c = 0; c < channels; c++) {
-        out[position * channels + c] += weights[tap * channels + c] * in[source * shape.channels() + op.firstChannel() + c / op.multiplier()];
+        out[position * channels + c]
+            += weights[tap * channels + c] * in[source * shape.channels() + op.firstChannel() + c / op.multiplier()];
       }
     });
     for (int i = 0; i < out.length; i++) {
@@ -98,8 +99,10 @@ final class ReferenceMaps {
       int right = Math.min(left + 1, width - 1);
       double down = row - top;
       double across = column - left;
-      double upper = at(in, image + top, left, width, channels, c) * (1 - across) + at(in, image + top, right, width, channels, c) * across;
-      double lower = at(in, image + bottom, left, width, channels, c) * (1 - across) + at(in, image + bottom, right, width, channels, c) * across;
+      double upper = at(in, image + top, left, width, channels, c) * (1 - across)
+          + at(in, image + top, right, width, channels, c) * across;
+      double lower = at(in, image + bottom, left, width, channels, c) * (1 - across)
+          + at(in, image + bottom, right, width, channels, c) * across;
       out[i] = upper * (1 - down) + lower * down;
     }
   }
@@ -108,7 +111,10 @@ final class ReferenceMaps {
     return map[(row * width + column) * channels + channel];
   }
 
-  /** By the definition of the discrete Fourier transform, one channel at a time: as a row transform, then a column transform, and back. */
+  /**
+   * By the definition of the discrete Fourier transform, one channel at a time: as a row transform, then a column
+   * transform, and back.
+   */
   static void globalFilter(Op.GlobalFilter op, Shape shape, double[] in, double[] out) {
     int height = shape.dim(1);
     int width = shape.dim(2);

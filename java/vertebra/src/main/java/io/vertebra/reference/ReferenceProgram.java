@@ -86,9 +86,11 @@ final class ReferenceProgram extends Program {
     } else if (call.op() instanceof Op.Sum op) {
       sum(op, call.out().shape(), out);
     } else if (call.op() instanceof Op.ShrinkTokens op) {
-      ReferenceTokens.shrink(shape, in, arrays.get(op.choice().scores()), op.choice().kept(), arrays.get(op.classToken()), out);
+      ReferenceTokens.shrink(shape, in, arrays.get(op.choice().scores()), op.choice().kept(),
+          arrays.get(op.classToken()), out);
     } else if (call.op() instanceof Op.RecoverTokens op) {
-      ReferenceTokens.recover(shape, in, arrays.get(op.choice().scores()), op.choice().kept(), arrays.get(op.before()), arrays.get(op.after()), out);
+      ReferenceTokens.recover(shape, in, arrays.get(op.choice().scores()), op.choice().kept(), arrays.get(op.before()),
+          arrays.get(op.after()), out);
     } else if (call.op() instanceof Op.ScoreTokens op) {
       ReferenceTokens.score(op, shape, in, arrays.get(op.choice().scores()), out);
     } else if (call.op() instanceof Op.PoolScores) {
@@ -141,7 +143,8 @@ final class ReferenceProgram extends Program {
     for (int i = 0; i < in.length; i++) {
       int c = i % channels;
       double value = in[i] * (op.factor() == null ? 1 : arrays.get(op.factor())[i / image * channels + c]);
-      value = value * (op.scale() == null ? 1 : values(op.scale())[c]) + (op.shift() == null ? 0 : values(op.shift())[c]);
+      value
+          = value * (op.scale() == null ? 1 : values(op.scale())[c]) + (op.shift() == null ? 0 : values(op.shift())[c]);
       out[i] = Functions.apply(op.activation(), value);
     }
   }
@@ -219,8 +222,9 @@ final class ReferenceProgram extends Program {
             for (int d = 0; d < dim; d++) {
               sum += qkv[query + d] * qkv[key + d];
             }
-            weights[j] = sum * op.scale() + (bias == null ? 0 : bias[head * (bias.length / op.heads()) + op.biasIndex(i, j)])
-                - penalty(op, window, i, j);
+            weights[j]
+                = sum * op.scale() + (bias == null ? 0 : bias[head * (bias.length / op.heads()) + op.biasIndex(i, j)])
+                    - penalty(op, window, i, j);
           }
           softmax(weights, 0, tokens);
           for (int d = 0; d < dim; d++) {

@@ -20,9 +20,8 @@ final class ReferenceTokens {
     if (kept == tokens) {
       Arrays.fill(chosen, true);
     } else {
-      IntStream.range(0, tokens).boxed().sorted(Comparator.comparingDouble((Integer i) ->
-          -scores[image * tokens + i])).limit(kept)
-          .forEach(i -> chosen[i] = true);
+      IntStream.range(0, tokens).boxed().sorted(Comparator.comparingDouble((Integer i) -> -scores[image * tokens + i]))
+          .limit(kept).forEach(i -> chosen[i] = true);
     }
     int[] rows = new int[tokens];
     int next = 1;

@@ -38,8 +38,8 @@ public final class Checkpoint {
       return withoutModulePrefix(ShardedSafetensors.open(file));
     }
     FileBytes bytes = FileBytes.open(file);
-    return withoutModulePrefix(isSafetensors(bytes) ? safetensors(bytes, file, entry)
-        : new TorchCheckpoint(bytes, entry));
+    return withoutModulePrefix(
+        isSafetensors(bytes) ? safetensors(bytes, file, entry) : new TorchCheckpoint(bytes, entry));
   }
 
   private static ParameterSource safetensors(FileBytes bytes, Path file, String entry) {
@@ -49,8 +49,8 @@ public final class Checkpoint {
 
   private static void requireNone(Path file, String entry) {
     if (entry != null) {
-      throw new WeightsException(file + ": has no entry '" + entry
-          + "': a safetensors file holds one set of parameters");
+      throw new WeightsException(
+          file + ": has no entry '" + entry + "': a safetensors file holds one set of parameters");
     }
   }
 
@@ -61,9 +61,9 @@ public final class Checkpoint {
     }
     ByteBuffer first = file.slice(0, Long.BYTES);
     if ((first.getLong(0) & 0xFFFFFFFFFFFFL) == LEGACY) {
-      throw new WeightsException(file.name()
-          + ": is in the format of PyTorch before 1.6, which is not read; load it in PyTorch with"
-          + " torch.load(..., weights_only=True) and save it again with torch.save");
+      throw new WeightsException(
+          file.name() + ": is in the format of PyTorch before 1.6, which is not read; load it in PyTorch with"
+              + " torch.load(..., weights_only=True) and save it again with torch.save");
     }
     int protocol = first.get(1);
     if ((first.get(0) & 0xFF) == PICKLE && protocol >= 0 && protocol <= MAX_PROTOCOL) {

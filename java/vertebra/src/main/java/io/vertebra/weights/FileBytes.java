@@ -51,10 +51,11 @@ final class FileBytes {
    * @param name names the file in messages
    */
   static FileBytes of(String name, ByteBuffer bytes) {
-    ByteBuffer direct = bytes.isDirect() ? bytes.slice()
-        : ByteBuffer.allocateDirect(bytes.remaining()).put(bytes.duplicate()).flip();
+    ByteBuffer direct
+        = bytes.isDirect() ? bytes.slice() : ByteBuffer.allocateDirect(bytes.remaining()).put(bytes.duplicate()).flip();
     try {
-      return new FileBytes(name, direct.remaining(), false, (position, length) -> direct.slice((int) position, (int) length));
+      return new FileBytes(name, direct.remaining(), false,
+          (position, length) -> direct.slice((int) position, (int) length));
     } catch (IOException e) {
       throw new WeightsException(name + ": cannot be read: " + e, e);
     }
@@ -80,9 +81,9 @@ final class FileBytes {
   }
 
   /**
-   * A direct little-endian buffer over at most {@link #MAX_SLICE} bytes inside the file. Of a mapped file what was given
-   * out before is taken out of memory from time to time: loading a model reads everything once, and packed weights take
-   * its place.
+   * A direct little-endian buffer over at most {@link #MAX_SLICE} bytes inside the file. Of a mapped file what was
+   * given out before is taken out of memory from time to time: loading a model reads everything once, and packed
+   * weights take its place.
    */
   ByteBuffer slice(long position, long bytes) {
     if (mapped && given.addAndGet(bytes) > MAX_RESIDENT) {

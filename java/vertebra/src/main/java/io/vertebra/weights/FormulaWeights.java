@@ -55,7 +55,7 @@ public final class FormulaWeights implements ParameterSource {
 
   /**
    * @param scale regular expressions and factors: a parameter is multiplied by the factor of every expression found in
-   *      its name
+   *   its name
    * @throws java.util.regex.PatternSyntaxException for a malformed expression
    */
   public FormulaWeights(Map<String, Double> scale) {
@@ -137,7 +137,8 @@ public final class FormulaWeights implements ParameterSource {
 
   private static ByteBuffer allocate(Shape shape, DType dtype) {
     if (shape.elements() > MAX_BYTES / dtype.bytes()) {
-      throw new WeightsException("formula weights of shape " + shape + " take more than the " + MAX_BYTES + " bytes allowed");
+      throw new WeightsException(
+          "formula weights of shape " + shape + " take more than the " + MAX_BYTES + " bytes allowed");
     }
     return ByteBuffer.allocateDirect((int) shape.elements() * dtype.bytes()).order(ByteOrder.LITTLE_ENDIAN);
   }

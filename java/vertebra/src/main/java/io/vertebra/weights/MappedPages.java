@@ -4,11 +4,12 @@ import java.nio.ByteBuffer;
 import java.util.function.Consumer;
 
 /**
- * Memory that mapped files take. Pages that were read stay in the process's resident set until the mapping ends, which the
- * garbage collector decides; native code can take them out before, at no risk: whoever reads them next gets them again.
+ * Memory that mapped files take. Pages that were read stay in the process's resident set until the mapping ends, which
+ * the garbage collector decides; native code can take them out before, at no risk: whoever reads them next gets them
+ * again.
  */
 public final class MappedPages {
-  private static volatile Consumer<ByteBuffer> release = mapping -> { };
+  private static volatile Consumer<ByteBuffer> release = mapping -> {};
 
   private MappedPages() {}
 

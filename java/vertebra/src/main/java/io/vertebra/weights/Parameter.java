@@ -11,8 +11,8 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
- * A named array: row-major, little endian, of a checkpoint and in the type it has there, or computed. Data is produced each time it is
- * asked for and not kept. Immutable and thread-safe.
+ * A named array: row-major, little endian, of a checkpoint and in the type it has there, or computed. Data is produced
+ * each time it is asked for and not kept. Immutable and thread-safe.
  */
 public final class Parameter {
   private final String name;
@@ -37,7 +37,8 @@ public final class Parameter {
   /** fp32 values that {@code writer} computes, and puts one after the other. */
   public static Parameter computed(String name, Shape shape, Consumer<FloatBuffer> writer) {
     return new Parameter(name, shape, DType.F32, () -> {
-      ByteBuffer bytes = ByteBuffer.allocateDirect(Math.toIntExact(shape.elements() * Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
+      ByteBuffer bytes
+          = ByteBuffer.allocateDirect(Math.toIntExact(shape.elements() * Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
       writer.accept(bytes.asFloatBuffer());
       return bytes;
     }, writer);

@@ -19,7 +19,9 @@ import java.util.stream.Collectors;
  */
 public final class Parameters {
   private static final int LISTED = 10;
-  /** Zeros made in place of what is missing, all together: a file that claims an absurd model must not cost its memory. */
+  /**
+   * Zeros made in place of what is missing, all together: a file that claims an absurd model must not cost its memory.
+   */
   private static final long MAX_ZEROS = 1 << 24;
 
   /** A parameter the model asked for, by the model's name. */
@@ -120,8 +122,8 @@ public final class Parameters {
    * @throws WeightsException if parameters were missing, unexpected or misshapen, listing them by the source's names
    */
   public void finish() {
-    List<String> unexpected = source.names().stream()
-        .filter(name -> !used.contains(name) && !ignored.test(name)).toList();
+    List<String> unexpected
+        = source.names().stream().filter(name -> !used.contains(name) && !ignored.test(name)).toList();
     if (!missing.isEmpty() || !unexpected.isEmpty() || !unfit.isEmpty()) {
       throw misfit(unexpected, "");
     }

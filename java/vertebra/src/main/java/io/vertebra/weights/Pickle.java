@@ -21,8 +21,8 @@ import java.util.Set;
  * pickle is a program that calls functions; here it can call none. The few names a checkpoint needs are known and give
  * plain data; any other is refused, by name.
  *
- * <p>Values are {@link Map}, {@link List}, {@link Tuple}, {@link String}, {@link Long}, {@link BigInteger}, {@link
- * Double}, {@link Boolean}, null, {@link Tensor}, and {@link Opaque} for what says nothing about weights.
+ * <p>Values are {@link Map}, {@link List}, {@link Tuple}, {@link String}, {@link Long}, {@link BigInteger},
+ * {@link Double}, {@link Boolean}, null, {@link Tensor}, and {@link Opaque} for what says nothing about weights.
  */
 final class Pickle {
   /** Many times what the largest checkpoints need; a step makes at most one small object. */
@@ -35,8 +35,8 @@ final class Pickle {
       "ShortStorage", DType.I16, "CharStorage", DType.I8, "ByteStorage", DType.U8, "BoolStorage", DType.BOOL);
   private static final String ORDERED_DICT = "collections.OrderedDict";
   private static final Set<String> TENSORS = Set.of("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor");
-  private static final Set<String> PARAMETERS = Set.of("torch._utils._rebuild_parameter",
-      "torch._utils._rebuild_parameter_with_state");
+  private static final Set<String> PARAMETERS
+      = Set.of("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state");
   /** Says of what type a container is; how libtorch writes dictionaries and lists. */
   private static final String TYPE_TAG = "torch.jit._pickle.restore_type_tag";
   /** What else may stand beside weights: its value is not looked at. */

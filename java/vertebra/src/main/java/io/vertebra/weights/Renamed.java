@@ -24,7 +24,8 @@ public final class Renamed implements ParameterSource {
    */
   public static String prefix(ParameterSource source, String known) {
     return source.names().stream().filter(name -> name.equals(known) || name.endsWith("." + known))
-        .min(Comparator.comparingInt(String::length)).map(name -> name.substring(0, name.length() - known.length())).orElse("");
+        .min(Comparator.comparingInt(String::length)).map(name -> name.substring(0, name.length() - known.length()))
+        .orElse("");
   }
 
   /**

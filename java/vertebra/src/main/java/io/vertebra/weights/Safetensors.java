@@ -33,7 +33,7 @@ public final class Safetensors implements ParameterSource {
    * meets it.
    *
    * @throws WeightsException if the file cannot be read or is no valid safetensors file; the message names the file and
-   *      the tensor
+   *   the tensor
    */
   public static Safetensors open(Path file) {
     return new Safetensors(FileBytes.open(file));

@@ -22,8 +22,8 @@ final class SafetensorsHeader {
   record Entry(DType dtype, long[] dims, long begin, long end) {}
 
   // Every name occurs about once, so a table of names seen would only cost memory.
-  private static final JsonFactory JSON = JsonFactory.builder()
-      .disable(JsonFactory.Feature.INTERN_FIELD_NAMES).disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES).build();
+  private static final JsonFactory JSON = JsonFactory.builder().disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+      .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES).build();
 
   private final String file;
   private final Map<String, Entry> entries = new LinkedHashMap<>();

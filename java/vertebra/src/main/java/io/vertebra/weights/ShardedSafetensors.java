@@ -37,8 +37,8 @@ final class ShardedSafetensors implements ParameterSource {
     }
     map.forEach((name, value) -> {
       if (!(value instanceof String file) || !FILE.matcher(file).matches()) {
-        throw new WeightsException(index + ": tensor '" + name + "' is in " + value
-            + ", which is no file beside the index");
+        throw new WeightsException(
+            index + ": tensor '" + name + "' is in " + value + ", which is no file beside the index");
       }
       Safetensors shard = opened.computeIfAbsent(file, key -> Safetensors.open(index.resolveSibling(key)));
       if (!shard.names().contains(name)) {

@@ -14,8 +14,8 @@ import java.util.TreeSet;
 
 /**
  * A checkpoint written by {@code torch.save} of PyTorch 1.6 or later: a zip archive with a pickle of the names and
- * shapes, and an entry for each storage. Nothing in it is executed; the tensors are mapped into memory as {@link
- * Safetensors} are, and the same holds for changing the file meanwhile.
+ * shapes, and an entry for each storage. Nothing in it is executed; the tensors are mapped into memory as
+ * {@link Safetensors} are, and the same holds for changing the file meanwhile.
  *
  * <p>The parameters are the tensors of the dictionary under {@code model}, {@code state_dict}, {@code model_state_dict}
  * or {@code model_state} if there is one, or else those of the outermost dictionary. A scalar is read as {@code [1]}. A
@@ -33,7 +33,8 @@ final class TorchCheckpoint implements ParameterSource {
 
   /**
    * @param entry the entry of the outermost dictionary whose tensors are wanted; null: the usual one
-   * @throws WeightsException if this is no sound checkpoint or has no such entry; the message names the file and the tensor
+   * @throws WeightsException if this is no sound checkpoint or has no such entry; the message names the file and the
+   *   tensor
    */
   TorchCheckpoint(FileBytes file, String entry) {
     this.file = file;
@@ -56,8 +57,8 @@ final class TorchCheckpoint implements ParameterSource {
 
   /** What every entry's name begins with. */
   private String folder() {
-    List<String> pickles = archive.entries().keySet().stream()
-        .filter(name -> name.matches("([^/]+/)?data\\.pkl")).toList();
+    List<String> pickles
+        = archive.entries().keySet().stream().filter(name -> name.matches("([^/]+/)?data\\.pkl")).toList();
     if (pickles.size() != 1) {
       throw bad("is an archive with " + pickles.size() + " entries called " + PICKLE + "; torch.save writes one");
     }
@@ -171,8 +172,8 @@ final class TorchCheckpoint implements ParameterSource {
       throw badTensor(name, dtype + " " + tensor.sizes() + " has no elements");
     }
     if (elements > tensor.storage().elements()) {
-      throw badTensor(name, dtype + " " + tensor.sizes()
-          + " repeats the elements of a smaller storage; save tensor.contiguous()");
+      throw badTensor(name,
+          dtype + " " + tensor.sizes() + " repeats the elements of a smaller storage; save tensor.contiguous()");
     }
     long span = (lastElement(name, tensor) + 1 - tensor.offset()) * dtype.bytes();
     if (span > FileBytes.MAX_SLICE) {
@@ -181,8 +182,8 @@ final class TorchCheckpoint implements ParameterSource {
     }
     int[] sizes = tensor.sizes().stream().mapToInt(Math::toIntExact).toArray();
     Shape shape = sizes.length == 0 ? Shape.of(1) : Shape.of(sizes);
-    long start = archive.entries().get(folder + "data/" + tensor.storage().key()).start()
-        + tensor.offset() * dtype.bytes();
+    long start
+        = archive.entries().get(folder + "data/" + tensor.storage().key()).start() + tensor.offset() * dtype.bytes();
     return new Parameter(name, shape, dtype, () -> {
       ByteBuffer bytes = file.slice(start, span);
       return isContiguous(tensor) ? bytes : gather(bytes, tensor, Math.toIntExact(elements));

@@ -80,8 +80,10 @@ class InputSizesTest {
             side -> side >= 31),
         Case.of("hornet 7x7", hornet(false), side -> side >= 32),
         Case.of("hornet global filter", gf, side -> side >= 32),
-        new Case("hornet and horfpn", backend -> HorFpnConfig.of(neck).load(new FormulaWeights(), backend)
-            .over(gf.load(new FormulaWeights(), backend)), (height, width) -> Math.min(height, width) >= 32),
+        new Case("hornet and horfpn",
+            backend -> HorFpnConfig.of(neck).load(new FormulaWeights(), backend)
+                .over(gf.load(new FormulaWeights(), backend)),
+            (height, width) -> Math.min(height, width) >= 32),
         Case.of("conformer", conformer(), side -> (side + 3) / 4 % 4 == 0),
         Case.of("conformer padded", conformer().withPadding(), side -> true));
   }
@@ -89,8 +91,9 @@ class InputSizesTest {
   private static final List<List<Double>> RATIOS = List.of(List.of(), List.of(), List.of(1.0, 0.5), List.of(0.5));
 
   private static SwinConfig swin(Behaviour behaviour) {
-    SwinConfig config = SwinConfig.of(Map.of("embed_dim", 8, "depths", List.of(1, 2, 2, 1),
-        "num_heads", List.of(1, 2, 2, 4), "window_size", 4), Behaviour.OFFICIAL);
+    SwinConfig config = SwinConfig.of(
+        Map.of("embed_dim", 8, "depths", List.of(1, 2, 2, 1), "num_heads", List.of(1, 2, 2, 4), "window_size", 4),
+        Behaviour.OFFICIAL);
     return config.withClasses(behaviour == Behaviour.DENSE ? 0 : 5).withBehaviour(behaviour);
   }
 
@@ -99,13 +102,12 @@ class InputSizesTest {
         {"embed_dim": [8, 8, 16, 16], "depths": [1, 1, 2, 1], "stem_width": [4, 8], "num_classes": 5, "img_size": 64,
          "conv_cfg": {"expand_output": false, "stride_mode": "%s", "pool_type": "%s"},
          "transformer_cfg": {"dim_head": 8, "expand_first": false, "pool_type": "%s", "rel_pos_type": "%s",
-         "rel_pos_dim": 6}}"""
-        .formatted(stride, pool, pool, bias)));
+         "rel_pos_dim": 6}}""".formatted(stride, pool, pool, bias)));
   }
 
   private static UniFormerConfig uniformer(Kind kind, Object... options) {
-    Map<String, Object> arguments = new HashMap<>(Map.of("depth", List.of(1, 1, 2, 1),
-        "embed_dim", List.of(8, 16, 24, 32), "head_dim", 8));
+    Map<String, Object> arguments
+        = new HashMap<>(Map.of("depth", List.of(1, 1, 2, 1), "embed_dim", List.of(8, 16, 24, 32), "head_dim", 8));
     if (kind != Kind.DENSE) {
       arguments.put("num_classes", 5);
     }
@@ -116,15 +118,15 @@ class InputSizesTest {
   }
 
   private static HorNetConfig hornet(boolean globalFilter) {
-    Map<String, Object> late = globalFilter ? Map.of("order", 3, "s", 0.5, "filter", "gf", "h", 4, "w", 3)
-        : Map.of("order", 4);
+    Map<String, Object> late
+        = globalFilter ? Map.of("order", 3, "s", 0.5, "filter", "gf", "h", 4, "w", 3) : Map.of("order", 4);
     return HorNetConfig.of(Map.of("base_dim", 8, "depths", List.of(1, 1, 1, 1), "num_classes", 5, "gnconv",
         List.of(Map.of("order", 2), Map.of("order", 3), late, late)), false);
   }
 
   private static ConformerConfig conformer() {
-    return ConformerConfig.of(Map.of("channel_ratio", 0.25, "embed_dim", 24, "depth", 12, "num_heads", 2,
-        "num_classes", 5), false);
+    return ConformerConfig
+        .of(Map.of("channel_ratio", 0.25, "embed_dim", 24, "depth", 12, "num_heads", 2, "num_classes", 5), false);
   }
 
   /**
@@ -177,8 +179,8 @@ class InputSizesTest {
         for (boolean dense : passes(backbone)) {
           Shape input = Shape.of(1, size[0], size[1], 3);
           if (model.takes(input, dense)) {
-            run(cpu, backbone, input, dense).forEach((name, values) -> assertThat(values).as("%s of %s", name, input)
-                .doesNotContain(Double.NaN));
+            run(cpu, backbone, input, dense)
+                .forEach((name, values) -> assertThat(values).as("%s of %s", name, input).doesNotContain(Double.NaN));
           }
         }
       }

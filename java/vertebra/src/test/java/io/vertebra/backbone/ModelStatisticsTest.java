@@ -21,8 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Models ask for exactly the published parameters, and cost what is published. */
 class ModelStatisticsTest {
   @ParameterizedTest
-  @CsvSource({
-    "swin_tiny_patch4_window7_224, 28288354, 4.491", "swin_small_patch4_window7_224, 49606258, 8.741",
+  @CsvSource({"swin_tiny_patch4_window7_224, 28288354, 4.491", "swin_small_patch4_window7_224, 49606258, 8.741",
     "swin_base_patch4_window7_224, 87768224, 15.431", "swin_base_patch4_window12_384, 87903584, 47.083",
     "swin_large_patch4_window7_224, 196532476, 34.476", "swin_large_patch4_window12_384, 196735516, 103.919",
     "swin_tiny_c24_patch4_window8_256, 28306432, 5.921", "swin_s3_tiny_224, 28328674, 4.623",
@@ -42,18 +41,20 @@ class ModelStatisticsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"swin_tiny_patch4_window7_224", "swin_tiny_patch4_window7_224_22k", "swin_small_patch4_window7_224",
-    "swin_small_patch4_window7_224_22k", "swin_base_patch4_window7_224", "swin_base_patch4_window7_224_22k", "swin_base_patch4_window12_384",
-    "swin_base_patch4_window12_384_22k", "swin_large_patch4_window7_224", "swin_large_patch4_window7_224_22k",
-    "swin_large_patch4_window12_384", "swin_large_patch4_window12_384_22k", "swin_tiny_c24_patch4_window8_256"})
+  @ValueSource(strings = {"swin_tiny_patch4_window7_224", "swin_tiny_patch4_window7_224_22k",
+    "swin_small_patch4_window7_224", "swin_small_patch4_window7_224_22k", "swin_base_patch4_window7_224",
+    "swin_base_patch4_window7_224_22k", "swin_base_patch4_window12_384", "swin_base_patch4_window12_384_22k",
+    "swin_large_patch4_window7_224", "swin_large_patch4_window7_224_22k", "swin_large_patch4_window12_384",
+    "swin_large_patch4_window12_384_22k", "swin_tiny_c24_patch4_window8_256"})
   void parametersAreThoseOfTheOfficialManifest(String variant) throws IOException {
     assertThat(ModelStatistics.of(Families.named(variant).architecture()).parameters())
         .containsExactlyInAnyOrderEntriesOf(manifest(variant + ".json"));
   }
 
   @ParameterizedTest
-  @CsvSource({"swin_tiny_patch4_window7_224, swin_tiny_patch4_window7_224.timm.json", "swin_base_patch4_window12_384, swin_base_patch4_window12_384.timm.json",
-    "swin_s3_tiny_224, swin_s3_tiny_224.json", "swin_s3_small_224, swin_s3_small_224.json", "swin_s3_base_224, swin_s3_base_224.json"})
+  @CsvSource({"swin_tiny_patch4_window7_224, swin_tiny_patch4_window7_224.timm.json",
+    "swin_base_patch4_window12_384, swin_base_patch4_window12_384.timm.json", "swin_s3_tiny_224, swin_s3_tiny_224.json",
+    "swin_s3_small_224, swin_s3_small_224.json", "swin_s3_base_224, swin_s3_base_224.json"})
   void namesBecomeThoseOfTheTimmManifest(String variant, String file) throws IOException {
     Map<String, Shape> timm = new LinkedHashMap<>();
     ModelStatistics.of(Families.named(variant).architecture()).parameters()
@@ -65,7 +66,8 @@ class ModelStatisticsTest {
   void theDenseBackboneHasFeatureNormsAndNoHead() throws IOException {
     SwinConfig tiny = (SwinConfig) Families.named("swin_tiny_patch4_window7_224").architecture();
     SwinConfig dense = tiny.withClasses(0).withBehaviour(SwinConfig.Behaviour.DENSE);
-    assertThat(ModelStatistics.of(dense).parameters()).containsExactlyInAnyOrderEntriesOf(manifest("swin_tiny_dense.json"));
+    assertThat(ModelStatistics.of(dense).parameters())
+        .containsExactlyInAnyOrderEntriesOf(manifest("swin_tiny_dense.json"));
   }
 
   /** The parameters of a manifest, without buffers. */
@@ -76,7 +78,8 @@ class ModelStatisticsTest {
       for (Object entry : (List<?>) json) {
         List<?> row = (List<?>) entry;
         if (row.get(2).equals("param")) {
-          parameters.put((String) row.get(0), Shape.of(((List<?>) row.get(1)).stream().mapToInt(dim -> (Integer) dim).toArray()));
+          parameters.put((String) row.get(0),
+              Shape.of(((List<?>) row.get(1)).stream().mapToInt(dim -> (Integer) dim).toArray()));
         }
       }
       return parameters;

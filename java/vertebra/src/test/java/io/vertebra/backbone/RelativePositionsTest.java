@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Test;
 class RelativePositionsTest {
   @Test
   void bothFormsHoldTheSameBiases() {
-    for (Size window : new Size[] {new Size(1, 1), new Size(3, 5), new Size(12, 12), new Size(13, 14), new Size(150, 1), new Size(1, 150)}) {
+    for (Size window : new Size[] {new Size(1, 1), new Size(3, 5), new Size(12, 12), new Size(13, 14), new Size(150, 1),
+      new Size(1, 150)}) {
       int heads = 3;
       int height = 2 * window.rows() - 1;
       int width = 2 * window.columns() - 1;
@@ -27,14 +28,16 @@ class RelativePositionsTest {
         Table table = new Table(height, width, heads, values);
         Weights packed = RelativePositions.pack(backend, heads, window, () -> table);
         int tokens = window.area();
-        assertThat(packed.shape()).isEqualTo(tokens <= 144 ? Shape.of(heads, tokens, tokens) : Shape.of(heads, height, width));
+        assertThat(packed.shape())
+            .isEqualTo(tokens <= 144 ? Shape.of(heads, tokens, tokens) : Shape.of(heads, height, width));
         Op.WindowAttention op = new Op.WindowAttention(tokens, heads, 8, 1, packed, null);
         float[] biases = ((ReferenceWeights) packed).values();
         float[] expanded = RelativePositions.expand(table, window);
         for (int i = 0; i < expanded.length; i++) {
           int head = i / (tokens * tokens);
           int pair = i % (tokens * tokens);
-          assertThat(biases[head * (biases.length / heads) + op.biasIndex(pair / tokens, pair % tokens)]).isEqualTo(expanded[i]);
+          assertThat(biases[head * (biases.length / heads) + op.biasIndex(pair / tokens, pair % tokens)])
+              .isEqualTo(expanded[i]);
         }
       }
     }

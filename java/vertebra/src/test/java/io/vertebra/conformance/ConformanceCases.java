@@ -63,7 +63,8 @@ public final class ConformanceCases {
 
     public Weights convolution(int out, int in) {
       int columns = Op.Convolution.WINDOW.taps() * in;
-      return backend.packConvolution(Parameter.of("convolution", Shape.of(out, columns), values(out * columns, 1 / Math.sqrt(columns))));
+      return backend.packConvolution(
+          Parameter.of("convolution", Shape.of(out, columns), values(out * columns, 1 / Math.sqrt(columns))));
     }
 
     public Norm norm(int channels) {
@@ -72,7 +73,8 @@ public final class ConformanceCases {
 
     /** {@code rows} entries drawn from the source's rows, some of them -1. */
     public RowMap gather(int rows, int groups, int sourceRows) {
-      return new RowMap(IntStream.range(0, rows * groups).map(i -> random.nextInt(sourceRows + 1) - 1).toArray(), groups);
+      return new RowMap(IntStream.range(0, rows * groups).map(i -> random.nextInt(sourceRows + 1) - 1).toArray(),
+          groups);
     }
 
     /** A permutation of {@code rows} with {@code dropped} entries of -1 among them. */
@@ -87,28 +89,33 @@ public final class ConformanceCases {
   /** All of them. */
   public static Stream<Case> cases() {
     List<Case> cases = new ArrayList<>();
-    for (int[] size : new int[][] {{1, 1, 1}, {1, 7, 5}, {2, 13, 31}, {3, 15, 33}, {7, 96, 48}, {29, 64, 97}, {50, 33, 200}, {64, 130, 16}}) {
+    for (int[] size : new int[][] {{1, 1, 1}, {1, 7, 5}, {2, 13, 31}, {3, 15, 33}, {7, 96, 48}, {29, 64, 97},
+      {50, 33, 200}, {64, 130, 16}}) {
       int rows = size[0];
       int in = size[1];
       int out = size[2];
       Shape shape = Shape.of(2, rows, in);
-      cases.add(new Case("linear to " + out, shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(out, in), Epilogue.bias(null))));
-      cases.add(new Case("linear bias gelu to " + out, shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(out, in),
-          Epilogue.bias(f.vector(out)).activation(Activation.GELU))));
-      cases.add(new Case("linear norm residual to " + in, shape, (r, f) -> r.linear("x", r.input(), RowSource.norm(f.norm(in)), f.matrix(in, in),
-          Epilogue.bias(f.vector(in)).residual(r.input()))));
-      cases.add(new Case("linear gather norm scatter gelu residual to " + in, shape, (r, f) -> r.linear("x", r.input(),
-          new RowSource(f.gather(2 * rows + 3, 1, 2 * rows), f.norm(in)), f.matrix(in, in),
-          Epilogue.bias(f.vector(in)).activation(Activation.GELU).residual(r.input()).scatter(f.scatter(2 * rows, 3)))));
+      cases.add(new Case("linear to " + out, shape,
+          (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(out, in), Epilogue.bias(null))));
+      cases.add(new Case("linear bias gelu to " + out, shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN,
+          f.matrix(out, in), Epilogue.bias(f.vector(out)).activation(Activation.GELU))));
+      cases.add(new Case("linear norm residual to " + in, shape, (r, f) -> r.linear("x", r.input(),
+          RowSource.norm(f.norm(in)), f.matrix(in, in), Epilogue.bias(f.vector(in)).residual(r.input()))));
+      cases.add(new Case("linear gather norm scatter gelu residual to " + in, shape,
+          (r, f) -> r.linear("x", r.input(), new RowSource(f.gather(2 * rows + 3, 1, 2 * rows), f.norm(in)),
+              f.matrix(in, in), Epilogue.bias(f.vector(in)).activation(Activation.GELU).residual(r.input())
+                  .scatter(f.scatter(2 * rows, 3)))));
       cases.add(new Case("linear gather 4 norm to " + out, shape, (r, f) -> r.linear("x", r.input(),
           new RowSource(f.gather(rows, 4, 2 * rows), f.norm(4 * in)), f.matrix(out, 4 * in), Epilogue.bias(null))));
       cases.add(new Case("layer norm", shape, (r, f) -> r.layerNorm("x", r.input(), RowSource.norm(f.norm(in)))));
-      cases.add(new Case("layer norm gather", shape, (r, f) -> r.layerNorm("x", r.input(), new RowSource(f.gather(rows + 1, 1, 2 * rows), f.norm(in)))));
-      cases.add(new Case("gather 2", shape, (r, f) -> r.layerNorm("x", r.input(), new RowSource(f.gather(rows, 2, 2 * rows), null))));
+      cases.add(new Case("layer norm gather", shape,
+          (r, f) -> r.layerNorm("x", r.input(), new RowSource(f.gather(rows + 1, 1, 2 * rows), f.norm(in)))));
+      cases.add(new Case("gather 2", shape,
+          (r, f) -> r.layerNorm("x", r.input(), new RowSource(f.gather(rows, 2, 2 * rows), null))));
       cases.add(new Case("mean pool", shape, (r, f) -> r.meanPool("x", r.input())));
       cases.add(new Case("softmax", shape, (r, f) -> r.softmax("x", r.input())));
-      cases.add(new Case("sum", shape, (r, f) -> r.sum("x", shape, Activation.RELU, Term.of(r.input()), Term.of(r.input(), f.gather(2 * rows, 1, 2 * rows)),
-          Term.of(f.vector(3, in), f.gather(2 * rows, 1, 3)))));
+      cases.add(new Case("sum", shape, (r, f) -> r.sum("x", shape, Activation.RELU, Term.of(r.input()),
+          Term.of(r.input(), f.gather(2 * rows, 1, 2 * rows)), Term.of(f.vector(3, in), f.gather(2 * rows, 1, 3)))));
     }
     addEpilogues(cases);
     addConvolutions(cases);
@@ -127,19 +134,23 @@ public final class ConformanceCases {
       Shape shape = Shape.of(1, rows, in);
       for (Activation activation : Activation.values()) {
         String name = "linear " + activation;
-        cases.add(new Case(name, shape,
-            (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(half, in), Epilogue.bias(f.vector(half)).activation(activation))));
-        cases.add(new Case(name + " gate", shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(half, in),
-            Epilogue.bias(null).activation(activation).gate(r.input(), in - half))));
-        cases.add(new Case(name + " gate residual", shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(in, in),
-            Epilogue.bias(f.vector(in)).activation(activation).gate(r.input(), 0).residual(r.input()))));
-        cases.add(new Case(name + " residual rows", shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(in, in),
-            Epilogue.bias(f.vector(in)).activation(activation).residual(r.input(), f.gather(rows, 1, rows)))));
-        cases.add(new Case(name + " last residual", shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(in, in),
-            Epilogue.bias(f.vector(in)).lastActivation(activation).residual(r.input()))));
-        cases.add(new Case(name + " last gate residual rows scatter", shape, (r, f) -> r.linear("x", r.input(),
-            new RowSource(f.gather(rows + 2, 1, rows), null), f.matrix(in, in), Epilogue.bias(f.vector(in)).lastActivation(activation)
-                .gate(r.input(), 0).residual(r.input(), f.gather(rows, 1, rows)).scatter(f.scatter(rows, 2)), shape)));
+        cases.add(new Case(name, shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(half, in),
+            Epilogue.bias(f.vector(half)).activation(activation))));
+        cases.add(new Case(name + " gate", shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN,
+            f.matrix(half, in), Epilogue.bias(null).activation(activation).gate(r.input(), in - half))));
+        cases.add(new Case(name + " gate residual", shape,
+            (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(in, in),
+                Epilogue.bias(f.vector(in)).activation(activation).gate(r.input(), 0).residual(r.input()))));
+        cases.add(new Case(name + " residual rows", shape,
+            (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(in, in),
+                Epilogue.bias(f.vector(in)).activation(activation).residual(r.input(), f.gather(rows, 1, rows)))));
+        cases.add(new Case(name + " last residual", shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN,
+            f.matrix(in, in), Epilogue.bias(f.vector(in)).lastActivation(activation).residual(r.input()))));
+        cases.add(new Case(name + " last gate residual rows scatter", shape,
+            (r, f) -> r.linear("x", r.input(), new RowSource(f.gather(rows + 2, 1, rows), null), f.matrix(in, in),
+                Epilogue.bias(f.vector(in)).lastActivation(activation).gate(r.input(), 0)
+                    .residual(r.input(), f.gather(rows, 1, rows)).scatter(f.scatter(rows, 2)),
+                shape)));
       }
     }
   }
@@ -150,21 +161,23 @@ public final class ConformanceCases {
     for (int[] window : new int[][] {{3, 1, 1}, {3, 2, 1}, {5, 1, 2}, {7, 1, 3}, {7, 2, 3}, {2, 2, 0}, {4, 3, 1}}) {
       Window square = Window.square(window[0], window[1], window[2]);
       String name = window[0] + "x" + window[0] + " stride " + window[1];
-      cases.add(new Case("convolution " + name, map, (r, f) -> r.linear("x", r.input(), new RowSource(square.rows(map), null),
-          f.matrix(17, square.taps() * 12), Epilogue.bias(f.vector(17)).activation(Activation.RELU))));
+      cases.add(
+          new Case("convolution " + name, map, (r, f) -> r.linear("x", r.input(), new RowSource(square.rows(map), null),
+              f.matrix(17, square.taps() * 12), Epilogue.bias(f.vector(17)).activation(Activation.RELU))));
       addDepthwise(cases, name, map, square);
     }
-    for (Shape plane : List.of(Shape.of(1, 1, 1, 1), Shape.of(2, 5, 7, 6), Shape.of(3, 8, 6, 33), Shape.of(1, 14, 14, 48))) {
+    for (Shape plane : List.of(Shape.of(1, 1, 1, 1), Shape.of(2, 5, 7, 6), Shape.of(3, 8, 6, 33),
+        Shape.of(1, 14, 14, 48))) {
       int in = plane.channels();
       cases.add(new Case("3x3 convolution", plane, (r, f) -> r.convolution("x", r.input(),
           new Op.Convolution(f.convolution(2 * in + 1, in), f.vector(2 * in + 1), Activation.RELU))));
-      cases.add(new Case("3x3 convolution gelu", plane, (r, f) -> r.convolution("x", r.input(),
-          new Op.Convolution(f.convolution(in, in), null, Activation.GELU))));
+      cases.add(new Case("3x3 convolution gelu", plane,
+          (r, f) -> r.convolution("x", r.input(), new Op.Convolution(f.convolution(in, in), null, Activation.GELU))));
     }
     for (int side : new int[] {3, 5}) {
       Window cube = new Window(Window.Extent.cube(side), new Window.Extent(1, 1, 1), Window.Extent.cube(side / 2));
-      cases.add(new Case("convolution in time " + side, clip, (r, f) -> r.linear("x", r.input(), new RowSource(cube.rows(clip), null),
-          f.matrix(9, cube.taps() * 10), Epilogue.bias(null))));
+      cases.add(new Case("convolution in time " + side, clip, (r, f) -> r.linear("x", r.input(),
+          new RowSource(cube.rows(clip), null), f.matrix(9, cube.taps() * 10), Epilogue.bias(null))));
       addDepthwise(cases, "in time " + side, clip, cube);
     }
     Window strided = new Window(new Window.Extent(3, 4, 4), new Window.Extent(2, 4, 4), new Window.Extent(1, 0, 0));
@@ -178,12 +191,14 @@ public final class ConformanceCases {
         new Op.DepthwiseConv(f.vector(taps.taps(), channels), f.vector(channels), taps, 0, 1, Activation.IDENTITY))));
     cases.add(new Case(name + " of some channels", map, (r, f) -> r.depthwiseConv("x", r.input(),
         new Op.DepthwiseConv(f.vector(taps.taps(), channels - 3), null, taps, 2, 1, Activation.SILU))));
-    cases.add(new Case(name + " multiplier", map, (r, f) -> r.depthwiseConv("x", r.input(),
-        new Op.DepthwiseConv(f.vector(taps.taps(), 2 * channels - 2), f.vector(2 * channels - 2), taps, 1, 2, Activation.RELU))));
+    cases.add(new Case(name + " multiplier", map,
+        (r, f) -> r.depthwiseConv("x", r.input(), new Op.DepthwiseConv(f.vector(taps.taps(), 2 * channels - 2),
+            f.vector(2 * channels - 2), taps, 1, 2, Activation.RELU))));
   }
 
   private static void addAttention(List<Case> cases) {
-    for (int[] size : new int[][] {{1, 1, 1, 1}, {4, 4, 2, 6}, {2, 9, 3, 8}, {6, 16, 1, 32}, {4, 49, 3, 32}, {2, 50, 2, 33}, {2, 144, 2, 24}}) {
+    for (int[] size : new int[][] {{1, 1, 1, 1}, {4, 4, 2, 6}, {2, 9, 3, 8}, {6, 16, 1, 32}, {4, 49, 3, 32},
+      {2, 50, 2, 33}, {2, 144, 2, 24}}) {
       int windows = size[0];
       int tokens = size[1];
       int heads = size[2];
@@ -193,15 +208,18 @@ public final class ConformanceCases {
       float scale = (float) (1 / Math.sqrt(dim));
       cases.add(new Case("window attention " + tokens + " tokens, " + heads + " heads", shape,
           (r, f) -> r.windowAttention("x", r.input(), new Op.WindowAttention(tokens, heads, dim, scale, null, null))));
-      cases.add(new Case("window attention bias mask " + tokens + " tokens, " + heads + " heads", shape, (r, f) -> r.windowAttention("x", r.input(),
-          new Op.WindowAttention(tokens, heads, dim, scale, f.vector(heads, tokens, tokens),
-              new RegionMask(f.random().ints((long) masked * tokens, 0, 3).toArray(), masked)))));
+      cases.add(new Case("window attention bias mask " + tokens + " tokens, " + heads + " heads", shape,
+          (r, f) -> r.windowAttention("x", r.input(),
+              new Op.WindowAttention(tokens, heads, dim, scale, f.vector(heads, tokens, tokens),
+                  new RegionMask(f.random().ints((long) masked * tokens, 0, 3).toArray(), masked)))));
     }
     for (int[] size : new int[][] {{3, 1, 5}, {2, 7, 3}, {4, 7, 7}, {2, 13, 14}, {1, 19, 29}}) {
       int tokens = size[1] * size[2];
-      cases.add(new Case("window attention bias table " + size[1] + "x" + size[2], Shape.of(2 * size[0] * tokens, 3 * 2 * 24),
-          (r, f) -> r.windowAttention("x", r.input(), new Op.WindowAttention(tokens, 2, 24, 0.2f, f.vector(2, 2 * size[1] - 1, 2 * size[2] - 1),
-              new RegionMask(f.random().ints((long) size[0] * tokens, 0, 3).toArray(), size[0])))));
+      cases.add(
+          new Case("window attention bias table " + size[1] + "x" + size[2], Shape.of(2 * size[0] * tokens, 3 * 2 * 24),
+              (r, f) -> r.windowAttention("x", r.input(),
+                  new Op.WindowAttention(tokens, 2, 24, 0.2f, f.vector(2, 2 * size[1] - 1, 2 * size[2] - 1),
+                      new RegionMask(f.random().ints((long) size[0] * tokens, 0, 3).toArray(), size[0])))));
     }
     for (int tokens : new int[] {196, 785}) {
       cases.add(new Case("global attention " + tokens, Shape.of(tokens, 3 * 33),
@@ -219,7 +237,8 @@ public final class ConformanceCases {
         }
       }
       for (int[] to : new int[][] {{1, 1}, {3, 5}, {7, 7}, {14, 20}}) {
-        cases.add(new Case("adaptive average pool to " + to[0], map, (r, f) -> r.adaptiveAveragePool("x", r.input(), to[0], to[1])));
+        cases.add(new Case("adaptive average pool to " + to[0], map,
+            (r, f) -> r.adaptiveAveragePool("x", r.input(), to[0], to[1])));
         cases.add(new Case("bilinear to " + to[0], map, (r, f) -> r.bilinear("x", r.input(), to[0], to[1])));
       }
       addAffine(cases, map);
@@ -231,20 +250,21 @@ public final class ConformanceCases {
     }
     for (Activation activation : Activation.values()) {
       Shape shape = Shape.of(19, 21);
-      cases.add(new Case("sum " + activation, shape, (r, f) -> r.sum("x", shape, activation, Term.of(r.input()),
-          Term.of(r.input(), f.gather(19, 1, 19)))));
+      cases.add(new Case("sum " + activation, shape,
+          (r, f) -> r.sum("x", shape, activation, Term.of(r.input()), Term.of(r.input(), f.gather(19, 1, 19)))));
     }
     Shape wide = Shape.of(6, 20);
-    cases.add(new Case("sum of pieces of rows", wide, (r, f) -> r.sum("x", Shape.of(7, 5), Activation.IDENTITY,
-        Term.of(r.input(), f.gather(7, 1, 24)))));
-    cases.add(new Case("pieces of rows", wide, (r, f) -> r.layerNorm("x", r.input(), new RowSource(f.gather(4, 3, 24), null), Shape.of(4, 15))));
+    cases.add(new Case("sum of pieces of rows", wide,
+        (r, f) -> r.sum("x", Shape.of(7, 5), Activation.IDENTITY, Term.of(r.input(), f.gather(7, 1, 24)))));
+    cases.add(new Case("pieces of rows", wide,
+        (r, f) -> r.layerNorm("x", r.input(), new RowSource(f.gather(4, 3, 24), null), Shape.of(4, 15))));
   }
 
   private static void addAffine(List<Case> cases, Shape map) {
     int channels = map.channels();
     for (Activation activation : Activation.values()) {
-      cases.add(new Case("affine " + activation, map, (r, f) -> r.affine("x", r.input(),
-          new Op.Affine(null, f.vector(channels), f.vector(channels), activation))));
+      cases.add(new Case("affine " + activation, map,
+          (r, f) -> r.affine("x", r.input(), new Op.Affine(null, f.vector(channels), f.vector(channels), activation))));
     }
     cases.add(new Case("affine factor", map, (r, f) -> r.affine("x", r.input(),
         new Op.Affine(r.meanPool("factor", r.input()), null, null, Activation.IDENTITY))));
@@ -253,11 +273,12 @@ public final class ConformanceCases {
   }
 
   private static void addFilters(List<Case> cases) {
-    for (int[] size : new int[][] {{1, 1}, {1, 7}, {5, 1}, {2, 2}, {7, 7}, {8, 6}, {13, 11}, {14, 14}, {26, 20}, {3, 64}}) {
+    for (int[] size : new int[][] {{1, 1}, {1, 7}, {5, 1}, {2, 2}, {7, 7}, {8, 6}, {13, 11}, {14, 14}, {26, 20},
+      {3, 64}}) {
       for (int channels : new int[] {1, 20, 33}) {
         Shape map = Shape.of(2, size[0], size[1], channels + 3);
-        cases.add(new Case("global filter", map, (r, f) -> r.globalFilter("x", r.input(),
-            new Op.GlobalFilter(filter(f, size[0], size[1], channels), 2))));
+        cases.add(new Case("global filter", map,
+            (r, f) -> r.globalFilter("x", r.input(), new Op.GlobalFilter(filter(f, size[0], size[1], channels), 2))));
       }
     }
   }
@@ -274,7 +295,8 @@ public final class ConformanceCases {
       double real = 0;
       double imaginary = 0;
       for (int position = 0; position < height * width; position++) {
-        double angle = -2 * Math.PI * ((double) (u * (position / width)) / height + (double) (v * (position % width)) / width);
+        double angle
+            = -2 * Math.PI * ((double) (u * (position / width)) / height + (double) (v * (position % width)) / width);
         real += Math.cos(angle) * kernel[position * channels + channel];
         imaginary += Math.sin(angle) * kernel[position * channels + channel];
       }
@@ -292,18 +314,21 @@ public final class ConformanceCases {
       String name = " tokens, " + kept + " kept";
       cases.add(new Case("shrink" + name, map, (r, f) -> {
         Tensor scores = scores(r, f, channels);
-        return r.shrinkTokens("x", r.input(), new Op.ShrinkTokens(new Op.TokenChoice(scores, kept), r.meanPool("class", r.input())));
+        return r.shrinkTokens("x", r.input(),
+            new Op.ShrinkTokens(new Op.TokenChoice(scores, kept), r.meanPool("class", r.input())));
       }));
       cases.add(new Case("recover" + name, map, (r, f) -> {
         Op.TokenChoice choice = new Op.TokenChoice(scores(r, f, channels), kept);
-        Tensor before = r.shrinkTokens("before", r.input(), new Op.ShrinkTokens(choice, r.meanPool("class", r.input())));
+        Tensor before
+            = r.shrinkTokens("before", r.input(), new Op.ShrinkTokens(choice, r.meanPool("class", r.input())));
         Tensor after = r.linear("after", before, RowSource.PLAIN, f.matrix(channels, channels), Epilogue.bias(null));
         return r.recoverTokens("x", r.input(), new Op.RecoverTokens(choice, before, after));
       }));
       cases.add(new Case("score" + name, map, (r, f) -> {
         Tensor scores = scores(r, f, channels);
         Op.TokenChoice choice = new Op.TokenChoice(scores, kept);
-        Tensor shrunken = r.shrinkTokens("shrunken", r.input(), new Op.ShrinkTokens(choice, r.meanPool("class", r.input())));
+        Tensor shrunken
+            = r.shrinkTokens("shrunken", r.input(), new Op.ShrinkTokens(choice, r.meanPool("class", r.input())));
         Tensor qkv = r.linear("qkv", shrunken, RowSource.PLAIN, f.matrix(3 * channels, channels), Epilogue.bias(null));
         return r.scoreTokens("x", qkv, new Op.ScoreTokens(choice, 2, channels / 2, 0.3f, 0.5f), scores.shape());
       }));
@@ -315,7 +340,8 @@ public final class ConformanceCases {
   }
 
   private static Tensor scores(Recorder recorder, Fixture fixture, int channels) {
-    return recorder.linear("scores", recorder.input(), RowSource.PLAIN, fixture.matrix(1, channels), Epilogue.bias(null).activation(Activation.SIGMOID));
+    return recorder.linear("scores", recorder.input(), RowSource.PLAIN, fixture.matrix(1, channels),
+        Epilogue.bias(null).activation(Activation.SIGMOID));
   }
 
   /** What a backend gives for a case; the backend is closed. */
@@ -330,7 +356,8 @@ public final class ConformanceCases {
     Random random = new Random(testCase.name().hashCode());
     Fixture fixture = new Fixture(backend, random);
     float[] input = fixture.values((int) testCase.input().elements(), 1);
-    Recording recording = Recording.of(testCase.input(), Set.of("x"), r -> r.output("x", testCase.body().record(r, fixture)));
+    Recording recording
+        = Recording.of(testCase.input(), Set.of("x"), r -> r.output("x", testCase.body().record(r, fixture)));
     try (Program program = backend.compile(recording)) {
       for (int i = 0; i < 2; i++) {
         program.input().put(0, input);

@@ -42,7 +42,8 @@ class ConformanceTest {
   void cpuInInt8AgreesWithReference(Case testCase) {
     double[] expected = run(new ReferenceBackend(), testCase);
     double[] actual = run(new CpuBackend(2, Precision.INT8), testCase);
-    // Operands of products rounded to 1/127 of the largest of their row, about 4e-3 each, at most three products in a row.
+    // Operands of products rounded to 1/127 of the largest of their row, about 4e-3 each, at most three products in a
+    // row.
     assertThat(Compare.relativeError(actual, expected)).isLessThan(2e-2);
   }
 }

@@ -48,17 +48,21 @@ class CpuBackendTest {
     String forced = System.getenv("VERTEBRA_ISA");
     assertThat(CpuBackend.isa()).isEqualTo(forced == null ? CpuBackend.detectedIsa() : forced);
     assertThat(LEVELS.indexOf(CpuBackend.isa())).isLessThanOrEqualTo(LEVELS.indexOf(CpuBackend.detectedIsa()));
-    assertThat(Stream.of(CpuBackend.kernels().split(" ")).filter(kernel -> kernel.startsWith("gemm_bf16"))).allMatch(name -> name.endsWith("__" + CpuBackend.isa()));
+    assertThat(Stream.of(CpuBackend.kernels().split(" ")).filter(kernel -> kernel.startsWith("gemm_bf16")))
+        .allMatch(name -> name.endsWith("__" + CpuBackend.isa()));
   }
 
   @Test
   void threadsDefaultToWhatTheProcessMayUse() {
     try (CpuBackend backend = new CpuBackend(0)) {
-      assertThat(backend.threads()).isEqualTo(CpuBackend.cpuLimit()).isBetween(1, Runtime.getRuntime().availableProcessors());
+      assertThat(backend.threads()).isEqualTo(CpuBackend.cpuLimit()).isBetween(1,
+          Runtime.getRuntime().availableProcessors());
       assertThat(backend.describe()).contains(CpuBackend.isa(), "fp32");
     }
-    assertThatThrownBy(() -> new CpuBackend(-2)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("-2");
-    assertThatThrownBy(() -> new CpuBackend(Integer.MAX_VALUE)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("4096");
+    assertThatThrownBy(() -> new CpuBackend(-2)).isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("-2");
+    assertThatThrownBy(() -> new CpuBackend(Integer.MAX_VALUE)).isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("4096");
   }
 
   /** Loading gives mapped pages back as it goes on; what is read again has to come again. */
@@ -68,7 +72,8 @@ class CpuBackendTest {
     long bytes = (long) elements * Float.BYTES;
     String header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[%1$d],\"data_offsets\":[0,%2$d]},".formatted(elements, bytes)
         + "\"b\":{\"dtype\":\"F32\",\"shape\":[%d],\"data_offsets\":[%d,%d]}}".formatted(elements, bytes, 2 * bytes);
-    ByteBuffer file = ByteBuffer.allocate(Math.toIntExact(Long.BYTES + header.length() + 2 * bytes)).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer file
+        = ByteBuffer.allocate(Math.toIntExact(Long.BYTES + header.length() + 2 * bytes)).order(ByteOrder.LITTLE_ENDIAN);
     file.putLong(header.length()).put(header.getBytes(StandardCharsets.US_ASCII));
     for (int i = 0; i < 2 * elements; i++) {
       file.putFloat(i);
@@ -89,7 +94,8 @@ class CpuBackendTest {
 
   @Test
   void measurementsAreFinite() {
-    try (CpuBackend backend = new CpuBackend(1); CpuBackend bf16 = new CpuBackend(1, Precision.BF16);
+    try (CpuBackend backend = new CpuBackend(1);
+        CpuBackend bf16 = new CpuBackend(1, Precision.BF16);
         CpuBackend int8 = new CpuBackend(1, Precision.INT8)) {
       assertThat(backend.measureFma(0.01)).isBetween(1e8, 1e13);
       assertThat(bf16.describe()).contains("bf16");
@@ -108,7 +114,8 @@ class CpuBackendTest {
     CpuBackend backend = new CpuBackend(1);
     backend.close();
     backend.close();
-    assertThatThrownBy(() -> backend.measureFma(0.01)).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
+    assertThatThrownBy(() -> backend.measureFma(0.01)).isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("closed");
   }
 
   private static Weights matrix(Backend backend, int out, int in) {
@@ -215,10 +222,12 @@ class CpuBackendTest {
 
   @Test
   void readingWhatIsNotThereIsRefused() {
-    try (CpuBackend backend = new CpuBackend(1); Program program = backend.compile(record(r -> r.softmax("y", r.input())))) {
+    try (CpuBackend backend = new CpuBackend(1);
+        Program program = backend.compile(record(r -> r.softmax("y", r.input())))) {
       Tensor foreign = record(r -> r.softmax("y", r.input())).inputs().get(0);
       Tensor own = program.recording().inputs().get(0);
-      assertThatThrownBy(() -> program.read("z")).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("[y]");
+      assertThatThrownBy(() -> program.read("z")).isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("[y]");
       assertThatThrownBy(() -> program.read(foreign)).isInstanceOf(IllegalArgumentException.class);
       assertThatThrownBy(() -> program.read(own, new float[121], 2)).isInstanceOf(IllegalArgumentException.class);
     }
@@ -231,19 +240,22 @@ class CpuBackendTest {
       Weights reference = matrix(new ReferenceBackend(), 5, 40);
       Weights values = backend.packValues(Shape.of(5, 40), new float[200]);
       for (Weights weights : new Weights[] {foreign, reference, values}) {
-        assertThatThrownBy(() -> backend.compile(linear(weights, Epilogue.bias(null)))).isInstanceOf(IllegalArgumentException.class)
-            .hasMessageContaining("[5, 40]");
+        assertThatThrownBy(() -> backend.compile(linear(weights, Epilogue.bias(null))))
+            .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("[5, 40]");
       }
       Weights product = backend.packMatrix(Parameter.of("3x3", Shape.of(1, 9), new float[9]));
       assertThatThrownBy(() -> backend.compile(Recording.of(Shape.of(1, 4, 4, 1), Set.of("y"),
           r -> r.output("y", r.convolution("y", r.input(), new Op.Convolution(product, null, Activation.IDENTITY))))))
           .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("not a packed convolution");
       Weights packed = matrix(backend, 1, 40);
-      assertThatThrownBy(() -> backend.compile(record(r -> r.layerNorm("y", r.input(), RowSource.norm(new Norm(packed, packed, 1))))))
+      assertThatThrownBy(
+          () -> backend.compile(record(r -> r.layerNorm("y", r.input(), RowSource.norm(new Norm(packed, packed, 1))))))
           .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("packed matrix");
       for (Backend any : new Backend[] {backend, new ReferenceBackend()}) {
-        assertThatThrownBy(() -> any.packValues(Shape.of(1000), new float[1])).isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> any.packMatrix(Parameter.of("cube", Shape.of(2, 2, 2), new float[8]))).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> any.packValues(Shape.of(1000), new float[1]))
+            .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> any.packMatrix(Parameter.of("cube", Shape.of(2, 2, 2), new float[8])))
+            .isInstanceOf(IllegalArgumentException.class);
       }
     }
   }

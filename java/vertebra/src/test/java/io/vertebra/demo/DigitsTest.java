@@ -2,8 +2,8 @@ package io.vertebra.demo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.IsaTest;
 import io.vertebra.Device;
+import io.vertebra.IsaTest;
 import io.vertebra.Model;
 import io.vertebra.Precision;
 import io.vertebra.Session;
@@ -37,7 +37,8 @@ class DigitsTest {
 
   static List<Demo> demos() {
     return List.of(new Demo("swin", Digits::swin, 1473), new Demo("coatnet", Digits::coatnet, 1476),
-        new Demo("uniformer", Digits::uniformer, 1480), new Demo("hornet", Digits::hornet, 1477), new Demo("conformer", Digits::conformer, 1482));
+        new Demo("uniformer", Digits::uniformer, 1480), new Demo("hornet", Digits::hornet, 1477),
+        new Demo("conformer", Digits::conformer, 1482));
   }
 
   @IsaTest
@@ -68,7 +69,8 @@ class DigitsTest {
     long[] labels = resource("/digits/test.safetensors").find("labels", null).toLongs();
     double[] expected = resource("/digits/" + demo.family + ".logits.safetensors").find("logits", null).toDoubles();
     double[] actual = new double[expected.length];
-    try (Model model = demo.builder.get().threads(2).precision(precision).build(); Session session = model.newSession()) {
+    try (Model model = demo.builder.get().threads(2).precision(precision).build();
+        Session session = model.newSession()) {
       for (int first = 0; first < IMAGES; first += BATCH) {
         List<Image> batch = new ArrayList<>();
         for (int i = first; i < first + BATCH; i++) {
@@ -81,15 +83,18 @@ class DigitsTest {
       }
     }
     assertThat(Compare.relativeError(actual, expected)).isLessThan(tolerance);
-    assertThat(IntStream.range(0, IMAGES).filter(i -> best(actual, i) != best(expected, i)).count()).isLessThanOrEqualTo(others);
+    assertThat(IntStream.range(0, IMAGES).filter(i -> best(actual, i) != best(expected, i)).count())
+        .isLessThanOrEqualTo(others);
     int right = (int) IntStream.range(0, IMAGES).filter(i -> best(actual, i) == labels[i]).count();
     assertThat(right).isBetween(demo.right - others, demo.right + others);
   }
 
   @Test
   void samplesAreClassifiedAlikeByCpuAndReference() {
-    try (Model cpu = Digits.swin().build(); Session session = cpu.newSession();
-        Model reference = Digits.swin().device(Device.REFERENCE).build(); Session oracle = reference.newSession()) {
+    try (Model cpu = Digits.swin().build();
+        Session session = cpu.newSession();
+        Model reference = Digits.swin().device(Device.REFERENCE).build();
+        Session oracle = reference.newSession()) {
       assertThat(Digits.sampleNames()).hasSize(50);
       int right = 0;
       for (String name : Digits.sampleNames()) {

@@ -14,7 +14,10 @@ class GoldenFileBf16Test {
   /** Dozens of products one after the other, each of operands rounded to a relative 2^-9. */
   private static final double BF16 = 5e-2;
   private static final double BF16_LOGITS = 2e-2;
-  /** Light UniFormers keep the tokens with the highest scores; of two that are nearly equal, rounding chooses, and the rows differ. */
+  /**
+   * Light UniFormers keep the tokens with the highest scores; of two that are nearly equal, rounding chooses, and the
+   * rows differ.
+   */
   private static final double BF16_TOKEN_CHOICE = 2e-1;
 
   @IsaTest
@@ -33,6 +36,7 @@ class GoldenFileBf16Test {
 
   private static List<GoldenFile.Row> checkBf16(String file) {
     assertThat(GoldenFile.open(GoldenFileTest.folder().resolve(file)).defaultTolerance(Precision.BF16)).isEqualTo(BF16);
-    return GoldenFileTest.check(new CpuBackend(2, Precision.BF16), file, file.contains("light") ? BF16_TOKEN_CHOICE : BF16);
+    return GoldenFileTest.check(new CpuBackend(2, Precision.BF16), file,
+        file.contains("light") ? BF16_TOKEN_CHOICE : BF16);
   }
 }

@@ -21,12 +21,15 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Files whose numbers (configurations, shapes, offsets) were changed, the same ones in every run: each runs or is refused by an exception. */
+/**
+ * Files whose numbers (configurations, shapes, offsets) were changed, the same ones in every run: each runs or is
+ * refused by an exception.
+ */
 class GoldenFileFuzzTest {
   private static final int CASES = 600;
   private static final Pattern NUMBER = Pattern.compile("(?<![\\w.])\\d+(?![\\w.])");
-  private static final String[] OTHERS = {"0", "1", "2", "3", "8", "16", "33", "65536", "1000000", "1073741824", "2147483647",
-    "9223372036854775807", "-1", "-7", "0.5", "1e308", "null", "true", "[]", "[1000000]", "[[7, 7]]"};
+  private static final String[] OTHERS = {"0", "1", "2", "3", "8", "16", "33", "65536", "1000000", "1073741824",
+    "2147483647", "9223372036854775807", "-1", "-7", "0.5", "1e308", "null", "true", "[]", "[1000000]", "[[7, 7]]"};
 
   @Test
   void survivesChangedNumbers(@TempDir Path folder) throws IOException, URISyntaxException {
@@ -37,7 +40,8 @@ class GoldenFileFuzzTest {
     }
     int ran = 0;
     for (int i = 0; i < CASES; i++) {
-      Path file = Files.write(folder.resolve("case" + i), changed(Files.readAllBytes(sound.get(i % sound.size())), random));
+      Path file
+          = Files.write(folder.resolve("case" + i), changed(Files.readAllBytes(sound.get(i % sound.size())), random));
       ran += survives(file, () -> {
         try (Backend backend = new CpuBackend(1)) {
           GoldenFile.open(file).verify(backend, 1);
@@ -70,7 +74,8 @@ class GoldenFileFuzzTest {
       List<MatchResult> inMetadata = numbers.stream().filter(number -> number.start() < tensors).toList();
       numbers = inMetadata.isEmpty() || random.nextInt(5) == 0 ? numbers : inMetadata;
       MatchResult number = numbers.get(random.nextInt(numbers.size()));
-      header = header.substring(0, number.start()) + OTHERS[random.nextInt(OTHERS.length)] + header.substring(number.end());
+      header = header.substring(0, number.start()) + OTHERS[random.nextInt(OTHERS.length)]
+          + header.substring(number.end());
     }
     byte[] text = header.getBytes(StandardCharsets.UTF_8);
     return ByteBuffer.allocate(8 + text.length + file.length - 8 - length).order(ByteOrder.LITTLE_ENDIAN)

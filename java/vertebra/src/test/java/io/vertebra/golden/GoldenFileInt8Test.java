@@ -10,15 +10,22 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Golden files of the published implementations, on the CPU with products in int8: all small models, and a full one of each kind. */
+/**
+ * Golden files of the published implementations, on the CPU with products in int8: all small models, and a full one of
+ * each kind.
+ */
 class GoldenFileInt8Test {
   /**
-   * A row whose largest element is three times its root mean square is rounded to a relative 7e-3, where bf16 rounds to 1e-3; errors come out three to five
-   * times those of bf16. Most tensors stay below 4e-2; a sum that cancels reaches 1.2e-1.
+   * A row whose largest element is three times its root mean square is rounded to a relative 7e-3, where bf16 rounds to
+   * 1e-3; errors come out three to five times those of bf16. Most tensors stay below 4e-2; a sum that cancels reaches
+   * 1.2e-1.
    */
   private static final double INT8 = 1.5e-1;
   private static final double INT8_LOGITS = 5e-2;
-  /** Light UniFormers keep the tokens with the highest scores; of two that are nearly equal, rounding chooses, and the rows differ. */
+  /**
+   * Light UniFormers keep the tokens with the highest scores; of two that are nearly equal, rounding chooses, and the
+   * rows differ.
+   */
   private static final double INT8_TOKEN_CHOICE = 4e-1;
 
   @IsaTest
@@ -29,8 +36,8 @@ class GoldenFileInt8Test {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"swin_tiny_patch4_window7_224", "coatnet_0_rw_224", "uniformer_small", "hornet_tiny_7x7", "hornet_tiny_gf",
-      "Conformer_small_patch16"})
+  @ValueSource(strings = {"swin_tiny_patch4_window7_224", "coatnet_0_rw_224", "uniformer_small", "hornet_tiny_7x7",
+    "hornet_tiny_gf", "Conformer_small_patch16"})
   void cpuInInt8AgreesWithFullModels(String name) {
     checkInt8("full/" + name + ".safetensors");
   }
@@ -38,7 +45,9 @@ class GoldenFileInt8Test {
   private static void checkInt8(String file) {
     assertThat(GoldenFile.open(GoldenFileTest.folder().resolve(file)).defaultTolerance(Precision.INT8)).isEqualTo(INT8);
     boolean choosesTokens = file.contains("light");
-    List<GoldenFile.Row> rows = GoldenFileTest.check(new CpuBackend(2, Precision.INT8), file, choosesTokens ? INT8_TOKEN_CHOICE : INT8);
-    assertThat(rows).filteredOn(row -> row.tensor().contains("logits") && !choosesTokens).allMatch(row -> row.error() < INT8_LOGITS);
+    List<GoldenFile.Row> rows
+        = GoldenFileTest.check(new CpuBackend(2, Precision.INT8), file, choosesTokens ? INT8_TOKEN_CHOICE : INT8);
+    assertThat(rows).filteredOn(row -> row.tensor().contains("logits") && !choosesTokens)
+        .allMatch(row -> row.error() < INT8_LOGITS);
   }
 }

@@ -22,7 +22,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every golden file of the published implementations, in fp32 on every backend that can take it. */
 class GoldenFileTest {
-  /** Single precision sums of a few thousand terms round to about 1e-6; the references ran in single precision themselves. */
+  /**
+   * Single precision sums of a few thousand terms round to about 1e-6; the references ran in single precision
+   * themselves.
+   */
   private static final double MINI = 1e-5;
   private static final double FULL = 1e-4;
 
@@ -98,7 +101,8 @@ class GoldenFileTest {
     try (Backend backend = new ReferenceBackend()) {
       assertThat(GoldenFile.open(damaged).verify(backend, MINI)).anyMatch(row -> !row.passed());
       GoldenFile preprocessing = GoldenFile.open(folder().resolve("preprocess/resample_ops.safetensors"));
-      assertThatThrownBy(() -> preprocessing.verify(backend, MINI)).isInstanceOf(WeightsException.class).hasMessageContaining("no model");
+      assertThatThrownBy(() -> preprocessing.verify(backend, MINI)).isInstanceOf(WeightsException.class)
+          .hasMessageContaining("no model");
     }
   }
 }

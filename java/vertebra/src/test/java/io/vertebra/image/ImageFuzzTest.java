@@ -46,7 +46,7 @@ class ImageFuzzTest {
     }
     byte[] palette = EncodedImages.encode(ImageTest.noise(17, 5, BufferedImage.TYPE_BYTE_INDEXED), format);
     return new byte[][] {color, grey, palette,
-        EncodedImages.encode(ImageTest.noise(12, 6, BufferedImage.TYPE_BYTE_BINARY), format)};
+      EncodedImages.encode(ImageTest.noise(12, 6, BufferedImage.TYPE_BYTE_BINARY), format)};
   }
 
   /** Changes, swaps, cuts or repeats a few bytes, at the front more often than behind. */

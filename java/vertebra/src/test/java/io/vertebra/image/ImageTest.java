@@ -93,8 +93,8 @@ class ImageTest {
   @Test
   void sixteenBitsKeepTheHighByte() {
     BufferedImage grey = new BufferedImage(16, 16, BufferedImage.TYPE_USHORT_GRAY);
-    ComponentColorModel model = new ComponentColorModel(
-        ColorSpace.getInstance(ColorSpace.CS_sRGB), false, false, Transparency.OPAQUE, DataBuffer.TYPE_USHORT);
+    ComponentColorModel model = new ComponentColorModel(ColorSpace.getInstance(ColorSpace.CS_sRGB), false, false,
+        Transparency.OPAQUE, DataBuffer.TYPE_USHORT);
     BufferedImage rgb = new BufferedImage(model, model.createCompatibleWritableRaster(16, 16), false, null);
     for (int i = 0; i < 256; i++) {
       grey.getRaster().setSample(i % 16, i / 16, 0, i << 8 | 255 - i);
@@ -113,8 +113,8 @@ class ImageTest {
     BufferedImage source = noise(9, 9, BufferedImage.TYPE_INT_ARGB);
     Image image = Image.read(EncodedImages.encode(source, "png"), "alpha");
     Image shared = Image.of(source);
-    ComponentColorModel model = new ComponentColorModel(
-        ColorSpace.getInstance(ColorSpace.CS_GRAY), true, false, Transparency.TRANSLUCENT, DataBuffer.TYPE_BYTE);
+    ComponentColorModel model = new ComponentColorModel(ColorSpace.getInstance(ColorSpace.CS_GRAY), true, false,
+        Transparency.TRANSLUCENT, DataBuffer.TYPE_BYTE);
     BufferedImage greyAlpha = new BufferedImage(model, model.createCompatibleWritableRaster(9, 9), false, null);
     for (int i = 0; i < 81; i++) {
       greyAlpha.getRaster().setPixel(i % 9, i / 9, new int[] {3 * i, 255 - 3 * i});
@@ -141,8 +141,7 @@ class ImageTest {
     }
     // Y 200, Cb 100, Cr 50 are red 91, green 255, blue 150; the inverted inks are their complements.
     Image ycck = Image.read(EncodedImages.withSegment(plain, 0xEE, EncodedImages.adobe(2)), "ycck");
-    assertThat(color(ycck, 4, 4))
-        .isEqualTo(product(255 - 91, 150) << 16 | product(255 - 150, 150));
+    assertThat(color(ycck, 4, 4)).isEqualTo(product(255 - 91, 150) << 16 | product(255 - 150, 150));
   }
 
   private static int product(int a, int b) {
@@ -157,9 +156,9 @@ class ImageTest {
     }
     byte[] plain = EncodedImages.jpeg(source);
     ICC_Profile linear = ICC_Profile.getInstance(ColorSpace.CS_LINEAR_RGB);
-    byte[] segment = ByteBuffer.allocate(14 + linear.getData().length)
-        .put("ICC_PROFILE\0".getBytes(StandardCharsets.US_ASCII))
-        .put((byte) 1).put((byte) 1).put(linear.getData()).array();
+    byte[] segment
+        = ByteBuffer.allocate(14 + linear.getData().length).put("ICC_PROFILE\0".getBytes(StandardCharsets.US_ASCII))
+            .put((byte) 1).put((byte) 1).put(linear.getData()).array();
     byte[] profiled = EncodedImages.withSegment(plain, 0xE2, segment);
     byte[] kept = profiled.clone();
     assertThat(color(Image.read(profiled, "profiled"), 5, 5)).isEqualTo(color(Image.read(plain, "plain"), 5, 5))

@@ -29,16 +29,12 @@ class PreprocessingGoldenTest {
   private static final Channels ZERO = new Channels(0, 0, 0);
   private static final Channels ONE = new Channels(1, 1, 1);
 
-  private static final Map<String, Preprocessing> MODES = Map.of(
-      "center224_256", Preprocessing.official(224),
-      "center224_248", Preprocessing.timm(224, 0.9),
-      "center224_235", Preprocessing.timm(224, 0.95).normalised(Preprocessing.INCEPTION, Preprocessing.INCEPTION),
-      "center384_384", Preprocessing.timm(384, 1),
-      "squash384", Preprocessing.squash(384),
-      "center192_219", Preprocessing.official(192),
-      "up160_182", Preprocessing.official(160),
-      "center32_36", Preprocessing.official(32),
-      "rect192x256_90", Preprocessing.timm(192, 256, 0.9));
+  private static final Map<String, Preprocessing> MODES
+      = Map.of("center224_256", Preprocessing.official(224), "center224_248", Preprocessing.timm(224, 0.9),
+          "center224_235", Preprocessing.timm(224, 0.95).normalised(Preprocessing.INCEPTION, Preprocessing.INCEPTION),
+          "center384_384", Preprocessing.timm(384, 1), "squash384", Preprocessing.squash(384), "center192_219",
+          Preprocessing.official(192), "up160_182", Preprocessing.official(160), "center32_36",
+          Preprocessing.official(32), "rect192x256_90", Preprocessing.timm(192, 256, 0.9));
 
   private static List<Backend> backends;
 
@@ -83,8 +79,8 @@ class PreprocessingGoldenTest {
 
     byte[] crop = samples(apply(backend, recipe.normalised(ZERO, ONE), image));
     assertThat(fnv(crop)).as(what).isEqualTo(facts.get("crop_fnv1a64"));
-    Preprocessing whole =
-        new Preprocessing(new Resize.Squash(height, width), recipe.filter(), height, width, ZERO, ONE);
+    Preprocessing whole
+        = new Preprocessing(new Resize.Squash(height, width), recipe.filter(), height, width, ZERO, ONE);
     assertThat(fnv(samples(apply(backend, whole, image)))).as(what).isEqualTo(facts.get("resized_fnv1a64"));
 
     // The golden tensor is [3, height, width]; mean, deviation and norm are computed in float64.
@@ -163,8 +159,8 @@ class PreprocessingGoldenTest {
   }
 
   static float[] apply(Backend backend, Preprocessing recipe, Image image) {
-    FloatBuffer into = ByteBuffer.allocateDirect(recipe.elements() * Float.BYTES).order(ByteOrder.nativeOrder())
-        .asFloatBuffer();
+    FloatBuffer into
+        = ByteBuffer.allocateDirect(recipe.elements() * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer();
     try (Preprocessor preprocessor = backend.preprocessor(recipe)) {
       preprocessor.apply(image, into);
     }

@@ -39,8 +39,8 @@ class PreprocessingTest {
   void surplusIsHalvedToEven() {
     int[][] cases = {{1, 0}, {2, 1}, {3, 2}, {5, 2}, {11, 6}, {27, 14}, {33, 16}, {37, 18}};
     for (int[] surplus : cases) {
-      Preprocessing recipe =
-          new Preprocessing(new Resize.Squash(10 + surplus[0], 10), Filter.BICUBIC, 10, 10, ZERO, ONE);
+      Preprocessing recipe
+          = new Preprocessing(new Resize.Squash(10 + surplus[0], 10), Filter.BICUBIC, 10, 10, ZERO, ONE);
       assertThat(recipe.layout(50, 60).top()).isEqualTo(surplus[1]);
     }
   }
@@ -63,8 +63,8 @@ class PreprocessingTest {
 
   @Test
   void normalisationIsThreeOperations() {
-    Preprocessing digits = Preprocessing.squash(32)
-        .normalised(new Channels(0.1307f, 0.1307f, 0.1307f), new Channels(0.3081f, 0.3081f, 0.3081f));
+    Preprocessing digits = Preprocessing.squash(32).normalised(new Channels(0.1307f, 0.1307f, 0.1307f),
+        new Channels(0.3081f, 0.3081f, 0.3081f));
     assertThat(digits.normalisedSamples()[512 + 200]).isEqualTo((200 / 255f - 0.1307f) / 0.3081f);
   }
 
@@ -78,12 +78,14 @@ class PreprocessingTest {
     assertThat(Preprocessing.timm(192, 256, 1).stated(Map.of("crop_pct", "0.9", "interpolation", "bicubic")))
         .isEqualTo(Preprocessing.timm(192, 256, 0.9));
     assertThat(Preprocessing.official(224).stated(Map.of("input_size", "224"))).isEqualTo(Preprocessing.official(224));
-    assertThat(Preprocessing.official(224).stated(Map.of("input_size", "32", "crop_pct", "1.0"))).isEqualTo(Preprocessing.timm(32, 1));
-    assertThat(Preprocessing.official(224).stated(Map.of("input_size", "[3, 192, 256]"))).isEqualTo(Preprocessing.timm(192, 256, 0.875));
-    Map<String, String> everything = Map.of(
-        "crop_pct", "1.0", "interpolation", "bilinear", "mean", "[0.5, 0.5, 0.5]", "std", "[0.25,0.5,1]");
-    assertThat(Preprocessing.official(32).stated(everything)).isEqualTo(Preprocessing.timm(32, 1).filtered(Filter.BILINEAR)
-        .normalised(Preprocessing.INCEPTION, new Channels(0.25f, 0.5f, 1)));
+    assertThat(Preprocessing.official(224).stated(Map.of("input_size", "32", "crop_pct", "1.0")))
+        .isEqualTo(Preprocessing.timm(32, 1));
+    assertThat(Preprocessing.official(224).stated(Map.of("input_size", "[3, 192, 256]")))
+        .isEqualTo(Preprocessing.timm(192, 256, 0.875));
+    Map<String, String> everything
+        = Map.of("crop_pct", "1.0", "interpolation", "bilinear", "mean", "[0.5, 0.5, 0.5]", "std", "[0.25,0.5,1]");
+    assertThat(Preprocessing.official(32).stated(everything)).isEqualTo(Preprocessing.timm(32, 1)
+        .filtered(Filter.BILINEAR).normalised(Preprocessing.INCEPTION, new Channels(0.25f, 0.5f, 1)));
     for (String[] entry : new String[][] {{"crop_pct", "7"}, {"interpolation", "nearest"}, {"mean", "[1]"},
       {"input_size", "0"}, {"input_size", "[3, 224]"}, {"input_size", "99999"}}) {
       assertThatThrownBy(() -> Preprocessing.official(224).stated(Map.of(entry[0], entry[1])))
@@ -195,7 +197,8 @@ class PreprocessingTest {
     try (CpuBackend backend = new CpuBackend(2)) {
       float[] expected = PreprocessingGoldenTest.apply(backend, recipe, image);
       for (int position : new int[] {0, 1, 16, 20}) {
-        FloatBuffer into = ByteBuffer.allocateDirect(100 * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer().position(position);
+        FloatBuffer into = ByteBuffer.allocateDirect(100 * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer()
+            .position(position);
         try (Preprocessor preprocessor = backend.preprocessor(recipe)) {
           preprocessor.apply(image, into);
         }
@@ -212,6 +215,7 @@ class PreprocessingTest {
   void resizingThatWouldTakeGigabytesIsRefused() {
     Preprocessing recipe = new Preprocessing(new Resize.Squash(1, 1), Filter.BICUBIC, 4096, 4096, ZERO, ONE);
     Layout layout = recipe.layout(1 << 20, 2);
-    assertThatThrownBy(() -> recipe.columns(1 << 20, layout)).isInstanceOf(ImageException.class).hasMessageContaining("1048576");
+    assertThatThrownBy(() -> recipe.columns(1 << 20, layout)).isInstanceOf(ImageException.class)
+        .hasMessageContaining("1048576");
   }
 }

@@ -26,7 +26,8 @@ class NativeLibraryTest {
 
   private final NativeLibrary something = new NativeLibrary("something", FILE, NativeLibraryTest.class);
 
-  @TempDir Path cache;
+  @TempDir
+  Path cache;
 
   @Test
   void isExtractedOnceByContentHoweverManyDoSo() throws Exception {
@@ -69,11 +70,13 @@ class NativeLibraryTest {
     for (Process process : processes) {
       assertThat(output(process)).contains("generic");
     }
-    assertThat(output(start(Map.of("VERTEBRA_ISA", "sse9"), "-Dvertebra.cache=" + cache))).contains("sse9").contains("generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx");
+    assertThat(output(start(Map.of("VERTEBRA_ISA", "sse9"), "-Dvertebra.cache=" + cache))).contains("sse9")
+        .contains("generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx");
     assertThat(output(start(Map.of("VERTEBRA_ISA", "generic"), "-Dvertebra.native=" + cache.resolve("nowhere"))))
         .contains("cannot be loaded").contains("-Dvertebra.native");
     Path file = Files.writeString(cache.resolve("file"), "no folder");
-    assertThat(output(start(Map.of("VERTEBRA_ISA", "generic"), "-Dvertebra.cache=" + file, "-Djava.io.tmpdir=" + file))).contains("-Dvertebra.cache");
+    assertThat(output(start(Map.of("VERTEBRA_ISA", "generic"), "-Dvertebra.cache=" + file, "-Djava.io.tmpdir=" + file)))
+        .contains("-Dvertebra.cache");
   }
 
   /** What {@link #start} runs. */
@@ -88,7 +91,8 @@ class NativeLibraryTest {
   }
 
   private static Process start(Map<String, String> environment, String... options) throws IOException {
-    List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp", System.getProperty("java.class.path")));
+    List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "-cp", System.getProperty("java.class.path")));
     command.addAll(List.of(options));
     command.add(Probe.class.getName());
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);

@@ -22,7 +22,8 @@ class ClosingTest {
   void everyStepIsTakenAndTheFirstFailureTold() {
     RuntimeException first = new VertebraException("first");
     RuntimeException second = new IllegalStateException("second");
-    assertThatThrownBy(() -> Closing.all(List.of(failing(first), failing(second), () -> done.add("third")))).isSameAs(first);
+    assertThatThrownBy(() -> Closing.all(List.of(failing(first), failing(second), () -> done.add("third"))))
+        .isSameAs(first);
     assertThat(first).hasSuppressedException(second);
     assertThat(done).containsExactly("first", "second", "third");
     Closing.all(List.of(() -> done.add("fourth")));

@@ -35,28 +35,30 @@ class CostTest {
   @Test
   void linear() {
     Weights matrix = values(5, 8);
-    check(cost(r -> r.linear("y", r.input(), RowSource.PLAIN, matrix, Epilogue.bias(values(5)))),
-        2 * 48 * 40, 48 * 8 + 48 * 5, 45);
+    check(cost(r -> r.linear("y", r.input(), RowSource.PLAIN, matrix, Epilogue.bias(values(5)))), 2 * 48 * 40,
+        48 * 8 + 48 * 5, 45);
     Norm norm = new Norm(values(8), values(8), 1e-5f);
-    check(cost(r -> r.linear("y", r.input(), RowSource.norm(norm), matrix, Epilogue.bias(null))),
-        2 * 48 * 40, 48 * 8 + 48 * 5, 40 + 16);
+    check(cost(r -> r.linear("y", r.input(), RowSource.norm(norm), matrix, Epilogue.bias(null))), 2 * 48 * 40,
+        48 * 8 + 48 * 5, 40 + 16);
   }
 
   @Test
   void activationsAndMatricesInHalfPrecision() {
-    Cost cost = cost(r -> r.linear("y", r.input(), RowSource.PLAIN, values(5, 8), Epilogue.bias(values(5))), Short.BYTES);
+    Cost cost
+        = cost(r -> r.linear("y", r.input(), RowSource.PLAIN, values(5, 8), Epilogue.bias(values(5))), Short.BYTES);
     assertThat(cost.activationBytes()).isEqualTo(2 * (48 * 8 + 48 * 5));
     assertThat(cost.weightBytes()).isEqualTo(2 * 40 + 4 * 5);
     Op.Convolution convolution = new Op.Convolution(values(3, 72), values(3), Activation.IDENTITY);
-    assertThat(cost(r -> r.convolution("y", r.input(), convolution), Short.BYTES).weightBytes()).isEqualTo(2 * 3 * 72 + 4 * 3);
+    assertThat(cost(r -> r.convolution("y", r.input(), convolution), Short.BYTES).weightBytes())
+        .isEqualTo(2 * 3 * 72 + 4 * 3);
   }
 
   @Test
   void aTensorCountsOnceAndAsFarAsItIsRead() {
     Weights matrix = values(8, 8);
     RowMap some = new RowMap(new int[] {3, 3, 5}, 1);
-    check(cost(r -> r.linear("y", r.input(), new RowSource(some, null), matrix, Epilogue.bias(null))),
-        2 * 3 * 64, 3 * 8 + 3 * 8, 64);
+    check(cost(r -> r.linear("y", r.input(), new RowSource(some, null), matrix, Epilogue.bias(null))), 2 * 3 * 64,
+        3 * 8 + 3 * 8, 64);
     check(cost(r -> r.linear("y", r.input(), RowSource.PLAIN, matrix, Epilogue.bias(null).residual(r.input()))),
         2 * 48 * 64, 2 * 48 * 8, 64);
     check(cost(r -> r.linear("y", r.softmax("x", r.input()), RowSource.PLAIN, matrix,
@@ -65,8 +67,8 @@ class CostTest {
 
   @Test
   void convolutionsOfSomeChannels() {
-    Op.DepthwiseConv conv = new Op.DepthwiseConv(values(9, 4), values(4), Window.square(3, 1, 1), 4, 1,
-        Activation.IDENTITY);
+    Op.DepthwiseConv conv
+        = new Op.DepthwiseConv(values(9, 4), values(4), Window.square(3, 1, 1), 4, 1, Activation.IDENTITY);
     check(cost(r -> r.depthwiseConv("y", r.input(), conv)), 2 * 9 * 48 * 4, 2 * 48 * 4, 9 * 4 + 4);
   }
 
@@ -89,7 +91,8 @@ class CostTest {
   void elementwise() {
     check(cost(r -> r.softmax("y", r.input())), 0, 2 * 48 * 8, 0);
     check(cost(r -> r.affine("y", r.input(), new Op.Affine(null, values(8), null, Activation.GELU))), 0, 2 * 48 * 8, 8);
-    check(cost(r -> r.sum("y", r.input().shape(), Activation.IDENTITY, Op.Sum.Term.of(r.input()),
-        Op.Sum.Term.of(r.input()))), 0, 2 * 48 * 8, 0);
+    check(cost(
+        r -> r.sum("y", r.input().shape(), Activation.IDENTITY, Op.Sum.Term.of(r.input()), Op.Sum.Term.of(r.input()))),
+        0, 2 * 48 * 8, 0);
   }
 }

@@ -43,8 +43,8 @@ class HalvesTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"65504, 65504", "65519.99, 65504", "65520, Infinity", "1e9, Infinity", "-Infinity, -Infinity", "2.9e-8, 0", "3e-8, 5.9604645e-8",
-    "1e-40, 0"})
+  @CsvSource({"65504, 65504", "65519.99, 65504", "65520, Infinity", "1e9, Infinity", "-Infinity, -Infinity",
+    "2.9e-8, 0", "3e-8, 5.9604645e-8", "1e-40, 0"})
   void f16AtItsLimits(float value, float stored) {
     assertThat(Halves.fromF16(Halves.toF16(value))).isEqualTo(stored);
   }

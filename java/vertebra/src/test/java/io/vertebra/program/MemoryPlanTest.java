@@ -16,12 +16,14 @@ class MemoryPlanTest {
   @Test
   void tensorsAliveTogetherNeverOverlapAndResidualsAreReplacedInPlace() {
     try (Backend backend = new ReferenceBackend()) {
-      Backbone backbone = Families.named("swin_tiny_patch4_window7_224").architecture().load(new FormulaWeights(), backend);
+      Backbone backbone
+          = Families.named("swin_tiny_patch4_window7_224").architecture().load(new FormulaWeights(), backend);
       Recording recording = Recording.of(Shape.of(2, 224, 224, 3), Set.of("stage1", "logits"), backbone::forward);
       MemoryPlan plan = new MemoryPlan(recording);
       int inPlace = checkLifetimes(recording, plan);
       assertThat(inPlace).as("two residuals in each of 12 blocks, the first norm and the last").isEqualTo(26);
-      // The widest moment of a forward pass holds the stream (2 x 3136 x 96 floats) and the hidden layer four times as wide.
+      // The widest moment of a forward pass holds the stream (2 x 3136 x 96 floats) and the hidden layer four times as
+      // wide.
       long widest = 2L * 3136 * 96 * 5 * Float.BYTES;
       long kept = 2L * 784 * 192 * Float.BYTES;
       assertThat(plan.bytes()).isBetween(widest, widest + kept + 4096);
@@ -37,12 +39,14 @@ class MemoryPlanTest {
         Tensor factor = r.meanPool("factor", read);
         Tensor scaled = r.affine("scaled", read, new Op.Affine(factor, four, four, Activation.GELU));
         Tensor normed = r.layerNorm("normed", scaled, RowSource.norm(new Norm(four, four, 1e-5f)));
-        r.output("out", r.sum("sum", normed.shape(), Activation.IDENTITY, Op.Sum.Term.of(normed), Op.Sum.Term.of(scaled)));
+        r.output("out",
+            r.sum("sum", normed.shape(), Activation.IDENTITY, Op.Sum.Term.of(normed), Op.Sum.Term.of(scaled)));
       });
       MemoryPlan plan = new MemoryPlan(recording);
       checkLifetimes(recording, plan);
       List<Call> calls = recording.calls();
-      assertThat(plan.offset(calls.get(2).out())).as("what is last read here").isEqualTo(plan.offset(calls.get(2).in()));
+      assertThat(plan.offset(calls.get(2).out())).as("what is last read here")
+          .isEqualTo(plan.offset(calls.get(2).in()));
       assertThat(plan.offset(calls.get(3).out())).as("what is read again").isNotEqualTo(plan.offset(calls.get(3).in()));
     }
   }
@@ -50,7 +54,8 @@ class MemoryPlanTest {
   @Test
   void scratchMemoryIsKeptFromItsCallToItsLastReader() {
     try (Backend backend = new ReferenceBackend()) {
-      Backbone backbone = Families.named("swin_tiny_patch4_window7_224").architecture().load(new FormulaWeights(), backend);
+      Backbone backbone
+          = Families.named("swin_tiny_patch4_window7_224").architecture().load(new FormulaWeights(), backend);
       Recording recording = Recording.of(Shape.of(1, 224, 224, 3), Set.of("logits"), backbone::forward);
       List<Call> calls = recording.calls();
       MemoryPlan plan = new MemoryPlan(recording, 2, 256, new MemoryPlan.Scratch() {
@@ -74,7 +79,8 @@ class MemoryPlanTest {
           assertThat(end).isLessThanOrEqualTo(plan.bytes());
           for (Tensor tensor : List.of(call.in(), call.out(), calls.get(i + 1).in(), calls.get(i + 1).out())) {
             long from = plan.offset(tensor);
-            assertThat(end <= from || from + 2 * tensor.shape().elements() <= begin).as("%s beside %s", call, tensor).isTrue();
+            assertThat(end <= from || from + 2 * tensor.shape().elements() <= begin).as("%s beside %s", call, tensor)
+                .isTrue();
           }
         } else {
           assertThat(plan.scratch(call)).isNegative();
@@ -93,15 +99,18 @@ class MemoryPlanTest {
     }
     recording.outputs().values().forEach(tensor -> lastUse.put(tensor, calls.size()));
     int inPlace = 0;
-    Map<Tensor, Integer> alive = new HashMap<>(Map.of(recording.inputs().get(0), lastUse.get(recording.inputs().get(0))));
+    Map<Tensor, Integer> alive
+        = new HashMap<>(Map.of(recording.inputs().get(0), lastUse.get(recording.inputs().get(0))));
     for (int i = 0; i < calls.size(); i++) {
       int now = i;
       Call call = calls.get(i);
       Tensor out = call.out();
       for (Tensor other : alive.keySet()) {
         boolean takenOver = other == call.replaced() && lastUse.get(other) == now;
-        boolean disjoint = plan.offset(out) + bytes(out) <= plan.offset(other) || plan.offset(other) + bytes(other) <= plan.offset(out);
-        assertThat(disjoint || takenOver && plan.offset(out) == plan.offset(other)).as("%s over %s", call, other).isTrue();
+        boolean disjoint = plan.offset(out) + bytes(out) <= plan.offset(other)
+            || plan.offset(other) + bytes(other) <= plan.offset(out);
+        assertThat(disjoint || takenOver && plan.offset(out) == plan.offset(other)).as("%s over %s", call, other)
+            .isTrue();
         inPlace += disjoint ? 0 : 1;
       }
       alive.put(out, lastUse.get(out));

@@ -30,55 +30,80 @@ class RecorderTest {
     refuses(r -> r.linear("y", r.input(), new RowSource(map(1, 0, 6), null), square, Epilogue.bias(null)), "row map");
     refuses(r -> r.linear("y", r.input(), new RowSource(map(1, 0, -2), null), square, Epilogue.bias(null)), "row map");
     refuses(r -> r.linear("y", r.input(), new RowSource(map(2, 0, 12), null), square, Epilogue.bias(null)), "row map");
-    refuses(r -> r.linear("y", r.input(), new RowSource(map(3, 0, 1, 2), null), square, Epilogue.bias(null)), "row map");
+    refuses(r -> r.linear("y", r.input(), new RowSource(map(3, 0, 1, 2), null), square, Epilogue.bias(null)),
+        "row map");
   }
 
   @Test
   void scattersThatLeaveGapsOrCollide() {
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 4))), "scatter");
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 6))), "scatter");
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, -1))), "scatter");
+    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square,
+        Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 4))), "scatter");
+    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square,
+        Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 6))), "scatter");
+    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square,
+        Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, -1))), "scatter");
   }
 
   @Test
   void widthsThatDoNotFit() {
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(8, 7), new float[56]), Epilogue.bias(null)), "width 7");
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(7, 8), new float[56]), Epilogue.bias(vector)), "bias");
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null), Shape.of(5, 8)), "output of 6 rows");
-    refuses(r -> r.sum("y", r.input().shape(), Activation.IDENTITY, Op.Sum.Term.of(r.input()), Op.Sum.Term.of(vector, null)), "term");
+    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(8, 7), new float[56]),
+        Epilogue.bias(null)), "width 7");
+    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(7, 8), new float[56]),
+        Epilogue.bias(vector)), "bias");
+    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null), Shape.of(5, 8)),
+        "output of 6 rows");
+    refuses(r -> r.sum("y", r.input().shape(), Activation.IDENTITY, Op.Sum.Term.of(r.input()),
+        Op.Sum.Term.of(vector, null)), "term");
     refuses(r -> r.windowAttention("y", r.input(), new Op.WindowAttention(6, 1, 2, 1, null, null)), "windows");
-    refuses(r -> r.windowAttention("y", r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
+    refuses(r -> r.windowAttention("y", r.linear("qkv", r.input(), RowSource.PLAIN,
+        backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
         new Op.WindowAttention(6, 1, 2, 1, vector, null)), "bias");
-    for (Shape bias : new Shape[] {Shape.of(1, 6, 5), Shape.of(2, 3, 5), Shape.of(1, 4, 5), Shape.of(1, 5, 5), Shape.of(15)}) {
-      refuses(r -> r.windowAttention("y", r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
-          new Op.WindowAttention(6, 1, 2, 1, backend.packValues(bias, new float[(int) bias.elements()]), null)), "bias");
+    for (Shape bias : new Shape[] {Shape.of(1, 6, 5), Shape.of(2, 3, 5), Shape.of(1, 4, 5), Shape.of(1, 5, 5),
+      Shape.of(15)}) {
+      refuses(
+          r -> r.windowAttention("y",
+              r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]),
+                  Epilogue.bias(null)),
+              new Op.WindowAttention(6, 1, 2, 1, backend.packValues(bias, new float[(int) bias.elements()]), null)),
+          "bias");
     }
-    refuses(r -> r.windowAttention("y", r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
-        new Op.WindowAttention(6, 1, 2, 1, null, new RegionMask(new int[10], 2))), "mask");
+    refuses(
+        r -> r.windowAttention("y",
+            r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]),
+                Epilogue.bias(null)),
+            new Op.WindowAttention(6, 1, 2, 1, null, new RegionMask(new int[10], 2))),
+        "mask");
   }
 
   @Test
   void sizesThatOverflowOrAreNone() {
     // 134217731 * 32 is 96 modulo 2^32.
     assertThatThrownBy(() -> Recording.of(Shape.of(49, 288), Set.of("y"),
-        r -> r.output("y", r.windowAttention("y", r.input(), new Op.WindowAttention(49, 134217731, 32, 1, null, null)))))
+        r -> r.output("y",
+            r.windowAttention("y", r.input(), new Op.WindowAttention(49, 134217731, 32, 1, null, null)))))
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("windows");
-    assertThatThrownBy(() -> new Op.WindowAttention(-49, 3, 32, 1, null, null)).isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> new Op.WindowAttention(49, -3, -32, 1, null, null)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> new Op.WindowAttention(-49, 3, 32, 1, null, null))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> new Op.WindowAttention(49, -3, -32, 1, null, null))
+        .isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> new RegionMask(new int[] {0, 1 << 24}, 1)).isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> RowMap.entries(1L << 40)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("too large");
+    assertThatThrownBy(() -> RowMap.entries(1L << 40)).isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("too large");
     assertThatThrownBy(() -> Shape.of(1 << 20, 1 << 20, 4).rows()).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> Shape.of()).isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> Recording.of(Shape.of(1 << 29), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))))
+    assertThatThrownBy(
+        () -> Recording.of(Shape.of(1 << 29), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))))
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("2 GiB");
   }
 
   @Test
   void tensorsOfOtherRecordings() {
-    Tensor other = Recording.of(Shape.of(6, 8), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))).inputs().get(0);
+    Tensor other
+        = Recording.of(Shape.of(6, 8), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))).inputs().get(0);
     refuses(r -> r.softmax("y", other), "another recording");
     refuses(r -> other, "another recording");
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null).residual(other), Shape.of(6, 8)), "another recording");
+    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null).residual(other), Shape.of(6, 8)),
+        "another recording");
   }
 
   @Test
@@ -107,8 +132,8 @@ class RecorderTest {
 
   @Test
   void layerNormRowsMayBeMadeOfPartsOfSourceRows() {
-    Recording recording = Recording.of(Shape.of(2, 8), Set.of("y"), r -> r.output("y",
-        r.layerNorm("y", r.input(), new RowSource(map(2, 1, 3, 0, 2), null), Shape.of(2, 1, 8))));
+    Recording recording = Recording.of(Shape.of(2, 8), Set.of("y"),
+        r -> r.output("y", r.layerNorm("y", r.input(), new RowSource(map(2, 1, 3, 0, 2), null), Shape.of(2, 1, 8))));
     assertThat(recording.outputs().get("y").shape()).isEqualTo(Shape.of(2, 1, 8));
     refuses(r -> r.layerNorm("y", r.input(), new RowSource(map(2, 1, 3), null), Shape.of(2, 8)), "output of 1 rows");
     refuses(r -> r.layerNorm("y", r.input(), new RowSource(map(3, 1, 3, 0), null), Shape.of(1, 8)), "row map");

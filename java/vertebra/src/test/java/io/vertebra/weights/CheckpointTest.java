@@ -85,10 +85,11 @@ class CheckpointTest {
     }
     Path path = file("digits.pth", zip.add("m/data.pkl", pickle.end()).bytes(1 << 23));
     Image image = Digits.sample(Digits.sampleNames().get(0));
-    try (Model expected = Digits.swin().device(Device.REFERENCE)
-        .build(); Session expectedSession = expected.newSession();
+    try (Model expected = Digits.swin().device(Device.REFERENCE).build();
+        Session expectedSession = expected.newSession();
         Model model = Model.builder().architecture(expected.architecture()).preprocessing(expected.preprocessing())
-            .weights(path).device(Device.REFERENCE).build(); Session session = model.newSession()) {
+            .weights(path).device(Device.REFERENCE).build();
+        Session session = model.newSession()) {
       assertThat(session.logitsAll(List.of(image))).isEqualTo(expectedSession.logitsAll(List.of(image)));
     }
   }
@@ -97,7 +98,7 @@ class CheckpointTest {
   void oneOfSeveralStateDictionariesIsReadOnRequest() throws IOException {
     Path torch = file("a.pth",
         TorchBytes.checkpoint(new Pickler().raw('}').text("state_dict").dictionary().text("w").floats("0", 1).raw("ss")
-        .text("state_dict_ema").dictionary().text("module.v").floats("0", 2).raw("ss")).bytes());
+            .text("state_dict_ema").dictionary().text("module.v").floats("0", 2).raw("ss")).bytes());
     assertThat(Checkpoint.open(torch).names()).containsExactly("w");
     assertThat(Checkpoint.open(torch, "state_dict_ema").names()).containsExactly("v");
     assertThatThrownBy(() -> Checkpoint.open(torch, "ema")).isInstanceOf(WeightsException.class)
@@ -110,7 +111,7 @@ class CheckpointTest {
   @Test
   void otherFormatsAreRefusedWithAdvice() throws IOException {
     byte[] legacy = {(byte) 0x80, 2, (byte) 0x8a, 10, 0x6c, (byte) 0xfc, (byte) 0x9c, 0x46, (byte) 0xf9, 0x20, 0x6a,
-        (byte) 0xa8, 0x50, 0x19, '.'};
+      (byte) 0xa8, 0x50, 0x19, '.'};
     assertRefused(file("old.pth", legacy), "before 1.6, which is not read; load it in PyTorch");
     assertRefused(file("plain.pkl", new Pickler().raw('}').text("weight").end()), "is a plain pickle");
     assertRefused(file("empty.pth"), "too short");
@@ -135,10 +136,10 @@ class CheckpointTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"{}", "[]", "{\"weight_map\": {\"c\": \"../m-1.safetensors\"}}",
-      "{\"weight_map\": {\"c\": \"/m-1.safetensors\"}}",
-    "{\"weight_map\": {\"c\": \"..\"}}", "{\"weight_map\": {\"c\": \"m\\u0000\"}}", "{\"weight_map\": {\"c\": 1}}",
-    "{\"weight_map\": {\"c\": \"m-1.safetensors\"}}",
-    "{\"weight_map\": {\"c\": \"m-2.safetensors\"}}", "{\"weight_map\"", "\uFFFF"})
+    "{\"weight_map\": {\"c\": \"/m-1.safetensors\"}}", "{\"weight_map\": {\"c\": \"..\"}}",
+    "{\"weight_map\": {\"c\": \"m\\u0000\"}}", "{\"weight_map\": {\"c\": 1}}",
+    "{\"weight_map\": {\"c\": \"m-1.safetensors\"}}", "{\"weight_map\": {\"c\": \"m-2.safetensors\"}}",
+    "{\"weight_map\"", "\uFFFF"})
   void harmfulIndicesAreRefused(String json) throws IOException {
     safetensors("m-1.safetensors", "a", "b");
     Path index = file("m.safetensors.index.json", json.getBytes());

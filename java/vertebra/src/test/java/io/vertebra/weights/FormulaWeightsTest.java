@@ -36,19 +36,14 @@ class FormulaWeightsTest {
   }
 
   static Stream<Arguments> rules() {
-    return Stream.of(
-        rule("layers.0.norm.running_var", u -> 1 + 0.5 * u, 5),
-        rule("layers.0.norm.running_mean", u -> 0.1 * u, 5),
-        rule("blocks.3.gamma", u -> 0.5 + 0.1 * u, 7),
-        rule("gamma_2", u -> 0.5 + 0.1 * u, 3, 4),
-        rule("filter.complex_weight", u -> 0.5 * u, 3, 4, 3, 2),
+    return Stream.of(rule("layers.0.norm.running_var", u -> 1 + 0.5 * u, 5),
+        rule("layers.0.norm.running_mean", u -> 0.1 * u, 5), rule("blocks.3.gamma", u -> 0.5 + 0.1 * u, 7),
+        rule("gamma_2", u -> 0.5 + 0.1 * u, 3, 4), rule("filter.complex_weight", u -> 0.5 * u, 3, 4, 3, 2),
         rule("layers.1.attn.relative_position_bias_table", u -> 0.5 * u, 9, 2),
         rule("layers.0.blocks.1.attn.qkv.weight", u -> u * Math.sqrt(3.0 / 7), 5, 7),
         rule("patch_embed.proj.weight", u -> u * Math.sqrt(3.0 / 48), 4, 3, 4, 4),
-        rule("norm.weight", u -> 1 + 0.1 * u, 9),
-        rule("head.bias", u -> 0.1 * u, 10),
-        rule("cls_token", u -> 0.2 * u, 1, 1, 6),
-        rule("weights.bias_table", u -> 0.2 * u, 2, 2),
+        rule("norm.weight", u -> 1 + 0.1 * u, 9), rule("head.bias", u -> 0.1 * u, 10),
+        rule("cls_token", u -> 0.2 * u, 1, 1, 6), rule("weights.bias_table", u -> 0.2 * u, 2, 2),
         rule("größe.pos_embed", u -> 0.2 * u, 1, 3));
   }
 
@@ -109,7 +104,7 @@ class FormulaWeightsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"basic", "dense", "dense_ape", "dense_small", "fourstage", "nonsquare", "oddwindow",
-      "options", "parts", "timm_dynamic", "timm_names", "timm_nonsquare", "timm_pad", "timm_windows"})
+    "options", "parts", "timm_dynamic", "timm_names", "timm_nonsquare", "timm_pad", "timm_windows"})
   void givesTheInputsOfTheGoldenFiles(String file) throws IOException {
     Safetensors golden = SafetensorsBytes.golden("mini/swin_mini_" + file + ".safetensors");
     Parameter input = golden.find("input", null);

@@ -33,8 +33,8 @@ class ParameterTest {
     double[] values = {Math.PI, -1e300, 1e-50, -0.0, 1 + 0x1p-24, 1 + 0x1.8p-23};
     Parameter parameter = parameter(DType.F64, values.length, bytes -> bytes.asDoubleBuffer().put(values));
     assertThat(parameter.toDoubles()).isEqualTo(values);
-    assertThat(parameter.toFloats()).isEqualTo(
-        new float[] {(float) Math.PI, Float.NEGATIVE_INFINITY, 0f, -0f, 1f, 1 + 0x1p-22f});
+    assertThat(parameter.toFloats())
+        .isEqualTo(new float[] {(float) Math.PI, Float.NEGATIVE_INFINITY, 0f, -0f, 1f, 1 + 0x1p-22f});
   }
 
   /** All 65,536 halves against the definition of binary16. */
@@ -94,8 +94,8 @@ class ParameterTest {
     assertThat(parameter(DType.I64, 2, b -> b.putLong(Long.MIN_VALUE).putLong(7)).toLongs())
         .containsExactly(Long.MIN_VALUE, 7);
     assertThat(parameter(DType.I32, 2, b -> b.putInt(-5).putInt(1 << 30)).toLongs()).containsExactly(-5, 1 << 30);
-    assertThat(parameter(DType.I16, 2, b -> b.putShort((short) -5).putShort((short) 300)).toLongs())
-        .containsExactly(-5, 300);
+    assertThat(parameter(DType.I16, 2, b -> b.putShort((short) -5).putShort((short) 300)).toLongs()).containsExactly(-5,
+        300);
     assertThat(parameter(DType.I8, 2, b -> b.put((byte) -5).put((byte) 5)).toLongs()).containsExactly(-5, 5);
     assertThat(parameter(DType.U8, 2, b -> b.put((byte) 251).put((byte) 5)).toLongs()).containsExactly(251, 5);
     assertThat(parameter(DType.BOOL, 2, b -> b.put((byte) 1).put((byte) 0)).toLongs()).containsExactly(1, 0);

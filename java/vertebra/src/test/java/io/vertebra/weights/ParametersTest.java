@@ -51,8 +51,8 @@ class ParametersTest {
     assertThat(parameters.values("norm.bias", 3)).containsExactly(4, 5, 6);
     assertThat(parameters.values("norm.weight", 3)).containsExactly(1, 2, 3);
     parameters.finish();
-    assertThat(parameters.requested()).containsExactly(
-        new Parameters.Request("norm.weight", Shape.of(3)), new Parameters.Request("norm.bias", Shape.of(3)));
+    assertThat(parameters.requested()).containsExactly(new Parameters.Request("norm.weight", Shape.of(3)),
+        new Parameters.Request("norm.bias", Shape.of(3)));
   }
 
   @Test
@@ -69,9 +69,9 @@ class ParametersTest {
   @Test
   void reportsEverythingThatDoesNotFitAtOnce() {
     Parameter index = new Parameter("index", Shape.of(2), DType.I32, () -> ByteBuffer.allocateDirect(8));
-    Parameters parameters = new Parameters(
-        source(vector("a", 1, 2), vector("left", 1), index, vector("over", 2), vector("buffer", 3)),
-        name -> name.replace("model.", ""));
+    Parameters parameters
+        = new Parameters(source(vector("a", 1, 2), vector("left", 1), index, vector("over", 2), vector("buffer", 3)),
+            name -> name.replace("model.", ""));
     assertThat(parameters.values("model.a", 3, 1)).containsExactly(0, 0, 0);
     assertThat(parameters.get("model.b", 2, 2).shape()).isEqualTo(Shape.of(2, 2));
     assertThat(parameters.values("model.index", 2)).containsExactly(0, 0);
@@ -119,7 +119,9 @@ class ParametersTest {
       for (int i = 0; i < 100; i++) {
         parameters.get("layer" + i, 4096, 1024);
       }
-    }).isInstanceOf(WeightsException.class).hasMessageContaining("missing (5): missing [3]; layer0").hasMessageContaining("not looked for");
-    assertThatThrownBy(() -> new FormulaWeights().find("x.weight", Shape.of(1 << 20, 1 << 20)).data()).isInstanceOf(WeightsException.class);
+    }).isInstanceOf(WeightsException.class).hasMessageContaining("missing (5): missing [3]; layer0")
+        .hasMessageContaining("not looked for");
+    assertThatThrownBy(() -> new FormulaWeights().find("x.weight", Shape.of(1 << 20, 1 << 20)).data())
+        .isInstanceOf(WeightsException.class);
   }
 }

@@ -12,8 +12,8 @@ final class SafetensorsBytes {
 
   /** A header's entry. */
   static String tensor(String name, String dtype, String shape, long begin, long end) {
-    return "\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%d,%d]}"
-        .formatted(name, dtype, shape, begin, end);
+    return "\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%d,%d]}".formatted(name, dtype, shape, begin,
+        end);
   }
 
   static ByteBuffer file(String header, byte... data) {

@@ -18,11 +18,10 @@ import org.junit.jupiter.api.io.TempDir;
 class SafetensorsFuzzTest {
   private static final int MEMORY_CASES = 40_000;
   private static final int FILE_CASES = 1_000;
-  private static final String[] SPLICES = {
-      "-1", "0", "1", "4", "2147483647", "2147483648", "4294967296", "9223372036854775807", "9223372036854775808",
-      "18446744073709551615", "1e3", "1.5", "-0", "NaN", "null", "true", "\"\"", "{}", "[]", "{\"a\":", "[[[[", "}",
-      "]", ",", ":", "\"", "\\u0000", "\\ud800", "\"dtype\":\"F16\",", "\"dtype\":\"I64\"", "\"shape\":[]",
-      "\"__metadata__\":{\"a\":\"b\"},", "\0", "\uFEFF", "é"};
+  private static final String[] SPLICES = {"-1", "0", "1", "4", "2147483647", "2147483648", "4294967296",
+    "9223372036854775807", "9223372036854775808", "18446744073709551615", "1e3", "1.5", "-0", "NaN", "null", "true",
+    "\"\"", "{}", "[]", "{\"a\":", "[[[[", "}", "]", ",", ":", "\"", "\\u0000", "\\ud800", "\"dtype\":\"F16\",",
+    "\"dtype\":\"I64\"", "\"shape\":[]", "\"__metadata__\":{\"a\":\"b\"},", "\0", "\uFEFF", "é"};
 
   @TempDir
   Path folder;
@@ -61,11 +60,10 @@ class SafetensorsFuzzTest {
   }
 
   private static byte[] soundFile() {
-    String header = "{\"__metadata__\":{\"format\":\"pt\"}," + String.join(",",
-        tensor("norm.weight", "F32", "2,3", 0, 24),
-        tensor("norm.bias", "BF16", "3", 24, 30), tensor("count", "I64", "", 30, 38),
-        tensor("none", "F16", "0,9", 38, 38),
-        tensor("mask", "BOOL", "1,1,2", 38, 40)) + "}  ";
+    String header
+        = "{\"__metadata__\":{\"format\":\"pt\"}," + String.join(",", tensor("norm.weight", "F32", "2,3", 0, 24),
+            tensor("norm.bias", "BF16", "3", 24, 30), tensor("count", "I64", "", 30, 38),
+            tensor("none", "F16", "0,9", 38, 38), tensor("mask", "BOOL", "1,1,2", 38, 40)) + "}  ";
     ByteBuffer bytes = SafetensorsBytes.file(header, new byte[40]);
     byte[] file = new byte[bytes.remaining()];
     bytes.get(file);

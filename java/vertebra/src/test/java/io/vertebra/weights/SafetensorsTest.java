@@ -73,8 +73,8 @@ class SafetensorsTest {
 
   @Test
   void listsButRefusesATensorWithoutElements() {
-    String header = "{" + tensor("e", "F32", "0,3", 1, 1) + ","
-        + tensor("a", "U8", "1", 0, 1) + "," + tensor("b", "U8", "1", 1, 2) + "}";
+    String header = "{" + tensor("e", "F32", "0,3", 1, 1) + "," + tensor("a", "U8", "1", 0, 1) + ","
+        + tensor("b", "U8", "1", 1, 2) + "}";
     Safetensors file = of(SafetensorsBytes.file(header, new byte[2]));
     assertThat(file.names()).containsExactly("e", "a", "b");
     assertThat(file.list("e")).isEqualTo(new ParameterSource.Listing(DType.F32, List.of(0L, 3L)));
@@ -106,11 +106,12 @@ class SafetensorsTest {
     ends[2] = ends[1] + 12;
     ends[3] = ends[2] + gib;
     ends[4] = ends[3] + 16;
-    String header = "{" + String.join(",", tensor("a", "U8", "" + ends[0], 0, ends[0]),
-        tensor("huge", "U8", "2500000000", ends[0], ends[1]),
-        tensor("b", "F32", "3", ends[1], ends[2]),
-        tensor("c", "U8", "1024," + gib / 1024, ends[2], ends[3]),
-        tensor("d", "I64", "2", ends[3], ends[4])) + "}";
+    String header
+        = "{"
+            + String.join(",", tensor("a", "U8", "" + ends[0], 0, ends[0]),
+                tensor("huge", "U8", "2500000000", ends[0], ends[1]), tensor("b", "F32", "3", ends[1], ends[2]),
+                tensor("c", "U8", "1024," + gib / 1024, ends[2], ends[3]), tensor("d", "I64", "2", ends[3], ends[4]))
+            + "}";
     byte[] text = header.getBytes(StandardCharsets.UTF_8);
     try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
       file.writeLong(Long.reverseBytes(text.length));
@@ -152,11 +153,10 @@ class SafetensorsTest {
 
   @ParameterizedTest
   @CsvSource({"-1, 'claims a header of 18446744073709551615 bytes'",
-      "-9223372036854775808, more than the 100000000 allowed",
-      "9223372036854775807, more than the 100000000 allowed",
-      "100000001, more than the 100000000 allowed",
-      "100000000, 'is only 10 bytes long; it may be cut off'", "3, 'is only 10 bytes long; it may be cut off'",
-      "1, the header is not valid JSON", "0, the header is not a JSON object"})
+    "-9223372036854775808, more than the 100000000 allowed", "9223372036854775807, more than the 100000000 allowed",
+    "100000001, more than the 100000000 allowed", "100000000, 'is only 10 bytes long; it may be cut off'",
+    "3, 'is only 10 bytes long; it may be cut off'", "1, the header is not valid JSON",
+    "0, the header is not a JSON object"})
   void refusesHeaderLengths(long length, String message) throws IOException {
     ByteBuffer bytes = SafetensorsBytes.withLength(length, "{}".getBytes(StandardCharsets.UTF_8));
     Path path = folder.resolve("lying.safetensors");
@@ -186,77 +186,71 @@ class SafetensorsTest {
 
   /** The data are four bytes; in the headers, ' stands for ". */
   @ParameterizedTest
-  @CsvSource(delimiter = '|', quoteCharacter = '`', value = {
-      "[]|the header is not a JSON object",
-      "17|the header is not a JSON object",
-      "nonsense|the header is not valid JSON",
-      "{'a':|the header is not valid JSON",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}|the header is not valid JSON",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}}{}|the header goes on after its JSON object",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}}x|the header is not valid JSON",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]},'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}}|"
-          + "tensor 'a' is in the header twice",
-      "{'a':{'dtype':'U8','dtype':'U8','shape':[4],'data_offsets':[0,4]}}|tensor 'a' has dtype twice",
-      "{'a':{'dtype':'U8','shape':[4],'shape':[4],'data_offsets':[0,4]}}|tensor 'a' has shape twice",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4],'data_offsets':[0,4]}}|tensor 'a' has data_offsets twice",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4],'stride':[1]}}|tensor 'a' has the unknown key 'stride'",
-      "{'a':7}|tensor 'a' is not described by an object",
-      "{'a':null}|tensor 'a' is not described by an object",
-      "{'a':{}}|tensor 'a' must have dtype, shape and data_offsets",
-      "{'a':{'shape':[4],'data_offsets':[0,4]}}|tensor 'a' must have dtype, shape and data_offsets",
-      "{'a':{'dtype':'U8','data_offsets':[0,4]}}|tensor 'a' must have dtype, shape and data_offsets",
-      "{'a':{'dtype':'U8','shape':[4]}}|tensor 'a' must have dtype, shape and data_offsets",
-      "{'a':{'dtype':'F8_E4M3','shape':[4],'data_offsets':[0,4]}}|tensor 'a' has dtype 'F8_E4M3'; known are [F64,",
-      "{'a':{'dtype':'f32','shape':[1],'data_offsets':[0,4]}}|tensor 'a' has dtype 'f32'; known are [F64,",
-      "{'a':{'dtype':4,'shape':[4],'data_offsets':[0,4]}}|tensor 'a' has a dtype that is not a string",
-      "{'a':{'dtype':'U8','shape':4,'data_offsets':[0,4]}}|tensor 'a' has a shape that is not an array",
-      "{'a':{'dtype':'U8','shape':[-4],'data_offsets':[0,4]}}|tensor 'a' has -4 in its shape; only integers",
-      "{'a':{'dtype':'U8','shape':[-2,-2],'data_offsets':[0,4]}}|tensor 'a' has -2 in its shape; only integers",
-      "{'a':{'dtype':'U8','shape':[4.0],'data_offsets':[0,4]}}|tensor 'a' has 4.0 in its shape; only integers",
-      "{'a':{'dtype':'U8','shape':[4e0],'data_offsets':[0,4]}}|tensor 'a' has 4e0 in its shape; only integers",
-      "{'a':{'dtype':'U8','shape':['4'],'data_offsets':[0,4]}}|tensor 'a' has 4 in its shape; only integers",
-      "{'a':{'dtype':'U8','shape':[[4]],'data_offsets':[0,4]}}|tensor 'a' has [ in its shape; only integers",
-      "{'a':{'dtype':'U8','shape':[null],'data_offsets':[0,4]}}|tensor 'a' has null in its shape; only integers",
-      "{'a':{'dtype':'U8','shape':[9223372036854775808],'data_offsets':[0,4]}}|"
-          + "tensor 'a' has 9223372036854775808 in its shape",
-      "{'a':{'dtype':'U8','shape':[18446744073709551620],'data_offsets':[0,4]}}|"
-          + "tensor 'a' has 18446744073709551620 in its shape",
-      "{'a':{'dtype':'U8','shape':[9223372036854775807,2],'data_offsets':[0,4]}}|"
-          + "tensor 'a' has shape [9223372036854775807, 2], which overflows",
-      "{'a':{'dtype':'I32','shape':[4611686018427387905],'data_offsets':[0,4]}}|"
-          + "tensor 'a' has shape [4611686018427387905], which overflows",
-      "{'a':{'dtype':'U8','shape':[65536,65536,65536,65536],'data_offsets':[0,0]}}|which overflows",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':{}}}|tensor 'a' has a data_offsets that is not an array",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[4]}}|tensor 'a' has data_offsets [4]; they must be begin and end",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4,4]}}|"
-          + "tensor 'a' has data_offsets [0, 4, 4]; they must be begin and end",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[-4,0]}}|tensor 'a' has -4 in its data_offsets; only integers",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[4,0]}}|"
-          + "tensor 'a' has data_offsets [4, 0]; they must be begin and end, in order",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4.5]}}|tensor 'a' has 4.5 in its data_offsets",
-      "{'a':{'dtype':'U8','shape':[3],'data_offsets':[0,4]}}|tensor 'a' has 4 bytes of data, but U8 [3] takes 3",
-      "{'a':{'dtype':'F32','shape':[4],'data_offsets':[0,4]}}|tensor 'a' has 4 bytes of data, but F32 [4] takes 16",
-      "{'a':{'dtype':'U8','shape':[0],'data_offsets':[0,4]}}|tensor 'a' has 4 bytes of data, but U8 [0] takes 0",
-      "{'a':{'dtype':'U8','shape':[5],'data_offsets':[0,5]}}|tensor 'a' ends at byte 5 of the data, which has 4",
-      "{'a':{'dtype':'U8','shape':[9000000000000000000],'data_offsets':[0,9000000000000000000]}}|"
-          + "tensor 'a' ends at byte 9000000000000000000",
-      "{'a':{'dtype':'U8','shape':[1],'data_offsets':[9223372036854775806,9223372036854775807]}}|"
-          + "tensor 'a' ends at byte 9223372036854775807",
-      "{'b':{'dtype':'U8','shape':[2],'data_offsets':[2,4]},'a':{'dtype':'U8','shape':[3],'data_offsets':[0,3]}}|"
-          + "tensor 'b' overlaps tensor 'a'",
-      "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]},'b':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}}|"
-          + "tensor 'b' overlaps tensor 'a'",
-      "{'a':{'dtype':'U8','shape':[1],'data_offsets':[0,1]},'b':{'dtype':'U8','shape':[2],'data_offsets':[2,4]}}|"
-          + "tensor 'b' leaves a gap of 1 bytes after tensor 'a'",
-      "{'a':{'dtype':'U8','shape':[3],'data_offsets':[1,4]}}|tensor 'a' leaves a gap of 1 bytes after the header",
-      "{'a':{'dtype':'U8','shape':[3],'data_offsets':[0,3]}}|1 bytes at the end belong to no tensor",
-      "{}|4 bytes at the end belong to no tensor",
-      "{'__metadata__':[]}|__metadata__ is not an object",
-      "{'__metadata__':{'k':1}}|__metadata__ entry 'k' is not a string",
-      "{'__metadata__':{'k':{'l':'m'}}}|__metadata__ entry 'k' is not a string",
-      "{'__metadata__':{'k':'1','k':'2'}}|__metadata__ has 'k' twice",
-      "{'__metadata__':{},'__metadata__':{}}|the header has __metadata__ twice",
-  })
+  @CsvSource(delimiter = '|', quoteCharacter = '`', value = {"[]|the header is not a JSON object",
+    "17|the header is not a JSON object", "nonsense|the header is not valid JSON", "{'a':|the header is not valid JSON",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}|the header is not valid JSON",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}}{}|the header goes on after its JSON object",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}}x|the header is not valid JSON",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]},'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}}|"
+        + "tensor 'a' is in the header twice",
+    "{'a':{'dtype':'U8','dtype':'U8','shape':[4],'data_offsets':[0,4]}}|tensor 'a' has dtype twice",
+    "{'a':{'dtype':'U8','shape':[4],'shape':[4],'data_offsets':[0,4]}}|tensor 'a' has shape twice",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4],'data_offsets':[0,4]}}|tensor 'a' has data_offsets twice",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4],'stride':[1]}}|tensor 'a' has the unknown key 'stride'",
+    "{'a':7}|tensor 'a' is not described by an object", "{'a':null}|tensor 'a' is not described by an object",
+    "{'a':{}}|tensor 'a' must have dtype, shape and data_offsets",
+    "{'a':{'shape':[4],'data_offsets':[0,4]}}|tensor 'a' must have dtype, shape and data_offsets",
+    "{'a':{'dtype':'U8','data_offsets':[0,4]}}|tensor 'a' must have dtype, shape and data_offsets",
+    "{'a':{'dtype':'U8','shape':[4]}}|tensor 'a' must have dtype, shape and data_offsets",
+    "{'a':{'dtype':'F8_E4M3','shape':[4],'data_offsets':[0,4]}}|tensor 'a' has dtype 'F8_E4M3'; known are [F64,",
+    "{'a':{'dtype':'f32','shape':[1],'data_offsets':[0,4]}}|tensor 'a' has dtype 'f32'; known are [F64,",
+    "{'a':{'dtype':4,'shape':[4],'data_offsets':[0,4]}}|tensor 'a' has a dtype that is not a string",
+    "{'a':{'dtype':'U8','shape':4,'data_offsets':[0,4]}}|tensor 'a' has a shape that is not an array",
+    "{'a':{'dtype':'U8','shape':[-4],'data_offsets':[0,4]}}|tensor 'a' has -4 in its shape; only integers",
+    "{'a':{'dtype':'U8','shape':[-2,-2],'data_offsets':[0,4]}}|tensor 'a' has -2 in its shape; only integers",
+    "{'a':{'dtype':'U8','shape':[4.0],'data_offsets':[0,4]}}|tensor 'a' has 4.0 in its shape; only integers",
+    "{'a':{'dtype':'U8','shape':[4e0],'data_offsets':[0,4]}}|tensor 'a' has 4e0 in its shape; only integers",
+    "{'a':{'dtype':'U8','shape':['4'],'data_offsets':[0,4]}}|tensor 'a' has 4 in its shape; only integers",
+    "{'a':{'dtype':'U8','shape':[[4]],'data_offsets':[0,4]}}|tensor 'a' has [ in its shape; only integers",
+    "{'a':{'dtype':'U8','shape':[null],'data_offsets':[0,4]}}|tensor 'a' has null in its shape; only integers",
+    "{'a':{'dtype':'U8','shape':[9223372036854775808],'data_offsets':[0,4]}}|"
+        + "tensor 'a' has 9223372036854775808 in its shape",
+    "{'a':{'dtype':'U8','shape':[18446744073709551620],'data_offsets':[0,4]}}|"
+        + "tensor 'a' has 18446744073709551620 in its shape",
+    "{'a':{'dtype':'U8','shape':[9223372036854775807,2],'data_offsets':[0,4]}}|"
+        + "tensor 'a' has shape [9223372036854775807, 2], which overflows",
+    "{'a':{'dtype':'I32','shape':[4611686018427387905],'data_offsets':[0,4]}}|"
+        + "tensor 'a' has shape [4611686018427387905], which overflows",
+    "{'a':{'dtype':'U8','shape':[65536,65536,65536,65536],'data_offsets':[0,0]}}|which overflows",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':{}}}|tensor 'a' has a data_offsets that is not an array",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[4]}}|tensor 'a' has data_offsets [4]; they must be begin and end",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4,4]}}|"
+        + "tensor 'a' has data_offsets [0, 4, 4]; they must be begin and end",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[-4,0]}}|tensor 'a' has -4 in its data_offsets; only integers",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[4,0]}}|"
+        + "tensor 'a' has data_offsets [4, 0]; they must be begin and end, in order",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4.5]}}|tensor 'a' has 4.5 in its data_offsets",
+    "{'a':{'dtype':'U8','shape':[3],'data_offsets':[0,4]}}|tensor 'a' has 4 bytes of data, but U8 [3] takes 3",
+    "{'a':{'dtype':'F32','shape':[4],'data_offsets':[0,4]}}|tensor 'a' has 4 bytes of data, but F32 [4] takes 16",
+    "{'a':{'dtype':'U8','shape':[0],'data_offsets':[0,4]}}|tensor 'a' has 4 bytes of data, but U8 [0] takes 0",
+    "{'a':{'dtype':'U8','shape':[5],'data_offsets':[0,5]}}|tensor 'a' ends at byte 5 of the data, which has 4",
+    "{'a':{'dtype':'U8','shape':[9000000000000000000],'data_offsets':[0,9000000000000000000]}}|"
+        + "tensor 'a' ends at byte 9000000000000000000",
+    "{'a':{'dtype':'U8','shape':[1],'data_offsets':[9223372036854775806,9223372036854775807]}}|"
+        + "tensor 'a' ends at byte 9223372036854775807",
+    "{'b':{'dtype':'U8','shape':[2],'data_offsets':[2,4]},'a':{'dtype':'U8','shape':[3],'data_offsets':[0,3]}}|"
+        + "tensor 'b' overlaps tensor 'a'",
+    "{'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]},'b':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}}|"
+        + "tensor 'b' overlaps tensor 'a'",
+    "{'a':{'dtype':'U8','shape':[1],'data_offsets':[0,1]},'b':{'dtype':'U8','shape':[2],'data_offsets':[2,4]}}|"
+        + "tensor 'b' leaves a gap of 1 bytes after tensor 'a'",
+    "{'a':{'dtype':'U8','shape':[3],'data_offsets':[1,4]}}|tensor 'a' leaves a gap of 1 bytes after the header",
+    "{'a':{'dtype':'U8','shape':[3],'data_offsets':[0,3]}}|1 bytes at the end belong to no tensor",
+    "{}|4 bytes at the end belong to no tensor", "{'__metadata__':[]}|__metadata__ is not an object",
+    "{'__metadata__':{'k':1}}|__metadata__ entry 'k' is not a string",
+    "{'__metadata__':{'k':{'l':'m'}}}|__metadata__ entry 'k' is not a string",
+    "{'__metadata__':{'k':'1','k':'2'}}|__metadata__ has 'k' twice",
+    "{'__metadata__':{},'__metadata__':{}}|the header has __metadata__ twice",})
   void refusesBadHeaders(String header, String message) {
     assertRefused(SafetensorsBytes.file(header.replace('\'', '"'), new byte[] {1, 2, 3, 4}), message);
   }

@@ -51,20 +51,18 @@ final class TorchBytes {
         byte[] name = entry.localName.getBytes(StandardCharsets.UTF_8);
         headers[i] = out.position();
         out.putInt(0x04034b50).putShort((short) 20).putShort((short) entry.flags).putShort((short) entry.method)
-            .putInt(0).putInt(0)
-            .putInt((int) entry.claimed).putInt((int) entry.claimed).putShort((short) name.length).putShort((short) 0)
-            .put(name).put(entry.data);
+            .putInt(0).putInt(0).putInt((int) entry.claimed).putInt((int) entry.claimed).putShort((short) name.length)
+            .putShort((short) 0).put(name).put(entry.data);
       }
       int start = out.position();
       for (int i = 0; i < headers.length; i++) {
         Entry entry = entries.get(i);
         byte[] name = entry.name.getBytes(StandardCharsets.UTF_8);
         out.putInt(0x02014b50).putShort((short) 20).putShort((short) 20).putShort((short) entry.flags)
-            .putShort((short) entry.method).putInt(0)
-            .putInt(0).putInt(zip64 ? -1 : (int) entry.claimed).putInt(zip64 ? -1 : (int) entry.claimed)
-            .putShort((short) name.length)
-            .putShort((short) (zip64 ? 28 : 0)).putShort((short) 0).putShort((short) 0).putShort((short) 0).putInt(0)
-            .putInt(zip64 ? -1 : (int) headers[i]).put(name);
+            .putShort((short) entry.method).putInt(0).putInt(0).putInt(zip64 ? -1 : (int) entry.claimed)
+            .putInt(zip64 ? -1 : (int) entry.claimed).putShort((short) name.length).putShort((short) (zip64 ? 28 : 0))
+            .putShort((short) 0).putShort((short) 0).putShort((short) 0).putInt(0).putInt(zip64 ? -1 : (int) headers[i])
+            .put(name);
         if (zip64) {
           out.putShort((short) 1).putShort((short) 24).putLong(entry.claimed).putLong(entry.claimed)
               .putLong(headers[i]);
@@ -74,12 +72,11 @@ final class TorchBytes {
       if (zip64) {
         int end = out.position();
         out.putInt(0x06064b50).putLong(44).putShort((short) 45).putShort((short) 45).putInt(0).putInt(0)
-            .putLong(headers.length)
-            .putLong(headers.length).putLong(length).putLong(start).putInt(0x07064b50).putInt(0).putLong(end).putInt(1);
+            .putLong(headers.length).putLong(headers.length).putLong(length).putLong(start).putInt(0x07064b50).putInt(0)
+            .putLong(end).putInt(1);
       }
       out.putInt(0x06054b50).putInt(0).putShort((short) headers.length).putShort((short) headers.length)
-          .putInt(zip64 ? -1 : length)
-          .putInt(zip64 ? -1 : start).putShort((short) 0);
+          .putInt(zip64 ? -1 : length).putInt(zip64 ? -1 : start).putShort((short) 0);
       return Arrays.copyOf(out.array(), out.position());
     }
   }
@@ -140,8 +137,7 @@ final class TorchBytes {
     /** A tensor as {@code torch.save} describes it. */
     Pickler tensor(String type, String key, long elements, long offset, long[] sizes, long[] strides) {
       return global("torch._utils", "_rebuild_tensor_v2").raw('(').storage(type, key, elements).integer(offset)
-          .integers(sizes).integers(strides)
-          .raw(0x89).dictionary().raw("tR");
+          .integers(sizes).integers(strides).raw(0x89).dictionary().raw("tR");
     }
 
     Pickler floats(String key, long... sizes) {
@@ -171,7 +167,6 @@ final class TorchBytes {
   /** A checkpoint whose storage 0 holds 24 floats. */
   static Zip checkpoint(Pickler pickle) {
     return new Zip().add("archive/data.pkl", pickle.end()).add("archive/byteorder", "little")
-        .add("archive/data/0", floats(24))
-        .add("archive/version", "3\n");
+        .add("archive/data/0", floats(24)).add("archive/version", "3\n");
   }
 }

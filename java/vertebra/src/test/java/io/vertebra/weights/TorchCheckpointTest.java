@@ -82,8 +82,7 @@ class TorchCheckpointTest {
   @ValueSource(strings = {"model", "state_dict", "model_state_dict", "model_state"})
   void unwrapsTheUsualContainers(String wrapper) {
     TorchCheckpoint file = read(new Pickler().raw('}').text("epoch").integer(3).raw('s').text("stray").floats("0", 3)
-        .raw('s')
-        .text(wrapper).dictionary().text("w").floats("0", 4).raw("ss"));
+        .raw('s').text(wrapper).dictionary().text("w").floats("0", 4).raw("ss"));
     assertThat(file.names()).containsExactly("w");
     assertThat(read(new Pickler().raw("}(").text("w").floats("0", 4).text("epoch").integer(3).raw('u')).names())
         .containsExactly("w");
@@ -91,8 +90,8 @@ class TorchCheckpointTest {
 
   @Test
   void tensorsWithoutElementsOrWithTooManyAreRefusedWhenAskedFor() {
-    TorchCheckpoint file = read(new Pickler().raw('}').text("none").floats("0", 0, 3).raw('s')
-        .text("expanded").tensor("FloatStorage", "0", 24, 0, new long[] {100, 24}, new long[] {0, 1}).raw('s'));
+    TorchCheckpoint file = read(new Pickler().raw('}').text("none").floats("0", 0, 3).raw('s').text("expanded")
+        .tensor("FloatStorage", "0", 24, 0, new long[] {100, 24}, new long[] {0, 1}).raw('s'));
     assertThat(file.names()).containsExactly("none", "expanded");
     assertThat(file.list("none")).isEqualTo(new ParameterSource.Listing(DType.F32, List.of(0L, 3L)));
     assertThat(file.list("expanded").elements()).isEqualTo(2400);
@@ -114,14 +113,14 @@ class TorchCheckpointTest {
   void readsTensorsBeyondFourGigabytes(@TempDir Path folder) throws IOException {
     long elements = (5L << 30) / Float.BYTES;
     byte[] pickle = new Pickler().raw('}').text("last")
-        .tensor("FloatStorage", "0", elements, elements - 2, new long[] {2}, new long[] {1}).raw('s')
-        .text("huge").tensor("FloatStorage", "0", elements, 0, new long[] {elements}, new long[] {1}).raw('s').end();
+        .tensor("FloatStorage", "0", elements, elements - 2, new long[] {2}, new long[] {1}).raw('s').text("huge")
+        .tensor("FloatStorage", "0", elements, 0, new long[] {elements}, new long[] {1}).raw('s').end();
     byte[] small = new Zip().add("m/data.pkl", pickle).add("m/data/0", "m/data/0", new byte[0], 0, 0, 4 * elements)
         .zip64().bytes();
-    int directory = new Zip().add("m/data.pkl", pickle).add("m/data/0").bytes()
-        .length - 22 - 2 * 46 - "m/data.pkl".length() - "m/data/0".length();
-    ByteBuffer tail = ByteBuffer.wrap(small, directory, small.length - directory).slice()
-        .order(ByteOrder.LITTLE_ENDIAN);
+    int directory = new Zip().add("m/data.pkl", pickle).add("m/data/0").bytes().length - 22 - 2 * 46
+        - "m/data.pkl".length() - "m/data/0".length();
+    ByteBuffer tail
+        = ByteBuffer.wrap(small, directory, small.length - directory).slice().order(ByteOrder.LITTLE_ENDIAN);
     long grown = directory + 4 * elements;
     int end64 = tail.remaining() - 22 - 20 - 56;
     tail.putLong(end64 + 48, grown).putLong(end64 + 56 + 8, grown + end64);
@@ -152,38 +151,36 @@ class TorchCheckpointTest {
     long max = Long.MAX_VALUE;
     return Stream.of(
         pickle("asks for posix.system, which weights do not need; nothing of it was run",
-        p -> p.global("posix", "system").raw('(').text("touch x").raw("tR")),
+            p -> p.global("posix", "system").raw('(').text("touch x").raw("tR")),
         pickle("asks for builtins.eval", p -> p.text("builtins").text("eval").raw(0x93).text("1").raw(0x85, 'R')),
         pickle("asks for torch._utils.system", p -> p.global("torch._utils", "system")),
         pickle("asks for torch.ComplexFloatStorage", p -> p.floats("0", 1).storage("ComplexFloatStorage", "0", 24)),
         pickle("asks for a name that is no text", p -> p.raw("]]").raw(0x93)),
         pickle("a name that does not end", p -> p.raw("c" + "x".repeat(300))),
-        pickle("instruction 0x69", p -> p.raw('i')),
-        pickle("instruction 0x50", p -> p.raw("Pid\n")),
+        pickle("instruction 0x69", p -> p.raw('i')), pickle("instruction 0x50", p -> p.raw("Pid\n")),
         pickle("has protocol 9", p -> p.raw(0x80, 9)),
         pickle("calls torch.FloatStorage with arguments", p -> p.global("torch", "FloatStorage").raw(")R")),
         pickle("calls a Long with a Tuple", p -> p.integer(1).raw(")R")),
         pickle("calls collections.OrderedDict with a String",
-        p -> p.global("collections", "OrderedDict").text("x").raw('R')),
+            p -> p.global("collections", "OrderedDict").text("x").raw('R')),
         pickle("calls torch._utils._rebuild_tensor_v2 with arguments",
-        p -> p.global("torch._utils", "_rebuild_tensor_v2").integers(1, 2).raw('R')),
+            p -> p.global("torch._utils", "_rebuild_tensor_v2").integers(1, 2).raw('R')),
         pickle("calls torch._utils._rebuild_parameter with arguments",
-        p -> p.global("torch._utils", "_rebuild_parameter").raw(")R")),
+            p -> p.global("torch._utils", "_rebuild_parameter").raw(")R")),
         pickle("calls torch.jit._pickle.restore_type_tag with arguments",
-        p -> p.global("torch.jit._pickle", "restore_type_tag").raw("}").raw(0x85, 'R')),
+            p -> p.global("torch.jit._pickle", "restore_type_tag").raw("}").raw(0x85, 'R')),
         pickle("no tensor's storage", p -> p.integers(1, 2, 3, 4, 5).raw('Q')),
         pickle("shape or strides are no integers",
-        p -> p.global("torch._utils", "_rebuild_tensor_v2").raw('(').storage("FloatStorage", "0", 24)
-            .integer(0).text("x").integers(1).raw("tR")),
+            p -> p.global("torch._utils", "_rebuild_tensor_v2").raw('(').storage("FloatStorage", "0", 24).integer(0)
+                .text("x").integers(1).raw("tR")),
         pickle("sets the state of a Long", p -> p.integer(1).raw("}b")),
         pickle("sets items of a Long", p -> p.integer(1).integer(2).integer(3).raw('s')),
         pickle("sets items of a LinkedHashMap", p -> p.raw("}(").integer(3).raw('u')),
         pickle("has a LinkedHashMap as a key", p -> p.raw("}q").raw(0).raw("h").raw(0).integer(1).raw('s')),
         pickle("has the key 'w' twice",
-        p -> p.raw('}').text("w").floats("0", 1).raw('s').text("w").floats("0", 1).raw('s')),
+            p -> p.raw('}').text("w").floats("0", 1).raw('s').text("w").floats("0", 1).raw('s')),
         pickle("appends to a LinkedHashMap", p -> p.raw('}').integer(1).raw('a')),
-        pickle("refers to value 7", p -> p.raw('h', 7)),
-        pickle("goes back to a mark", p -> p.raw('t')),
+        pickle("refers to value 7", p -> p.raw('h', 7)), pickle("goes back to a mark", p -> p.raw('t')),
         pickle("uses a value it has not given", p -> p.raw('R')),
         pickle("uses a value it has not given", p -> p.raw(0x87)),
         pickle("has an integer of 200 bytes", p -> p.raw(0x8a, 200)),
@@ -195,11 +192,11 @@ class TorchCheckpointTest {
         file("holds no dictionary of tensors", p -> p.integer(1)),
         file("has no tensors, and none under any of", p -> p.raw('}').text("epoch").integer(1).raw('s')),
         tensor("lies in storage '../../x', which the archive lacks", "FloatStorage", "../../x", 24, 0, new long[] {1},
-        new long[] {1}),
+            new long[] {1}),
         tensor("lies in a storage of 25 elements of type F32, but storage '0' has only 96 bytes", "FloatStorage", "0",
-        25, 0, new long[] {25}, new long[] {1}),
+            25, 0, new long[] {25}, new long[] {1}),
         tensor("lies in a storage of 24 elements of type F64, but", "DoubleStorage", "0", 24, 0, new long[] {1},
-        new long[] {1}),
+            new long[] {1}),
         tensor("lies in a storage of " + max, "FloatStorage", "0", max, 0, new long[] {1}, new long[] {1}),
         tensor("lies in a storage of -1", "FloatStorage", "0", -1, 0, new long[] {1}, new long[] {1}),
         tensor("goes beyond its storage of 24", "FloatStorage", "0", 24, 24, NONE, NONE),
@@ -217,9 +214,8 @@ class TorchCheckpointTest {
 
   private static Arguments tensor(String message, String type, String key, long elements, long offset, long[] sizes,
       long[] strides) {
-    return Arguments.of("tensor 'w' ", message,
-        (UnaryOperator<Pickler>) p -> p.raw('}').text("w").tensor(type, key, elements, offset, sizes, strides)
-        .raw('s'));
+    return Arguments.of("tensor 'w' ", message, (UnaryOperator<Pickler>) p -> p.raw('}').text("w")
+        .tensor(type, key, elements, offset, sizes, strides).raw('s'));
   }
 
   @ParameterizedTest
@@ -244,7 +240,7 @@ class TorchCheckpointTest {
   void harmfulArchivesAreRefused() {
     assertRefused(sound().add("archive/data/0").bytes(), "entry 'archive/data/0' of the archive is there twice");
     for (String name : new String[] {"/etc/passwd", "../x", "a/../../x", "a//b", "a/", "", ".", "a\\b", "C:x",
-        "a\nb"}) {
+      "a\nb"}) {
       assertRefused(sound().add(name).bytes(), "must have a plain relative name");
     }
     assertRefused(sound().add("archive/x", "archive/x", new byte[4], 8, 0, 4).bytes(),
@@ -279,7 +275,7 @@ class TorchCheckpointTest {
   /** Every field of the end records, one after another, set to something else. */
   @ParameterizedTest
   @CsvSource({"8, -1", "10, 1", "10, 9", "12, 1", "12, 2147483647", "12, -1", "16, 0", "16, 1", "16, -1",
-      "16, 2147483647"})
+    "16, 2147483647"})
   void aDamagedDirectoryIsRefused(int field, int value) {
     byte[] bytes = sound().bytes();
     ByteBuffer end = ByteBuffer.wrap(bytes, bytes.length - 22, 22).slice().order(ByteOrder.LITTLE_ENDIAN);

@@ -13,9 +13,8 @@ class TorchFuzzTest {
   private static final int CASES = 40_000;
   /** Instructions and operands a pickle may do harm with. */
   private static final int[] BYTES = {0, 1, 2, 4, 0x7F, 0x80, 0xFF, '(', '.', '0', '1', '2', 'N', 'J', 'K', 'X', ']',
-      '}', ')', 't', 'a', 'e', 's', 'u',
-    'd', 'l', 'h', 'j', 'q', 'r', 'R', 'b', 'Q', 'c', 0x81, 0x85, 0x86, 0x87, 0x88, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 0x93,
-    0x94, 0x95};
+    '}', ')', 't', 'a', 'e', 's', 'u', 'd', 'l', 'h', 'j', 'q', 'r', 'R', 'b', 'Q', 'c', 0x81, 0x85, 0x86, 0x87, 0x88,
+    0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 0x93, 0x94, 0x95};
 
   @Test
   void survivesDamagedArchives() {
@@ -37,12 +36,10 @@ class TorchFuzzTest {
 
   private static TorchBytes.Zip archive() {
     return TorchBytes.checkpoint(new Pickler().raw('}').text("model").dictionary().raw('(').text("w")
-        .floats("0", 2, 3, 4)
-        .text("t").tensor("FloatStorage", "0", 24, 2, new long[] {4, 5}, new long[] {1, 4})
-        .text("n").tensor("LongStorage", "1", 2, 1, new long[0], new long[0])
-        .text("h").tensor("HalfStorage", "1", 8, 0, new long[] {8}, new long[] {1}).raw("us")
-        .text("args").global("argparse", "Namespace").raw(')', 0x81, '}').text("lr").raw('G', 0x3F, 1, 2, 3, 4, 5, 6, 7)
-        .raw("sbs"))
+        .floats("0", 2, 3, 4).text("t").tensor("FloatStorage", "0", 24, 2, new long[] {4, 5}, new long[] {1, 4})
+        .text("n").tensor("LongStorage", "1", 2, 1, new long[0], new long[0]).text("h")
+        .tensor("HalfStorage", "1", 8, 0, new long[] {8}, new long[] {1}).raw("us").text("args")
+        .global("argparse", "Namespace").raw(')', 0x81, '}').text("lr").raw('G', 0x3F, 1, 2, 3, 4, 5, 6, 7).raw("sbs"))
         .add("archive/data/1", new byte[16]);
   }
 
@@ -51,8 +48,8 @@ class TorchFuzzTest {
       return file;
     }
     // Half of the damage goes where a byte means most.
-    int at = random.nextBoolean() || file.length <= pickle + 700 ? random.nextInt(file.length) : pickle
-    + random.nextInt(700);
+    int at = random.nextBoolean() || file.length <= pickle + 700 ? random.nextInt(file.length)
+        : pickle + random.nextInt(700);
     switch (random.nextInt(7)) {
       case 0 -> file[at] ^= (byte) (1 << random.nextInt(8));
       case 1 -> file[at] = (byte) random.nextInt(256);

@@ -17,8 +17,8 @@ import jcuda.jcublas.cublasOperation;
 import jcuda.runtime.cudaStream_t;
 
 /**
- * A handle of cuBLAS with a workspace. A stream has one to itself from its first product until it is closed, so that captured products find the workspace
- * whenever their graph runs; {@link DriverRuntime} keeps those that no stream has.
+ * A handle of cuBLAS with a workspace. A stream has one to itself from its first product until it is closed, so that
+ * captured products find the workspace whenever their graph runs; {@link DriverRuntime} keeps those that no stream has.
  */
 final class Cublas implements AutoCloseable {
   /** What cuBLAS itself takes from sm_90 on; before, it takes 4 MiB. */
@@ -27,7 +27,8 @@ final class Cublas implements AutoCloseable {
   private final DriverRuntime runtime;
   private final cublasHandle handle = new cublasHandle();
   private final long workspace;
-  private final FloatBuffer scalars = ByteBuffer.allocateDirect(2 * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer();
+  private final FloatBuffer scalars
+      = ByteBuffer.allocateDirect(2 * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer();
   private final Pointer alpha = Pointer.to(scalars);
   private final Pointer beta = alpha.withByteOffset(Float.BYTES);
 
@@ -51,13 +52,15 @@ final class Cublas implements AutoCloseable {
 
   /** Serves a stream from now on. */
   void serve(CUstream stream) {
-    CudaStatus.cublas(() -> "giving cuBLAS its stream", () -> JCublas2.cublasSetStream(handle, new cudaStream_t(stream)));
+    CudaStatus.cublas(() -> "giving cuBLAS its stream",
+        () -> JCublas2.cublasSetStream(handle, new cudaStream_t(stream)));
     // With another stream it goes back to a workspace of its own.
     CudaStatus.cublas(() -> "giving cuBLAS its workspace",
         () -> JCublas2.cublasSetWorkspace(handle, new DeviceAddress(workspace), WORKSPACE_BYTES));
   }
 
-  // cublasGemmEx of JCublas takes the compute type for a cudaDataType of old; cublasGemmEx_new is cublasGemmEx as it is in C.
+  // cublasGemmEx of JCublas takes the compute type for a cudaDataType of old; cublasGemmEx_new is cublasGemmEx as it is
+  // in C.
   void multiply(GpuProduct product) {
     scalars.put(1, product.beta());
     int type = switch (product.type()) {
@@ -68,9 +71,10 @@ final class Cublas implements AutoCloseable {
     int compute = product.tf32() && product.type() == GpuType.F32 ? cublasComputeType.CUBLAS_COMPUTE_32F_FAST_TF32
         : cublasComputeType.CUBLAS_COMPUTE_32F;
     CudaStatus.cublas(() -> "multiplying by cuBLAS: " + product,
-        () -> JCublas2.cublasGemmEx_new(handle, operation(product.transposeA()), operation(product.transposeB()), product.m(), product.n(),
-            product.k(), alpha, new DeviceAddress(product.a()), type, product.lda(), new DeviceAddress(product.b()), type, product.ldb(), beta,
-            new DeviceAddress(product.c()), type, product.ldc(), compute, cublasGemmAlgo.CUBLAS_GEMM_DEFAULT));
+        () -> JCublas2.cublasGemmEx_new(handle, operation(product.transposeA()), operation(product.transposeB()),
+            product.m(), product.n(), product.k(), alpha, new DeviceAddress(product.a()), type, product.lda(),
+            new DeviceAddress(product.b()), type, product.ldb(), beta, new DeviceAddress(product.c()), type,
+            product.ldc(), compute, cublasGemmAlgo.CUBLAS_GEMM_DEFAULT));
   }
 
   private static int operation(boolean transpose) {
@@ -80,6 +84,7 @@ final class Cublas implements AutoCloseable {
   /** Not while a stream captures. */
   @Override
   public void close() {
-    Closing.all(List.of(() -> CudaStatus.cublas(() -> "closing cuBLAS", () -> JCublas2.cublasDestroy(handle)), () -> runtime.free(workspace)));
+    Closing.all(List.of(() -> CudaStatus.cublas(() -> "closing cuBLAS", () -> JCublas2.cublasDestroy(handle)),
+        () -> runtime.free(workspace)));
   }
 }

@@ -17,8 +17,9 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Finds and loads cuBLAS. JCublas asks the dynamic loader for libcublas.so.12, which is content with one of that name that is loaded
- * already: the one found here, or, where there is only a libcublas.so.13, a library of ours by that name, which passes the calls on.
+ * Finds and loads cuBLAS. JCublas asks the dynamic loader for libcublas.so.12, which is content with one of that name
+ * that is loaded already: the one found here, or, where there is only a libcublas.so.13, a library of ours by that
+ * name, which passes the calls on.
  */
 final class CublasLibrary {
   /** Names the folder that has cuBLAS. */
@@ -48,18 +49,21 @@ final class CublasLibrary {
       System.load(library.toRealPath().toString());
       if (library.endsWith(FILE_13)) {
         NativeLibrary forwarder = new NativeLibrary("vertebra-cuda", FILE_12, CublasLibrary.class);
-        System.load(forwarder.folder().orElseThrow(() -> new VertebraException("the class path lacks vertebra-cuda with classifier linux-x86_64"))
+        System.load(forwarder.folder()
+            .orElseThrow(() -> new VertebraException("the class path lacks vertebra-cuda with classifier linux-x86_64"))
             .resolve(FILE_12).toString());
       }
     } catch (IOException | UnsatisfiedLinkError e) {
-      throw new VertebraException("cuBLAS cannot be loaded from " + library + ": " + e.getMessage() + ". Name another with " + VARIABLE, e);
+      throw new VertebraException(
+          "cuBLAS cannot be loaded from " + library + ": " + e.getMessage() + ". Name another with " + VARIABLE, e);
     }
     JCudaLibrary.extract("JCublas2");
     loaded = true;
   }
 
   /**
-   * The library's file: in a folder that somebody chose, of either version; else the usual place of version 12, which JCublas is made for, or 13.
+   * The library's file: in a folder that somebody chose, of either version; else the usual place of version 12, which
+   * JCublas is made for, or 13.
    *
    * @param root of the file system
    * @throws VertebraException if there is none
@@ -72,12 +76,14 @@ final class CublasLibrary {
   }
 
   private static Optional<Path> in(Set<Path> folders) {
-    return Stream.of(FILE_12, FILE_13).flatMap(file -> folders.stream().map(folder -> folder.resolve(file))).filter(Files::exists).findFirst();
+    return Stream.of(FILE_12, FILE_13).flatMap(file -> folders.stream().map(folder -> folder.resolve(file)))
+        .filter(Files::exists).findFirst();
   }
 
   private static VertebraException missing(Stream<Path> folders) {
     return new VertebraException("cuBLAS is missing: neither " + FILE_12 + " nor " + FILE_13 + " is in "
-        + folders.map(Path::toString).collect(Collectors.joining(", ")) + ", nor did LD_LIBRARY_PATH, CUDA_HOME, VIRTUAL_ENV, CONDA_PREFIX,"
+        + folders.map(Path::toString).collect(Collectors.joining(", "))
+        + ", nor did LD_LIBRARY_PATH, CUDA_HOME, VIRTUAL_ENV, CONDA_PREFIX,"
         + " /usr/local/cuda* or Python's packages lead to it. Install it (apt-get install libcublas-12-9 or libcublas-13-0 from NVIDIA's"
         + " repository, or pip install nvidia-cublas-cu12), or name its folder with " + VARIABLE);
   }

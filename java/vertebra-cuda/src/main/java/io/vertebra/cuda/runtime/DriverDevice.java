@@ -38,7 +38,8 @@ record DriverDevice(CUdevice handle, int ordinal, String name, int capability, l
     CudaStatus.driver("asking for a GPU's memory", () -> JCudaDriver.cuDeviceTotalMem(bytes, handle));
     int capability = 10 * attribute(handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
         + attribute(handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
-    return new DriverDevice(handle, ordinal, new String(name, StandardCharsets.UTF_8).split("\0", 2)[0], capability, bytes[0]);
+    return new DriverDevice(handle, ordinal, new String(name, StandardCharsets.UTF_8).split("\0", 2)[0], capability,
+        bytes[0]);
   }
 
   private static synchronized void start() {
@@ -62,11 +63,15 @@ record DriverDevice(CUdevice handle, int ordinal, String name, int capability, l
     // The first attempt in a JVM tells why; later ones tell that there was one.
     String message = String.valueOf(error.getMessage());
     if (message.contains("libcuda.so.1") || error instanceof NoClassDefFoundError) {
-      return new VertebraException("there is no NVIDIA driver: libcuda.so.1 cannot be found or loaded. Install the driver (it brings nvidia-smi"
-          + " along); in a container, start it with --gpus all", error);
+      return new VertebraException(
+          "there is no NVIDIA driver: libcuda.so.1 cannot be found or loaded. Install the driver (it brings nvidia-smi"
+              + " along); in a container, start it with --gpus all",
+          error);
     }
-    return new VertebraException("JCuda's native library cannot be loaded (it needs the artifact jcuda-natives with classifier linux-x86_64 on"
-        + " the class path, and a writable java.io.tmpdir): " + message, error);
+    return new VertebraException(
+        "JCuda's native library cannot be loaded (it needs the artifact jcuda-natives with classifier linux-x86_64 on"
+            + " the class path, and a writable java.io.tmpdir): " + message,
+        error);
   }
 
   private static int count() {
@@ -82,7 +87,8 @@ record DriverDevice(CUdevice handle, int ordinal, String name, int capability, l
 
   private static int attribute(CUdevice device, int attribute) {
     int[] value = new int[1];
-    CudaStatus.driver("asking for an attribute of a GPU", () -> JCudaDriver.cuDeviceGetAttribute(value, attribute, device));
+    CudaStatus.driver("asking for an attribute of a GPU",
+        () -> JCudaDriver.cuDeviceGetAttribute(value, attribute, device));
     return value[0];
   }
 
@@ -94,7 +100,8 @@ record DriverDevice(CUdevice handle, int ordinal, String name, int capability, l
   }
 
   static String gibibytes(long bytes) {
-    return String.format(Locale.ROOT, bytes < 1 << 30 ? "%.1f MiB" : "%.1f GiB", bytes / (double) (bytes < 1 << 30 ? 1 << 20 : 1 << 30));
+    return String.format(Locale.ROOT, bytes < 1 << 30 ? "%.1f MiB" : "%.1f GiB",
+        bytes / (double) (bytes < 1 << 30 ? 1 << 20 : 1 << 30));
   }
 
   /** {@code cuda:0 NVIDIA H100 80GB HBM3 (sm_90), 79.1 GiB}. */

@@ -22,8 +22,8 @@ import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 
 /**
- * An NVIDIA GPU, through the CUDA driver API and cuBLAS. Uses the device's primary context, which it makes current on every thread that
- * calls.
+ * An NVIDIA GPU, through the CUDA driver API and cuBLAS. Uses the device's primary context, which it makes current on
+ * every thread that calls.
  */
 public final class DriverRuntime implements GpuRuntime {
   private final DriverDevice device;
@@ -45,16 +45,21 @@ public final class DriverRuntime implements GpuRuntime {
     this(ordinal, FatBinary::load);
   }
 
-  /** @param compiled the kernels, asked for once there is a device for them: whoever lacks that need not know what the build lacks */
+  /**
+   * @param compiled the kernels, asked for once there is a device for them: whoever lacks that need not know what the
+   *   build lacks
+   */
   DriverRuntime(int ordinal, Supplier<FatBinary> compiled) {
     List<DriverDevice> devices = DriverDevice.all();
     if (ordinal < 0 || ordinal >= devices.size()) {
-      throw new VertebraException("there is no device cuda:" + ordinal + "; this machine has " + String.join(", ", devices()));
+      throw new VertebraException(
+          "there is no device cuda:" + ordinal + "; this machine has " + String.join(", ", devices()));
     }
     device = devices.get(ordinal);
     if (device.capability() < FatBinary.LEAST_CAPABILITY) {
-      throw new VertebraException("cuda:" + ordinal + ", " + device.name() + ", has compute capability " + device.capability() / 10 + "."
-          + device.capability() % 10 + "; the kernels need 8.0 or later (Ampere and newer). Use the CPU instead");
+      throw new VertebraException(
+          "cuda:" + ordinal + ", " + device.name() + ", has compute capability " + device.capability() / 10 + "."
+              + device.capability() % 10 + "; the kernels need 8.0 or later (Ampere and newer). Use the CPU instead");
     }
     FatBinary binary = compiled.get();
     context = PrimaryContext.of(device);
@@ -98,7 +103,8 @@ public final class DriverRuntime implements GpuRuntime {
 
   @Override
   public String describe() {
-    return device.name() + " (sm_" + device.capability() + "), driver of CUDA " + FatBinary.version(DriverDevice.driverVersion());
+    return device.name() + " (sm_" + device.capability() + "), driver of CUDA "
+        + FatBinary.version(DriverDevice.driverVersion());
   }
 
   @Override
@@ -183,8 +189,9 @@ public final class DriverRuntime implements GpuRuntime {
     long[] free = new long[1];
     long[] total = new long[1];
     CudaStatus.driver("asking for free memory", () -> JCudaDriver.cuMemGetInfo(free, total));
-    throw new VertebraException("the memory of " + device.name() + " is out: " + DriverDevice.gibibytes(bytes) + " wanted, " + DriverDevice.gibibytes(free[0]) + " of "
-        + DriverDevice.gibibytes(total[0]) + " free. Use a smaller batch, or close other sessions, and other processes that nvidia-smi lists");
+    throw new VertebraException("the memory of " + device.name() + " is out: " + DriverDevice.gibibytes(bytes)
+        + " wanted, " + DriverDevice.gibibytes(free[0]) + " of " + DriverDevice.gibibytes(total[0])
+        + " free. Use a smaller batch, or close other sessions, and other processes that nvidia-smi lists");
   }
 
   @Override
@@ -207,7 +214,8 @@ public final class DriverRuntime implements GpuRuntime {
     CudaStatus.driver("freeing pinned host memory", () -> JCudaDriver.cuMemFreeHost(Pointer.to(memory)));
   }
 
-  // A stream of its own, since a copy on the default stream may return before the bytes have arrived, and other streams do not wait for it.
+  // A stream of its own, since a copy on the default stream may return before the bytes have arrived, and other streams
+  // do not wait for it.
   @Override
   public synchronized void copyIn(long to, ByteBuffer from) {
     current();
@@ -299,8 +307,8 @@ public final class DriverRuntime implements GpuRuntime {
     @Override
     public void allowShared(int bytes) {
       current();
-      CudaStatus.driver(() -> "allowing " + name + " " + bytes + " bytes of shared memory", () -> JCudaDriver.cuFuncSetAttribute(function,
-          CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes));
+      CudaStatus.driver(() -> "allowing " + name + " " + bytes + " bytes of shared memory", () -> JCudaDriver
+          .cuFuncSetAttribute(function, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes));
     }
   }
 }

@@ -42,7 +42,8 @@ final class DriverStream implements GpuStream {
   static CUstream create(DriverRuntime runtime) {
     runtime.current();
     CUstream stream = new CUstream();
-    CudaStatus.driver("making a stream", () -> JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING));
+    CudaStatus.driver("making a stream",
+        () -> JCudaDriver.cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING));
     return stream;
   }
 
@@ -55,15 +56,15 @@ final class DriverStream implements GpuStream {
   @Override
   public void copyIn(long to, ByteBuffer from) {
     CUstream stream = stream();
-    CudaStatus.driver(() -> "copying " + from.remaining() + " bytes to the GPU",
-        () -> JCudaDriver.cuMemcpyHtoDAsync(new DeviceAddress(to), DriverRuntime.remaining(from), from.remaining(), stream));
+    CudaStatus.driver(() -> "copying " + from.remaining() + " bytes to the GPU", () -> JCudaDriver
+        .cuMemcpyHtoDAsync(new DeviceAddress(to), DriverRuntime.remaining(from), from.remaining(), stream));
   }
 
   @Override
   public void copyOut(ByteBuffer to, long from) {
     CUstream stream = stream();
-    CudaStatus.driver(() -> "copying " + to.remaining() + " bytes from the GPU",
-        () -> JCudaDriver.cuMemcpyDtoHAsync(DriverRuntime.remaining(to), new DeviceAddress(from), to.remaining(), stream));
+    CudaStatus.driver(() -> "copying " + to.remaining() + " bytes from the GPU", () -> JCudaDriver
+        .cuMemcpyDtoHAsync(DriverRuntime.remaining(to), new DeviceAddress(from), to.remaining(), stream));
   }
 
   @Override
@@ -78,10 +79,12 @@ final class DriverStream implements GpuStream {
     CUstream stream = stream();
     DriverRuntime.DriverKernel kernel = (DriverRuntime.DriverKernel) launch.kernel();
     pack(kernel.name(), launch.arguments());
-    CudaStatus.driver(() -> "launching " + kernel.name() + " (grid " + launch.gridX() + "x" + launch.gridY() + "x" + launch.gridZ() + ", block "
-        + launch.blockX() + "x" + launch.blockY() + "x" + launch.blockZ() + ", " + launch.sharedBytes() + " bytes of shared memory)",
-        () -> JCudaDriver.cuLaunchKernel(kernel.function, launch.gridX(), launch.gridY(), launch.gridZ(), launch.blockX(), launch.blockY(),
-            launch.blockZ(), launch.sharedBytes(), stream, addresses, null));
+    CudaStatus.driver(
+        () -> "launching " + kernel.name() + " (grid " + launch.gridX() + "x" + launch.gridY() + "x" + launch.gridZ()
+            + ", block " + launch.blockX() + "x" + launch.blockY() + "x" + launch.blockZ() + ", " + launch.sharedBytes()
+            + " bytes of shared memory)",
+        () -> JCudaDriver.cuLaunchKernel(kernel.function, launch.gridX(), launch.gridY(), launch.gridZ(),
+            launch.blockX(), launch.blockY(), launch.blockZ(), launch.sharedBytes(), stream, addresses, null));
   }
 
   private void pack(String kernel, List<Object> values) {
@@ -172,8 +175,9 @@ final class DriverStream implements GpuStream {
   private void destroy(CUstream stream) {
     runtime.current();
     // Another stream may write to the workspace of cuBLAS once this has given it back.
-    Closing.all(List.of(() -> CudaStatus.driver("waiting for the GPU", () -> JCudaDriver.cuStreamSynchronize(stream)), this::giveBackCublas,
-        () -> runtime.freeHost(arguments), () -> CudaStatus.driver("closing a stream", () -> JCudaDriver.cuStreamDestroy(stream))));
+    Closing.all(List.of(() -> CudaStatus.driver("waiting for the GPU", () -> JCudaDriver.cuStreamSynchronize(stream)),
+        this::giveBackCublas, () -> runtime.freeHost(arguments),
+        () -> CudaStatus.driver("closing a stream", () -> JCudaDriver.cuStreamDestroy(stream))));
   }
 
   private void giveBackCublas() {
@@ -187,7 +191,8 @@ final class DriverStream implements GpuStream {
       long[] nodes = new long[1];
       CudaStatus.driver("counting a graph's nodes", () -> JCudaDriver.cuGraphGetNodes(graph, null, nodes));
       CUgraphExec executable = new CUgraphExec();
-      CudaStatus.driver(() -> "making a graph of " + nodes[0] + " nodes ready", () -> JCudaDriver.cuGraphInstantiate(executable, graph, 0));
+      CudaStatus.driver(() -> "making a graph of " + nodes[0] + " nodes ready",
+          () -> JCudaDriver.cuGraphInstantiate(executable, graph, 0));
       return new Graph(new Handle<>("graph", executable, this::destroy), Math.toIntExact(nodes[0]));
     } finally {
       JCudaDriver.cuGraphDestroy(graph);

@@ -4,9 +4,10 @@ import io.vertebra.VertebraException;
 import java.nio.ByteBuffer;
 
 /**
- * The emulator as a device: the same kernels compiled for the host, and a plain product for cuBLAS. It is slow, and strict where a GPU lets
- * mistakes pass: memory never written is NaN, and freed or foreign memory, reads by the host during a capture and what
- * {@link GpuStream#expectWrites} did not announce are errors. TF32 products are computed in fp32.
+ * The emulator as a device: the same kernels compiled for the host, and a plain product for cuBLAS. It is slow, and
+ * strict where a GPU lets mistakes pass: memory never written is NaN, and freed or foreign memory, reads by the host
+ * during a capture and what {@link GpuStream#expectWrites} did not announce are errors. TF32 products are computed in
+ * fp32.
  *
  * <p>All instances share the one device of the process, with its memory.
  */

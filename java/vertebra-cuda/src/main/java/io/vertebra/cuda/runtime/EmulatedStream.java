@@ -14,7 +14,8 @@ final class EmulatedStream implements GpuStream {
   private final Handle<Long> stream;
   private final PinnedMemory pinned;
   /** The arguments of a launch, 8 bytes each, and then their addresses. */
-  private final ByteBuffer parameters = ByteBuffer.allocateDirect(2 * MOST_PARAMETERS * Long.BYTES).order(ByteOrder.nativeOrder());
+  private final ByteBuffer parameters
+      = ByteBuffer.allocateDirect(2 * MOST_PARAMETERS * Long.BYTES).order(ByteOrder.nativeOrder());
   private final long addresses;
   /** Host memory that the capture's copies use; null while the stream does not capture. */
   private List<PinnedMemory.Range> captured;
@@ -52,8 +53,9 @@ final class EmulatedStream implements GpuStream {
 
   private void requirePinned(PinnedMemory.Range range) {
     if (!pinned.holds(range)) {
-      throw new VertebraException("a stream copies from and to pinned memory alone, which GpuRuntime.allocateHost gives; these "
-          + range.bytes() + " bytes are none, or have been freed");
+      throw new VertebraException(
+          "a stream copies from and to pinned memory alone, which GpuRuntime.allocateHost gives; these " + range.bytes()
+              + " bytes are none, or have been freed");
     }
   }
 
@@ -66,8 +68,8 @@ final class EmulatedStream implements GpuStream {
   public void launch(GpuLaunch launch) {
     EmulatedKernel kernel = (EmulatedKernel) launch.kernel();
     kernel.pack(launch.arguments(), parameters);
-    EmulatedRuntime.check(Emulator.vtbe_launch(stream.get(), kernel.handle(), launch.gridX(), launch.gridY(), launch.gridZ(),
-        launch.blockX(), launch.blockY(), launch.blockZ(), launch.sharedBytes(), addresses));
+    EmulatedRuntime.check(Emulator.vtbe_launch(stream.get(), kernel.handle(), launch.gridX(), launch.gridY(),
+        launch.gridZ(), launch.blockX(), launch.blockY(), launch.blockZ(), launch.sharedBytes(), addresses));
   }
 
   @Override
@@ -77,8 +79,9 @@ final class EmulatedStream implements GpuStream {
       case F16 -> Emulator.VTBE_F16;
       case BF16 -> Emulator.VTBE_BF16;
     };
-    EmulatedRuntime.check(Emulator.vtbe_gemm_strided_batched(stream.get(), p.transposeA() ? 1 : 0, p.transposeB() ? 1 : 0, p.m(), p.n(), p.k(),
-        1, p.a(), type, p.lda(), 0, p.b(), p.ldb(), 0, p.beta(), p.c(), type, p.ldc(), 0, 1));
+    EmulatedRuntime
+        .check(Emulator.vtbe_gemm_strided_batched(stream.get(), p.transposeA() ? 1 : 0, p.transposeB() ? 1 : 0, p.m(),
+            p.n(), p.k(), 1, p.a(), type, p.lda(), 0, p.b(), p.ldb(), 0, p.beta(), p.c(), type, p.ldc(), 0, 1));
   }
 
   @Override

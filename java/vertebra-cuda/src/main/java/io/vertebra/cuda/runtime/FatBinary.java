@@ -22,8 +22,9 @@ record FatBinary(ByteBuffer contents, int nvccMajor, int nvccMinor) {
     try (InputStream in = FatBinary.class.getResourceAsStream(RESOURCE);
         InputStream version = FatBinary.class.getResourceAsStream(RESOURCE + ".nvcc")) {
       if (in == null || version == null) {
-        throw new VertebraException("this build has no kernels for GPUs: nvcc was missing or unusable when it was built, or the artifact vertebra-cuda with"
-            + " classifier linux-x86_64 is not on the class path. Install the CUDA toolkit (nvcc 12.0 or later) and build vertebra-cuda anew");
+        throw new VertebraException(
+            "this build has no kernels for GPUs: nvcc was missing or unusable when it was built, or the artifact vertebra-cuda with"
+                + " classifier linux-x86_64 is not on the class path. Install the CUDA toolkit (nvcc 12.0 or later) and build vertebra-cuda anew");
       }
       byte[] bytes = in.readAllBytes();
       String[] nvcc = new String(version.readAllBytes(), StandardCharsets.US_ASCII).strip().split("\\.");
@@ -36,14 +37,17 @@ record FatBinary(ByteBuffer contents, int nvccMajor, int nvccMinor) {
 
   /** Why a driver of CUDA version {@code driver} (13010 is 13.1) refuses to load it, and what to do. */
   VertebraException refused(String device, int capability, int driver, String error) {
-    String built = "the kernels, built by nvcc " + nvccMajor + "." + nvccMinor + ", cannot be loaded on " + device + ": " + error + ". ";
+    String built = "the kernels, built by nvcc " + nvccMajor + "." + nvccMinor + ", cannot be loaded on " + device
+        + ": " + error + ". ";
     if (driver / 1000 < nvccMajor) {
-      return new VertebraException(built + "The driver is too old: it is of CUDA " + version(driver) + ", and they need one of CUDA " + nvccMajor
-          + ".0 or later" + leastDriver() + ". Update the driver, or build vertebra-cuda anew with an nvcc of CUDA " + driver / 1000
-          + " (PATH=/usr/local/cuda-" + driver / 1000 + ".x/bin:$PATH mvn -DskipTests package)");
+      return new VertebraException(
+          built + "The driver is too old: it is of CUDA " + version(driver) + ", and they need one of CUDA " + nvccMajor
+              + ".0 or later" + leastDriver() + ". Update the driver, or build vertebra-cuda anew with an nvcc of CUDA "
+              + driver / 1000 + " (PATH=/usr/local/cuda-" + driver / 1000 + ".x/bin:$PATH mvn -DskipTests package)");
     }
     if (capability >= 100 && driver < nvccMajor * 1000 + nvccMinor * 10) {
-      return new VertebraException(built + "They have no machine code for this GPU, and the driver, of CUDA " + version(driver)
+      return new VertebraException(built + "They have no machine code for this GPU, and the driver, of CUDA "
+          + version(driver)
           + ", is too old to compile their PTX. Update the driver, or build vertebra-cuda anew with an nvcc no newer than the driver");
     }
     return new VertebraException(built + "Build vertebra-cuda anew on this machine, and report this if it stays so");

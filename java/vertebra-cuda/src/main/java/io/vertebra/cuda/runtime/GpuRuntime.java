@@ -3,8 +3,8 @@ package io.vertebra.cuda.runtime;
 import java.nio.ByteBuffer;
 
 /**
- * A CUDA device as the backend sees it: what it uses of the driver API and of cuBLAS. Implemented by the driver ({@code DriverRuntime})
- * and by the emulator ({@code EmulatedRuntime}). Device memory is an address in a {@code long}.
+ * A CUDA device as the backend sees it: what it uses of the driver API and of cuBLAS. Implemented by the driver
+ * ({@code DriverRuntime}) and by the emulator ({@code EmulatedRuntime}). Device memory is an address in a {@code long}.
  *
  * <p>Thread-safe; a {@link GpuStream} serves one thread at a time. Every method that fails throws a
  * {@link io.vertebra.VertebraException} that names what failed and what to do.
@@ -22,7 +22,10 @@ public interface GpuRuntime extends AutoCloseable {
   /** Bytes of the L2 cache. */
   int cacheBytes();
 
-  /** The most dynamic shared memory, in bytes, that {@link GpuKernel#allowShared} grants; by default that of compute capability 8.0. */
+  /**
+   * The most dynamic shared memory, in bytes, that {@link GpuKernel#allowShared} grants; by default that of compute
+   * capability 8.0.
+   */
   default int sharedMemory() {
     return 163 << 10;
   }
@@ -51,7 +54,9 @@ public interface GpuRuntime extends AutoCloseable {
   /** Copies all of a direct buffer, from position to limit, before it returns: for weights. */
   void copyIn(long to, ByteBuffer from);
 
-  /** Fills a direct buffer, from position to limit, before it returns. Work of streams that is not done may be missed. */
+  /**
+   * Fills a direct buffer, from position to limit, before it returns. Work of streams that is not done may be missed.
+   */
   void copyOut(ByteBuffer to, long from);
 
   /**

@@ -34,7 +34,8 @@ public interface GpuStream extends AutoCloseable {
   GpuEvent newEvent();
 
   /**
-   * Where a runtime can tell (the emulator), a launch or product that follows next and changes other bytes of device memory fails.
+   * Where a runtime can tell (the emulator), a launch or product that follows next and changes other bytes of device
+   * memory fails.
    *
    * @param bytes of each of the ranges that begin at {@code addresses}
    */

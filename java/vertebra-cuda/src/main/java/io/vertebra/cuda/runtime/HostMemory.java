@@ -20,7 +20,8 @@ final class HostMemory extends Pointer {
       return memory;
     }
     if (error.equals(CUresult.stringFor(CUresult.CUDA_ERROR_OUT_OF_MEMORY))) {
-      throw new VertebraException(what + " failed with " + error + ": the machine, not the GPU, has no more memory that can be pinned. Use a smaller"
+      throw new VertebraException(what + " failed with " + error
+          + ": the machine, not the GPU, has no more memory that can be pinned. Use a smaller"
           + " batch, close other sessions, or raise the limit (ulimit -l; a container's memory)");
     }
     throw CudaStatus.failure(what, error);

@@ -11,8 +11,8 @@ import jcuda.JCudaVersion;
 import jcuda.LibUtils;
 
 /**
- * Puts JCuda's native libraries where JCuda puts them itself, the folder {@code java.io.tmpdir}, but whole: JCuda loads whatever file of
- * the name it finds there, and so what another process is still writing, or was when it ended.
+ * Puts JCuda's native libraries where JCuda puts them itself, the folder {@code java.io.tmpdir}, but whole: JCuda loads
+ * whatever file of the name it finds there, and so what another process is still writing, or was when it ended.
  */
 final class JCudaLibrary {
   private JCudaLibrary() {}
@@ -33,8 +33,8 @@ final class JCudaLibrary {
       }
       NativeLibrary.write(packaged::getInputStream, target);
     } catch (IOException e) {
-      throw new VertebraException("JCuda's " + file + " cannot be written to " + folder + " (" + e + "); name a writable folder with"
-          + " -Djava.io.tmpdir=FOLDER", e);
+      throw new VertebraException("JCuda's " + file + " cannot be written to " + folder + " (" + e
+          + "); name a writable folder with" + " -Djava.io.tmpdir=FOLDER", e);
     }
   }
 }

@@ -6,8 +6,8 @@ import jcuda.driver.JCudaDriver;
 import org.bytedeco.javacpp.Loader;
 
 /**
- * What NVIDIA's profilers, Nsight Systems and Nsight Compute, are told of a run. Without one of them around the process this costs and
- * does nothing; likewise names, where the build had no CUDA toolkit.
+ * What NVIDIA's profilers, Nsight Systems and Nsight Compute, are told of a run. Without one of them around the process
+ * this costs and does nothing; likewise names, where the build had no CUDA toolkit.
  */
 public final class Nsight {
   static {

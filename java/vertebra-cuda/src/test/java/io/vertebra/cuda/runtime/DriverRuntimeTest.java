@@ -22,7 +22,8 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
   @Test
   void itTellsWhatItRunsOn() {
     assertThat(runtime.describe()).isEqualTo("Fake GPU 1 (sm_90), driver of CUDA 13.0");
-    assertThat(DriverRuntime.devices()).containsExactly("cuda:0 Fake GPU 0 (sm_90), 1.0 GiB", "cuda:1 Fake GPU 1 (sm_90), 1.0 GiB");
+    assertThat(DriverRuntime.devices()).containsExactly("cuda:0 Fake GPU 0 (sm_90), 1.0 GiB",
+        "cuda:1 Fake GPU 1 (sm_90), 1.0 GiB");
     assertThat(runtime.multiprocessors()).isEqualTo(132);
     assertThat(runtime.cacheBytes()).isEqualTo(1 << 20);
     assertThat(runtime.memoryTotal()).isEqualTo(1L << 30);
@@ -42,23 +43,30 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
 
   @Test
   void failuresNameWhatFailed() {
-    assertThatThrownBy(() -> stream.launch(new GpuLaunch(runtime.kernel("vtb_softmax_f32"), 1, 1, 1, 2048, 1, 1, 0, List.of(in, out, ROWS, CHANNELS))))
+    assertThatThrownBy(() -> stream.launch(
+        new GpuLaunch(runtime.kernel("vtb_softmax_f32"), 1, 1, 1, 2048, 1, 1, 0, List.of(in, out, ROWS, CHANNELS))))
+        .isInstanceOf(VertebraException.class).hasMessage(
+            "launching vtb_softmax_f32 (grid 1x1x1, block 2048x1x1, 0 bytes of shared memory) failed with CUDA_ERROR_INVALID_VALUE");
+    assertThatIllegalArgumentException().isThrownBy(() -> stream.launch(softmax(in, "out", ROWS, CHANNELS)))
+        .withMessageContaining("out");
+    assertThatIllegalArgumentException().isThrownBy(() -> runtime.kernel("vtb_softmax_f64"))
+        .withMessageContaining("vtb_softmax_f64");
+    assertThatThrownBy(() -> runtime.kernel("vtb_softmax_f32").allowShared(1 << 20))
         .isInstanceOf(VertebraException.class)
-        .hasMessage("launching vtb_softmax_f32 (grid 1x1x1, block 2048x1x1, 0 bytes of shared memory) failed with CUDA_ERROR_INVALID_VALUE");
-    assertThatIllegalArgumentException().isThrownBy(() -> stream.launch(softmax(in, "out", ROWS, CHANNELS))).withMessageContaining("out");
-    assertThatIllegalArgumentException().isThrownBy(() -> runtime.kernel("vtb_softmax_f64")).withMessageContaining("vtb_softmax_f64");
-    assertThatThrownBy(() -> runtime.kernel("vtb_softmax_f32").allowShared(1 << 20)).isInstanceOf(VertebraException.class)
         .hasMessageContainingAll("vtb_softmax_f32", "1048576 bytes of shared memory", "CUDA_ERROR_INVALID_VALUE");
-    assertThatThrownBy(() -> runtime.free(in + 1)).isInstanceOf(VertebraException.class).hasMessageContaining("freeing device memory");
-    assertThatThrownBy(() -> stream.multiply(new GpuProduct(GpuType.F32, false, false, false, 100, 100, 100, in, 100, in, 100, 0, out, 100)))
+    assertThatThrownBy(() -> runtime.free(in + 1)).isInstanceOf(VertebraException.class)
+        .hasMessageContaining("freeing device memory");
+    assertThatThrownBy(() -> stream
+        .multiply(new GpuProduct(GpuType.F32, false, false, false, 100, 100, 100, in, 100, in, 100, 0, out, 100)))
         .isInstanceOf(VertebraException.class).hasMessageContainingAll("m=100", "CUBLAS_STATUS_EXECUTION_FAILED");
-    assertThatThrownBy(stream::endCapture).isInstanceOf(VertebraException.class).hasMessageContaining("ending a capture");
+    assertThatThrownBy(stream::endCapture).isInstanceOf(VertebraException.class)
+        .hasMessageContaining("ending a capture");
   }
 
   @Test
   void memoryThatIsOutIsToldOf() {
-    assertThatThrownBy(() -> runtime.allocate(4L << 30)).isInstanceOf(VertebraException.class)
-        .hasMessageMatching("the memory of Fake GPU 1 is out: 4\\.0 GiB wanted, \\d+\\.\\d MiB of 1\\.0 GiB free\\. Use a smaller batch, or"
+    assertThatThrownBy(() -> runtime.allocate(4L << 30)).isInstanceOf(VertebraException.class).hasMessageMatching(
+        "the memory of Fake GPU 1 is out: 4\\.0 GiB wanted, \\d+\\.\\d MiB of 1\\.0 GiB free\\. Use a smaller batch, or"
             + " close other sessions, and other processes that nvidia-smi lists");
     runtime.free(0);
   }
@@ -86,7 +94,8 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
   void cublasIsNotStartedWhileAStreamCaptures() throws Exception {
     stream.beginCapture();
     CompletableFuture<Void> opening = CompletableFuture.runAsync(() -> FakeDriver.open().close());
-    CompletableFuture<Void> starting = CompletableFuture.runAsync(() -> runtime.giveBack(runtime.takeCublas(new CUstream())));
+    CompletableFuture<Void> starting
+        = CompletableFuture.runAsync(() -> runtime.giveBack(runtime.takeCublas(new CUstream())));
     assertThatThrownBy(() -> opening.get(50, TimeUnit.MILLISECONDS)).isInstanceOf(TimeoutException.class);
     assertThatThrownBy(() -> starting.get(50, TimeUnit.MILLISECONDS)).isInstanceOf(TimeoutException.class);
     stream.endCapture().close();

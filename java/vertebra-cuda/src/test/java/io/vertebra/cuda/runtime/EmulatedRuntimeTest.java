@@ -21,9 +21,11 @@ class EmulatedRuntimeTest extends GpuRuntimeContract<EmulatedRuntime> {
     stream.copyIn(in, host);
     try (GpuGraph graph = stream.endCapture()) {
       runtime.freeHost(host);
-      assertThatThrownBy(() -> stream.launch(graph)).isInstanceOf(VertebraException.class).hasMessageContaining("freed");
+      assertThatThrownBy(() -> stream.launch(graph)).isInstanceOf(VertebraException.class)
+          .hasMessageContaining("freed");
     }
-    assertThatThrownBy(stream::endCapture).isInstanceOf(VertebraException.class).hasMessageContaining("does not capture");
+    assertThatThrownBy(stream::endCapture).isInstanceOf(VertebraException.class)
+        .hasMessageContaining("does not capture");
   }
 
   @Test
@@ -34,7 +36,8 @@ class EmulatedRuntimeTest extends GpuRuntimeContract<EmulatedRuntime> {
         .withMessageContainingAll("vtb_softmax_f32", "parameter 3", "Integer", "Long 37");
     assertThatIllegalArgumentException().isThrownBy(() -> stream.launch(softmax(in, 1f, ROWS, CHANNELS)))
         .withMessageContainingAll("parameter 1", "pointer", "Float");
-    assertThatIllegalArgumentException().isThrownBy(() -> runtime.kernel("vtb_softmax_f64")).withMessageContaining("vtb_softmax_f64");
+    assertThatIllegalArgumentException().isThrownBy(() -> runtime.kernel("vtb_softmax_f64"))
+        .withMessageContaining("vtb_softmax_f64");
   }
 
   @Test
@@ -44,11 +47,12 @@ class EmulatedRuntimeTest extends GpuRuntimeContract<EmulatedRuntime> {
     assertThatThrownBy(() -> stream.launch(softmax(freed, out, ROWS, CHANNELS))).isInstanceOf(VertebraException.class)
         .hasMessageContainingAll("vtb_softmax_f32", "parameter 0");
     assertThatThrownBy(() -> runtime.free(freed)).isInstanceOf(VertebraException.class).hasMessageContaining("freed");
-    assertThatThrownBy(() -> runtime.kernel("vtb_softmax_f32").allowShared(1 << 20)).isInstanceOf(VertebraException.class)
-        .hasMessageContainingAll("vtb_softmax_f32", "shared memory");
+    assertThatThrownBy(() -> runtime.kernel("vtb_softmax_f32").allowShared(1 << 20))
+        .isInstanceOf(VertebraException.class).hasMessageContainingAll("vtb_softmax_f32", "shared memory");
     long total = runtime.memoryTotal();
     runtime.setMemoryTotal(runtime.memoryUsed() + 1000);
-    assertThatThrownBy(() -> runtime.allocate(2000)).isInstanceOf(VertebraException.class).hasMessageContaining("2000 bytes");
+    assertThatThrownBy(() -> runtime.allocate(2000)).isInstanceOf(VertebraException.class)
+        .hasMessageContaining("2000 bytes");
     runtime.setMemoryTotal(total);
   }
 
@@ -66,7 +70,8 @@ class EmulatedRuntimeTest extends GpuRuntimeContract<EmulatedRuntime> {
   @Test
   void streamsCopyPinnedMemoryAlone() {
     ByteBuffer pageable = ByteBuffer.allocateDirect(BYTES).order(ByteOrder.nativeOrder());
-    assertThatThrownBy(() -> stream.copyIn(in, pageable)).isInstanceOf(VertebraException.class).hasMessageContaining("pinned");
+    assertThatThrownBy(() -> stream.copyIn(in, pageable)).isInstanceOf(VertebraException.class)
+        .hasMessageContaining("pinned");
     assertThatIllegalArgumentException().isThrownBy(() -> stream.copyIn(in, ByteBuffer.allocate(BYTES)));
     fill();
     stream.copyIn(in, host);
@@ -75,7 +80,8 @@ class EmulatedRuntimeTest extends GpuRuntimeContract<EmulatedRuntime> {
     assertThat(part.getFloat(8)).isEqualTo(host.getFloat(4));
     assertThat(part.getFloat(12)).isEqualTo(host.getFloat(8));
     runtime.freeHost(part);
-    assertThatThrownBy(() -> stream.copyOut(part, in)).isInstanceOf(VertebraException.class).hasMessageContaining("pinned");
+    assertThatThrownBy(() -> stream.copyOut(part, in)).isInstanceOf(VertebraException.class)
+        .hasMessageContaining("pinned");
     assertThatIllegalArgumentException().isThrownBy(() -> runtime.freeHost(part));
   }
 }

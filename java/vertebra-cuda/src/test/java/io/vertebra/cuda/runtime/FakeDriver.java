@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A driver and a cuBLAS without a GPU, over the emulator: in this process, whose LD_LIBRARY_PATH leads to them, or in one that is started to
- * see it fail.
+ * A driver and a cuBLAS without a GPU, over the emulator: in this process, whose LD_LIBRARY_PATH leads to them, or in
+ * one that is started to see it fail.
  */
 public final class FakeDriver {
   /** Where they lie. */
@@ -30,9 +30,9 @@ public final class FakeDriver {
 
   /** What a process with this environment prints that opens a device and multiplies. */
   static String elsewhere(int ordinal, Map<String, String> environment) throws IOException, InterruptedException {
-    ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xshare:auto",
-        "-XX:TieredStopAtLevel=1", "-Dvertebra.fake-driver=" + FOLDER, "-cp", System.getProperty("java.class.path"), FakeDriver.class.getName(),
-        String.valueOf(ordinal));
+    ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-Dvertebra.fake-driver=" + FOLDER, "-cp",
+        System.getProperty("java.class.path"), FakeDriver.class.getName(), String.valueOf(ordinal));
     builder.environment().keySet().removeAll(List.of("LD_LIBRARY_PATH", "VERTEBRA_CUBLAS"));
     builder.environment().putAll(environment);
     Process process = builder.redirectError(ProcessBuilder.Redirect.DISCARD).start();
@@ -42,7 +42,8 @@ public final class FakeDriver {
   }
 
   public static void main(String[] arguments) {
-    try (DriverRuntime runtime = new DriverRuntime(Integer.parseInt(arguments[0]), FakeDriver::binary); GpuStream stream = runtime.newStream()) {
+    try (DriverRuntime runtime = new DriverRuntime(Integer.parseInt(arguments[0]), FakeDriver::binary);
+        GpuStream stream = runtime.newStream()) {
       long memory = runtime.allocate(4);
       stream.multiply(new GpuProduct(GpuType.F32, false, false, false, 1, 1, 1, memory, 1, memory, 1, 0, memory, 1));
       System.out.println("works");

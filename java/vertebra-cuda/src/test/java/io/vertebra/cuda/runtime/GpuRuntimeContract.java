@@ -1,7 +1,6 @@
 package io.vertebra.cuda.runtime;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
@@ -104,7 +103,8 @@ abstract class GpuRuntimeContract<R extends GpuRuntime> {
   @Test
   void theHostDoesNotReadDuringACapture() {
     stream.beginCapture();
-    assertThatThrownBy(() -> runtime.copyOut(host, in)).isInstanceOf(VertebraException.class).hasMessageContaining("capture");
+    assertThatThrownBy(() -> runtime.copyOut(host, in)).isInstanceOf(VertebraException.class)
+        .hasMessageContaining("capture");
     assertThatThrownBy(stream::synchronize).isInstanceOf(VertebraException.class).hasMessageContaining("capture");
     stream.endCapture().close();
   }
@@ -150,7 +150,8 @@ abstract class GpuRuntimeContract<R extends GpuRuntime> {
     long floats = type == GpuType.F32 ? to : runtime.allocate((long) count * Float.BYTES);
     runtime.copyIn(floats, bytes);
     if (type != GpuType.F32) {
-      stream.launch(new GpuLaunch(runtime.kernel("vtb_convert_f32_" + type.suffix()), 1, 1, 1, 256, 1, 1, 0, List.of(floats, to, count)));
+      stream.launch(new GpuLaunch(runtime.kernel("vtb_convert_f32_" + type.suffix()), 1, 1, 1, 256, 1, 1, 0,
+          List.of(floats, to, count)));
       runtime.free(floats);
     }
     return values;
@@ -159,7 +160,8 @@ abstract class GpuRuntimeContract<R extends GpuRuntime> {
   private float[] download(GpuType type, long from, int count) {
     long floats = type == GpuType.F32 ? from : runtime.allocate((long) count * Float.BYTES);
     if (type != GpuType.F32) {
-      stream.launch(new GpuLaunch(runtime.kernel("vtb_convert_" + type.suffix() + "_f32"), 1, 1, 1, 256, 1, 1, 0, List.of(from, floats, count)));
+      stream.launch(new GpuLaunch(runtime.kernel("vtb_convert_" + type.suffix() + "_f32"), 1, 1, 1, 256, 1, 1, 0,
+          List.of(from, floats, count)));
     }
     ByteBuffer bytes = runtime.allocateHost((long) count * Float.BYTES);
     runtime.copyOut(bytes, floats);

@@ -11,8 +11,8 @@ import io.vertebra.program.Tensor;
 import io.vertebra.program.Weights;
 
 /**
- * A norm whose kind the configuration chooses: a LayerNorm over the channels of each position, or a BatchNorm with running statistics,
- * which is affine and folds into neighbouring layers.
+ * A norm whose kind the configuration chooses: a LayerNorm over the channels of each position, or a BatchNorm with
+ * running statistics, which is affine and folds into neighbouring layers.
  *
  * @param layer of a LayerNorm, or null
  * @param affine of a BatchNorm, or null
@@ -40,10 +40,14 @@ record ChannelNorm(Norm layer, Matrix.Affine affine, Weights scale, Weights shif
       return r.affine(name, in, new Op.Affine(null, scale, shift, activation));
     }
     Tensor normed = r.layerNorm(name, in, RowSource.norm(layer));
-    return activation == Activation.IDENTITY ? normed : r.affine(name + ".act", normed, new Op.Affine(null, null, null, activation));
+    return activation == Activation.IDENTITY ? normed
+        : r.affine(name + ".act", normed, new Op.Affine(null, null, null, activation));
   }
 
-  /** {@code matrix} behind this norm, if it is affine; else the matrix alone, which is then to read its rows from {@link #rows}. */
+  /**
+   * {@code matrix} behind this norm, if it is affine; else the matrix alone, which is then to read its rows from
+   * {@link #rows}.
+   */
   Matrix foldInto(Matrix matrix) {
     return isAffine() ? matrix.after(affine) : matrix;
   }

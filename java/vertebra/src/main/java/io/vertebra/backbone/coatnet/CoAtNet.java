@@ -22,9 +22,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * CoAtNet (Dai et al., "CoAtNet: Marrying Convolution and Attention for All Data Sizes", arXiv 2106.04803) and its relatives with published
- * weights, as huggingface/pytorch-image-models defines them: a convolutional stem, stages of convolution blocks, stages of transformer blocks
- * that attend to the whole map. Every stage halves the map.
+ * CoAtNet (Dai et al., "CoAtNet: Marrying Convolution and Attention for All Data Sizes", arXiv 2106.04803) and its
+ * relatives with published weights, as huggingface/pytorch-image-models defines them: a convolutional stem, stages of
+ * convolution blocks, stages of transformer blocks that attend to the whole map. Every stage halves the map.
  *
  * <p>The blocks are {@link MbConvBlock}, {@link ConvNextBlock} and {@link TransformerBlock}.
  */
@@ -52,7 +52,8 @@ public final class CoAtNet implements Backbone {
     this.stemNorm = conv.convNext() ? ChannelNorm.layer(layers, "stem.norm1", stemWidth, conv.eps())
         : ChannelNorm.batch(layers, "stem.norm1", stemWidth, conv.eps());
     this.stem1 = (stemNorm.isAffine() ? first.then(stemNorm.affine()) : first).pack(backend);
-    this.stem2 = Matrix.of(parameters, "stem.conv2", config.stemBias(), config.stem().get(1), stemWidth, 3, 3).packConvolution(backend);
+    this.stem2 = Matrix.of(parameters, "stem.conv2", config.stemBias(), config.stem().get(1), stemWidth, 3, 3)
+        .packConvolution(backend);
     for (int stage = 0; stage < config.stages(); stage++) {
       stages.add(loadStage(stage));
     }
@@ -61,8 +62,10 @@ public final class CoAtNet implements Backbone {
     this.norm = hidden > 0 ? null : config.transformer().norm(layers, "norm", width);
     this.headNorm = hidden > 0 ? layers.norm("head.norm", width, (float) HEAD_EPS) : null;
     this.preLogits = hidden > 0 ? layers.linear("head.pre_logits.fc", hidden, width, true) : null;
-    this.head = config.classes() > 0 ? layers.linear("head.fc", config.classes(), hidden > 0 ? hidden : width, true) : null;
-    parameters.ignore(name -> name.endsWith("num_batches_tracked") || name.endsWith("relative_position_index") || name.endsWith("rel_coords_log"));
+    this.head
+        = config.classes() > 0 ? layers.linear("head.fc", config.classes(), hidden > 0 ? hidden : width, true) : null;
+    parameters.ignore(name -> name.endsWith("num_batches_tracked") || name.endsWith("relative_position_index")
+        || name.endsWith("rel_coords_log"));
     parameters.finish();
   }
 
@@ -75,7 +78,8 @@ public final class CoAtNet implements Backbone {
       String name = "stages." + stage + ".blocks." + j;
       int from = j == 0 ? in : out;
       if (kinds.get(j) == BlockKind.TRANSFORMER) {
-        blocks.add(new TransformerBlock(config.transformer(), layers, name, from, out, j == 0, config.builtMap(stage, config.image())));
+        blocks.add(new TransformerBlock(config.transformer(), layers, name, from, out, j == 0,
+            config.builtMap(stage, config.image())));
       } else if (config.conv().convNext()) {
         blocks.add(new ConvNextBlock(config.conv(), layers, name, from, out, j == 0));
       } else {
@@ -92,7 +96,8 @@ public final class CoAtNet implements Backbone {
     Tensor logits;
     if (config.headHidden() > 0) {
       pooled = r.meanPool(POOLED, x);
-      logits = r.linear("head.pre_logits", pooled, RowSource.norm(headNorm), preLogits.weights(), preLogits.epilogue().activation(Activation.TANH));
+      logits = r.linear("head.pre_logits", pooled, RowSource.norm(headNorm), preLogits.weights(),
+          preLogits.epilogue().activation(Activation.TANH));
       r.output("head_norm", () -> r.layerNorm("head.norm", pooled, RowSource.norm(headNorm)));
       r.output("pre_logits", logits);
     } else {
@@ -137,9 +142,11 @@ public final class CoAtNet implements Backbone {
     Activation activation = config.conv().activation();
     Tensor halved = halve(r, folded ? activation : Activation.IDENTITY);
     Tensor activated = folded ? halved : stemNorm.apply(r, "stem.norm1", halved, activation);
-    Tensor out = r.convolution("stem.conv2", activated, new Op.Convolution(stem2.weights(), stem2.bias(), Activation.IDENTITY));
+    Tensor out = r.convolution("stem.conv2", activated,
+        new Op.Convolution(stem2.weights(), stem2.bias(), Activation.IDENTITY));
 
-    r.output("stem.conv1", () -> folded ? Unfolded.before(r, layers, stemNorm.affine(), halve(r, Activation.IDENTITY)) : halved);
+    r.output("stem.conv1",
+        () -> folded ? Unfolded.before(r, layers, stemNorm.affine(), halve(r, Activation.IDENTITY)) : halved);
     r.output("stem.norm1", activated);
     r.output("stem", out);
     return out;
@@ -148,8 +155,8 @@ public final class CoAtNet implements Backbone {
   private Tensor halve(Recorder r, Activation activation) {
     Window window = Window.square(3, 2, 1);
     Shape image = r.input().shape();
-    return r.linear("stem.conv1", r.input(), new RowSource(window.rows(image), null), stem1.weights(), stem1.epilogue().activation(activation),
-        window.slide(image, config.stem().get(0)));
+    return r.linear("stem.conv1", r.input(), new RowSource(window.rows(image), null), stem1.weights(),
+        stem1.epilogue().activation(activation), window.slide(image, config.stem().get(0)));
   }
 
   @Override

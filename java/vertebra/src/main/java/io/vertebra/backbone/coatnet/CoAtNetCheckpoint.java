@@ -21,19 +21,21 @@ final class CoAtNetCheckpoint {
   private CoAtNetCheckpoint() {}
 
   /**
-   * The source without what training frameworks put before every name ({@code module.}, {@code backbone.}), and with the weights of 1 x 1
-   * convolutions in the rank that is asked for: a file may have them as matrices, or matrices as convolutions.
+   * The source without what training frameworks put before every name ({@code module.}, {@code backbone.}), and with
+   * the weights of 1 x 1 convolutions in the rank that is asked for: a file may have them as matrices, or matrices as
+   * convolutions.
    */
   static ParameterSource normalise(ParameterSource source) {
     String prefix = Renamed.prefix(source, FIRST);
-    ParameterSource renamed = Renamed.of(source, name -> name.startsWith(prefix) ? name.substring(prefix.length()) : null);
+    ParameterSource renamed
+        = Renamed.of(source, name -> name.startsWith(prefix) ? name.substring(prefix.length()) : null);
     return renamed.finding((name, expected) -> reshaped(name, renamed.find(name, expected), expected));
   }
 
   /** A parameter in the shape that is asked for where only axes of length 1 at the end differ. */
   private static Parameter reshaped(String name, Parameter parameter, Shape expected) {
-    boolean same = parameter == null || expected == null || parameter.shape().equals(expected)
-        || expected.rank() < 2 || !matrix(parameter.shape()).equals(matrix(expected));
+    boolean same = parameter == null || expected == null || parameter.shape().equals(expected) || expected.rank() < 2
+        || !matrix(parameter.shape()).equals(matrix(expected));
     return same ? parameter : parameter.reshaped(expected);
   }
 
@@ -52,7 +54,8 @@ final class CoAtNetCheckpoint {
   /** Whether the parameters are a CoAtNet's. */
   static boolean matches(ParameterSource source) {
     Set<String> names = normalise(source).names();
-    return names.contains(FIRST) && (names.contains("stages.0.blocks.0.conv1_1x1.weight") || names.contains("stages.0.blocks.0.conv_dw.weight"));
+    return names.contains(FIRST)
+        && (names.contains("stages.0.blocks.0.conv1_1x1.weight") || names.contains("stages.0.blocks.0.conv_dw.weight"));
   }
 
   /** {@code config} with the classes the checkpoint has, and the input size its tables of relative biases are for. */
@@ -75,7 +78,8 @@ final class CoAtNetCheckpoint {
         Size built = config.builtMap(stage, config.image());
         int side = (int) Math.round(Math.sqrt(rows));
         boolean differs = rows != (2 * built.rows() - 1) * (2 * built.columns() - 1);
-        return differs && side * side == rows && side % 2 == 1 ? Size.square((side + 1) / 2 * (4 << stage)) : config.image();
+        return differs && side * side == rows && side % 2 == 1 ? Size.square((side + 1) / 2 * (4 << stage))
+            : config.image();
       }
     }
     return config.image();
@@ -94,19 +98,20 @@ final class CoAtNetCheckpoint {
     }
     Visible visible = Visible.of(source);
     CoAtNetConfig config = published.stream().filter(candidate -> Visible.of(candidate).equals(visible)).findFirst()
-        .orElseThrow(() -> new WeightsException(source.describe() + " is a CoAtNet of none of the published configurations, and its shapes do"
-            + " not tell its activations and strides; name the model's configuration"));
+        .orElseThrow(() -> new WeightsException(
+            source.describe() + " is a CoAtNet of none of the published configurations, and its shapes do"
+                + " not tell its activations and strides; name the model's configuration"));
     return adapt(config, source);
   }
 
   /** What names and shapes tell of a configuration, which is enough to tell the published ones apart. */
-  private record Visible(List<Integer> stem, List<Integer> widths, List<Integer> depths, boolean convNext, boolean earlyExcitation,
-      boolean convolvesLate, boolean batchNorm, boolean layerScale, int biasHidden) {
+  private record Visible(List<Integer> stem, List<Integer> widths, List<Integer> depths, boolean convNext,
+      boolean earlyExcitation, boolean convolvesLate, boolean batchNorm, boolean layerScale, int biasHidden) {
 
     static Visible of(CoAtNetConfig config) {
-      return new Visible(config.stem(), config.widths(), config.depths(), config.conv().convNext(), config.conv().earlyExcitation(),
-          config.blocks().get(config.stages() - 1).contains(BlockKind.CONVOLUTION), config.transformer().batchNorm(),
-          config.transformer().layerScale(), config.transformer().biasHidden());
+      return new Visible(config.stem(), config.widths(), config.depths(), config.conv().convNext(),
+          config.conv().earlyExcitation(), config.blocks().get(config.stages() - 1).contains(BlockKind.CONVOLUTION),
+          config.transformer().batchNorm(), config.transformer().layerScale(), config.transformer().biasHidden());
     }
 
     static Visible of(ParameterSource source) {
@@ -124,9 +129,10 @@ final class CoAtNetCheckpoint {
       String stage = "stages." + (depths.size() - 1) + ".blocks.";
       String last = stage + (depths.get(depths.size() - 1) - 1);
       String hidden = last + ".attn.rel_pos.mlp.fc1.weight";
-      return new Visible(List.of(shape(source, FIRST).dim(0), shape(source, "stem.conv2.weight").dim(0)), widths, depths,
-          names.contains("stages.0.blocks.0.conv_dw.weight"), names.contains("stages.0.blocks.0.se_early.fc1.weight"),
-          names.contains(stage + "0.conv1_1x1.weight"), names.contains(last + ".norm2.running_mean"), names.contains(last + ".ls1.gamma"),
+      return new Visible(List.of(shape(source, FIRST).dim(0), shape(source, "stem.conv2.weight").dim(0)), widths,
+          depths, names.contains("stages.0.blocks.0.conv_dw.weight"),
+          names.contains("stages.0.blocks.0.se_early.fc1.weight"), names.contains(stage + "0.conv1_1x1.weight"),
+          names.contains(last + ".norm2.running_mean"), names.contains(last + ".ls1.gamma"),
           names.contains(hidden) ? shape(source, hidden).dim(0) : 0);
     }
 
@@ -144,7 +150,8 @@ final class CoAtNetCheckpoint {
       throw new WeightsException(source.describe() + " is no complete CoAtNet: it lacks " + name);
     }
     if (parameter.shape().rank() < 2) {
-      throw new WeightsException(source.describe() + " is no CoAtNet: " + parameter + " should have 2 dimensions or more");
+      throw new WeightsException(
+          source.describe() + " is no CoAtNet: " + parameter + " should have 2 dimensions or more");
     }
     return parameter.shape();
   }

@@ -27,12 +27,13 @@ import java.util.Map;
  * @param classes 0 without a classifier
  */
 public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolean stemBias, List<Integer> widths,
-    List<List<BlockKind>> blocks, Conv conv, Transformer transformer, int headHidden, int classes) implements Architecture {
+    List<List<BlockKind>> blocks, Conv conv, Transformer transformer, int headHidden,
+    int classes) implements Architecture {
 
   /** Constructor arguments that do nothing at inference, or only to blocks this family has not. */
   private static final List<String> UNUSED = List.of("weight_init", "drop_rate", "drop_path_rate");
-  private static final List<String> UNUSED_TRANSFORMER = List.of("attn_drop", "proj_drop", "partition_ratio", "window_size", "grid_size",
-      "no_block_attn", "use_nchw_attn", "norm_layer_cl");
+  private static final List<String> UNUSED_TRANSFORMER = List.of("attn_drop", "proj_drop", "partition_ratio",
+      "window_size", "grid_size", "no_block_attn", "use_nchw_attn", "norm_layer_cl");
 
   /** Depths of the nano models, whose published evaluation crops closer. */
   private static final List<Integer> NANO = List.of(3, 4, 6, 3);
@@ -53,9 +54,9 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
    * @param earlyExcitation before the second norm
    * @param layerScale of ConvNeXt blocks
    */
-  public record Conv(boolean convNext, double expansion, boolean expandOutput, int kernel, boolean preNormActivation, boolean outputBias,
-      Stride stride, Pooling shortcutPool, Pooling branchPool, boolean earlyExcitation, Activation excitationActivation,
-      double excitationRatio, boolean layerScale, Activation activation, double eps) {
+  public record Conv(boolean convNext, double expansion, boolean expandOutput, int kernel, boolean preNormActivation,
+      boolean outputBias, Stride stride, Pooling shortcutPool, Pooling branchPool, boolean earlyExcitation,
+      Activation excitationActivation, double excitationRatio, boolean layerScale, Activation activation, double eps) {
 
     /** Hidden channels: a multiple of 8. */
     int hidden(int in, int out) {
@@ -80,14 +81,16 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
    * @param batchNorm else LayerNorm
    */
   public record Transformer(int headDim, boolean headFirst, double expansion, boolean expandFirst, boolean shortcutBias,
-      boolean attentionBias, Pooling pool, int biasHidden, boolean layerScale, Activation activation, boolean batchNorm, double eps) {
+      boolean attentionBias, Pooling pool, int biasHidden, boolean layerScale, Activation activation, boolean batchNorm,
+      double eps) {
 
     int attentionWidth(int in, int out) {
       return expandFirst ? out : in;
     }
 
     ChannelNorm norm(Layers layers, String name, int channels) {
-      return batchNorm ? ChannelNorm.batch(layers, name, channels, eps) : ChannelNorm.layer(layers, name, channels, eps);
+      return batchNorm ? ChannelNorm.batch(layers, name, channels, eps)
+          : ChannelNorm.layer(layers, name, channels, eps);
     }
   }
 
@@ -146,11 +149,15 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
     return length;
   }
 
-  /** @throws IllegalArgumentException naming the size if timm cannot run the model on it: two ways around or through a block disagree */
+  /**
+   * @throws IllegalArgumentException naming the size if timm cannot run the model on it: two ways around or through a
+   *   block disagree
+   */
   void checkInput(Size input) {
     if (!accepts(input.rows()) || !accepts(input.columns())) {
-      throw new IllegalArgumentException("a CoAtNet of this configuration cannot take an input of " + input.rows() + "x" + input.columns()
-          + " pixels: halved " + (stages() + 1) + " times, rounded up by convolutions and down by pooling, its maps do not fit together. Take"
+      throw new IllegalArgumentException("a CoAtNet of this configuration cannot take an input of " + input.rows() + "x"
+          + input.columns() + " pixels: halved " + (stages() + 1)
+          + " times, rounded up by convolutions and down by pooling, its maps do not fit together. Take"
           + " multiples of " + (2 << stages()));
     }
   }
@@ -159,8 +166,10 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
     int length = (pixels + 1) / 2;
     for (int stage = 0; stage < stages(); stage++) {
       boolean transforms = blocks.get(stage).get(0) == BlockKind.TRANSFORMER;
-      int around = transforms ? transformer.pool().halve(length) : (conv.convNext() ? Pooling.AVG2 : conv.shortcutPool()).halve(length);
-      int through = transforms ? around : conv.stride() == Stride.POOL ? conv.branchPool().halve(length) : (length + 1) / 2;
+      int around = transforms ? transformer.pool().halve(length)
+          : (conv.convNext() ? Pooling.AVG2 : conv.shortcutPool()).halve(length);
+      int through
+          = transforms ? around : conv.stride() == Stride.POOL ? conv.branchPool().halve(length) : (length + 1) / 2;
       boolean attends = blocks.get(stage).contains(BlockKind.TRANSFORMER);
       if (around == 0 || around != through || attends && around != builtLength(stage, pixels)) {
         return false;
@@ -172,7 +181,8 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
 
   /** The same model built for another input size, with another classifier. */
   public CoAtNetConfig with(Size newImage, int newClasses) {
-    return new CoAtNetConfig(newImage, channels, stem, stemBias, widths, blocks, conv, transformer, headHidden, newClasses);
+    return new CoAtNetConfig(newImage, channels, stem, stemBias, widths, blocks, conv, transformer, headHidden,
+        newClasses);
   }
 
   /**
@@ -184,9 +194,10 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
     Arguments args = new Arguments("CoAtNet configuration", arguments);
     List<Integer> image = pair(args, "img_size", 224);
     List<Integer> depths = args.depths("depths");
-    CoAtNetConfig config = new CoAtNetConfig(new Size(image.get(0), image.get(1)), args.integer("in_chans", 3), pair(args, "stem_width", 64),
-        args.flag("stem_bias", false), args.integers("embed_dim"), blocks(args, depths), conv(nested(args, "conv_cfg")),
-        transformer(nested(args, "transformer_cfg")), args.integer("head_hidden_size", 0), args.integer("num_classes", 1000));
+    CoAtNetConfig config = new CoAtNetConfig(new Size(image.get(0), image.get(1)), args.integer("in_chans", 3),
+        pair(args, "stem_width", 64), args.flag("stem_bias", false), args.integers("embed_dim"), blocks(args, depths),
+        conv(nested(args, "conv_cfg")), transformer(nested(args, "transformer_cfg")),
+        args.integer("head_hidden_size", 0), args.integer("num_classes", 1000));
     choice(args, "global_pool", "avg");
     args.ignore(UNUSED);
     args.finish();
@@ -196,19 +207,22 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
 
   private static Conv conv(Arguments args) {
     boolean convNext = choice(args, "block_type", "mbconv", "convnext") == 1;
-    Conv conv = new Conv(convNext, args.number("expand_ratio", 4), args.flag("expand_output", true), args.integer("kernel_size", 3),
-        args.flag("pre_norm_act", false), args.flag("output_bias", true),
-        List.of(Stride.DEPTHWISE, Stride.POOL, Stride.CONV_1X1).get(choice(args, "stride_mode", "dw", "pool", "1x1")), pooling(args, "pool_type"),
-        pooling(args, "downsample_pool_type"), args.flag("attn_early", false), activation(args, "attn_act_layer", "silu"),
-        args.number("attn_ratio", 0.25), convNext && args.get("init_values", null) != null, activation(args, "act_layer", "gelu"),
+    Conv conv = new Conv(convNext, args.number("expand_ratio", 4), args.flag("expand_output", true),
+        args.integer("kernel_size", 3), args.flag("pre_norm_act", false), args.flag("output_bias", true),
+        List.of(Stride.DEPTHWISE, Stride.POOL, Stride.CONV_1X1).get(choice(args, "stride_mode", "dw", "pool", "1x1")),
+        pooling(args, "pool_type"), pooling(args, "downsample_pool_type"), args.flag("attn_early", false),
+        activation(args, "attn_act_layer", "silu"), args.number("attn_ratio", 0.25),
+        convNext && args.get("init_values", null) != null, activation(args, "act_layer", "gelu"),
         args.number("norm_eps", convNext ? 1e-6 : 1e-5));
     choice(args, "attn_layer", "se");
     choice(args, "padding", "");
     choice(args, "norm_layer", convNext ? "layernorm2d" : "batchnorm2d");
     args.ignore(List.of("init_values", "norm_layer_cl"));
-    if (args.integer("group_size", 1) != 1 || convNext && conv.stride() != Stride.DEPTHWISE || conv.kernel() < 1 || conv.kernel() % 2 == 0) {
-      throw new WeightsException("CoAtNet configuration: kernels must be odd, convolutions depthwise (group_size 1), and ConvNeXt blocks stride"
-          + " there: " + conv);
+    if (args.integer("group_size", 1) != 1 || convNext && conv.stride() != Stride.DEPTHWISE || conv.kernel() < 1
+        || conv.kernel() % 2 == 0) {
+      throw new WeightsException(
+          "CoAtNet configuration: kernels must be odd, convolutions depthwise (group_size 1), and ConvNeXt blocks stride"
+              + " there: " + conv);
     }
     args.finish();
     return conv;
@@ -217,9 +231,10 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
   private static Transformer transformer(Arguments args) {
     boolean computed = choice(args, "rel_pos_type", "bias", "mlp") == 1;
     int hidden = args.integer("rel_pos_dim", 512);
-    Transformer transformer = new Transformer(args.integer("dim_head", 32), args.flag("head_first", true), args.number("expand_ratio", 4),
-        args.flag("expand_first", true), args.flag("shortcut_bias", true), args.flag("attn_bias", true), pooling(args, "pool_type"),
-        computed ? hidden : 0, args.get("init_values", null) != null, activation(args, "act_layer", "gelu"),
+    Transformer transformer = new Transformer(args.integer("dim_head", 32), args.flag("head_first", true),
+        args.number("expand_ratio", 4), args.flag("expand_first", true), args.flag("shortcut_bias", true),
+        args.flag("attn_bias", true), pooling(args, "pool_type"), computed ? hidden : 0,
+        args.get("init_values", null) != null, activation(args, "act_layer", "gelu"),
         choice(args, "norm_layer", "layernorm2d", "batchnorm2d") == 1, args.number("norm_eps", 1e-6));
     args.ignore(UNUSED_TRANSFORMER);
     args.finish();
@@ -228,8 +243,10 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
 
   /** The kinds of every block: a letter for a stage, or a list whose last entry repeats. */
   private static List<List<BlockKind>> blocks(Arguments args, List<Integer> depths) {
-    if (!(args.get("block_type", List.of("C", "C", "T", "T")) instanceof List<?> types) || types.size() != depths.size()) {
-      throw new WeightsException("CoAtNet configuration: block_type must be a list with an entry for each of the depths " + depths);
+    if (!(args.get("block_type", List.of("C", "C", "T", "T")) instanceof List<?> types)
+        || types.size() != depths.size()) {
+      throw new WeightsException(
+          "CoAtNet configuration: block_type must be a list with an entry for each of the depths " + depths);
     }
     List<List<BlockKind>> blocks = new ArrayList<>();
     for (int stage = 0; stage < types.size(); stage++) {
@@ -269,13 +286,15 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
     Object value = args.get(name, alternatives[0]);
     int index = List.of(alternatives).indexOf(value);
     if (index < 0) {
-      throw new WeightsException("CoAtNet configuration: " + name + " must be one of " + List.of(alternatives) + ", not " + value);
+      throw new WeightsException(
+          "CoAtNet configuration: " + name + " must be one of " + List.of(alternatives) + ", not " + value);
     }
     return index;
   }
 
   private static Pooling pooling(Arguments args, String name) {
-    return List.of(Pooling.AVG2, Pooling.MAX2, Pooling.AVG, Pooling.MAX).get(choice(args, name, "avg2", "max2", "avg", "max"));
+    return List.of(Pooling.AVG2, Pooling.MAX2, Pooling.AVG, Pooling.MAX)
+        .get(choice(args, name, "avg2", "max2", "avg", "max"));
   }
 
   private static Activation activation(Arguments args, String name, String fallback) {
@@ -288,26 +307,32 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
   }
 
   private void check() {
-    boolean positive = image.rows() > 0 && image.columns() > 0 && channels > 0 && headHidden >= 0 && classes >= 0 && !widths.isEmpty()
-        && widths.size() <= 8 && stem.stream().allMatch(width -> width > 0 && width <= 1 << 14)
+    boolean positive = image.rows() > 0 && image.columns() > 0 && channels > 0 && headHidden >= 0 && classes >= 0
+        && !widths.isEmpty() && widths.size() <= 8 && stem.stream().allMatch(width -> width > 0 && width <= 1 << 14)
         && widths.stream().allMatch(width -> width > 0 && width <= 1 << 14) && blocks.stream().noneMatch(List::isEmpty)
-        && transformer.headDim() > 0 && transformer.biasHidden() >= 0 && conv.expansion() > 0 && transformer.expansion() > 0;
+        && transformer.headDim() > 0 && transformer.biasHidden() >= 0 && conv.expansion() > 0
+        && transformer.expansion() > 0;
     if (!positive || widths.size() != blocks.size()) {
-      throw new WeightsException("CoAtNet configuration: sizes must be positive and every stage needs a width and a depth: " + this);
+      throw new WeightsException(
+          "CoAtNet configuration: sizes must be positive and every stage needs a width and a depth: " + this);
     }
     if (headHidden > 0 && transformer.batchNorm()) {
-      throw new WeightsException("CoAtNet configuration: a classifier with a hidden layer has a LayerNorm, the transformer a BatchNorm");
+      throw new WeightsException(
+          "CoAtNet configuration: a classifier with a hidden layer has a LayerNorm, the transformer a BatchNorm");
     }
     int in = stem.get(1);
     for (int stage = 0; stage < stages(); stage++) {
       int out = widths.get(stage);
       boolean first = blocks.get(stage).get(0) == BlockKind.TRANSFORMER;
       boolean attends = blocks.get(stage).contains(BlockKind.TRANSFORMER);
-      if (attends && (out % transformer.headDim() != 0 || first && transformer.attentionWidth(in, out) % transformer.headDim() != 0)) {
-        throw new WeightsException("CoAtNet configuration: channels of stage " + stage + " do not split into heads of " + transformer.headDim());
+      if (attends && (out % transformer.headDim() != 0
+          || first && transformer.attentionWidth(in, out) % transformer.headDim() != 0)) {
+        throw new WeightsException("CoAtNet configuration: channels of stage " + stage + " do not split into heads of "
+            + transformer.headDim());
       }
       if (!first && (conv.convNext() ? out % in != 0 : conv.squeezed(in, out) < 1 || conv.squeezed(out, out) < 1)) {
-        throw new WeightsException("CoAtNet configuration: " + in + " channels do not widen to the " + out + " of stage " + stage);
+        throw new WeightsException(
+            "CoAtNet configuration: " + in + " channels do not widen to the " + out + " of stage " + stage);
       }
       in = out;
     }

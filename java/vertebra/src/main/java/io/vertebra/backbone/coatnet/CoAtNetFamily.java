@@ -65,20 +65,23 @@ public final class CoAtNetFamily {
     trained12k();
     trained("coatnet_rmlp_2_rw_224", MEDIUM, DEPTHS_1, ACTIVATED, with(COMPUTED, SCALED), 86.538);
     trained12k();
-    add("coatnet_rmlp_2_rw_384", arguments(MEDIUM, DEPTHS_1, ACTIVATED, with(COMPUTED, SCALED)), Map.of("img_size", 384), 87.388);
+    add("coatnet_rmlp_2_rw_384", arguments(MEDIUM, DEPTHS_1, ACTIVATED, with(COMPUTED, SCALED)),
+        Map.of("img_size", 384), 87.388);
     trained("coatnet_rmlp_3_rw_224", LARGE, DEPTHS_1, ACTIVATED, with(COMPUTED, SCALED), 0);
-    add("coatnet_nano_cc_224", arguments(NANO, DEPTHS_NANO, with(ACTIVATED, "stride_mode", "pool", "attn_act_layer", "relu"), BIASED),
+    add("coatnet_nano_cc_224",
+        arguments(NANO, DEPTHS_NANO, with(ACTIVATED, "stride_mode", "pool", "attn_act_layer", "relu"), BIASED),
         Map.of("block_type", List.of("C", "C", List.of("C", "T"), List.of("C", "T"))), 0);
-    trained("coatnext_nano_rw_224", NANO, DEPTHS_NANO, Map.of("block_type", "convnext", "expand_output", false, "init_values", 1e-5), BIASED,
-        81.998);
+    trained("coatnext_nano_rw_224", NANO, DEPTHS_NANO,
+        Map.of("block_type", "convnext", "expand_output", false, "init_values", 1e-5), BIASED, 81.998);
   }
 
   private void paper(String name, List<Integer> widths, List<Integer> depths, int stem) {
-    add(name, Map.of("embed_dim", widths, "depths", depths, "stem_width", stem), Map.of("head_hidden_size", widths.get(3)), 0);
+    add(name, Map.of("embed_dim", widths, "depths", depths, "stem_width", stem),
+        Map.of("head_hidden_size", widths.get(3)), 0);
   }
 
-  private void trained(String name, List<Integer> widths, List<Integer> depths, Map<String, Object> conv, Map<String, Object> transformer,
-      double top1) {
+  private void trained(String name, List<Integer> widths, List<Integer> depths, Map<String, Object> conv,
+      Map<String, Object> transformer, double top1) {
     add(name, arguments(widths, depths, conv, transformer), Map.of(), top1);
   }
 
@@ -91,13 +94,15 @@ public final class CoAtNetFamily {
 
   /** @param top1 0: not published */
   private void add(String name, Map<String, Object> arguments, Map<String, Object> more, double top1) {
-    variants.add(new Variant(name, CoAtNetConfig.of(with(arguments, more)), top1 == 0 ? Optional.empty() : Optional.of(top1)));
+    variants.add(
+        new Variant(name, CoAtNetConfig.of(with(arguments, more)), top1 == 0 ? Optional.empty() : Optional.of(top1)));
   }
 
   private static Map<String, Object> arguments(List<Integer> widths, List<Integer> depths, Map<String, Object> conv,
       Map<String, Object> transformer) {
     int stem = widths.get(0) < 128 ? 64 : widths.get(0);
-    return Map.of("embed_dim", widths, "depths", depths, "stem_width", List.of(stem / 2, stem), "conv_cfg", conv, "transformer_cfg", transformer);
+    return Map.of("embed_dim", widths, "depths", depths, "stem_width", List.of(stem / 2, stem), "conv_cfg", conv,
+        "transformer_cfg", transformer);
   }
 
   private static Map<String, Object> with(Map<String, Object> arguments, Map<String, Object> more) {
@@ -110,7 +115,8 @@ public final class CoAtNetFamily {
     return with(arguments, Map.of(name, value));
   }
 
-  private static Map<String, Object> with(Map<String, Object> arguments, String name1, Object value1, String name2, Object value2) {
+  private static Map<String, Object> with(Map<String, Object> arguments, String name1, Object value1, String name2,
+      Object value2) {
     return with(arguments, Map.of(name1, value1, name2, value2));
   }
 }

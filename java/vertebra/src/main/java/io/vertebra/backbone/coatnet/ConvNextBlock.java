@@ -14,8 +14,8 @@ import io.vertebra.program.Window;
 import io.vertebra.weights.Parameters;
 
 /**
- * A depthwise convolution and an MLP (Liu et al., "A ConvNet for the 2020s", arXiv 2201.03545). In a block that widens, every input channel
- * feeds several outputs of the convolution.
+ * A depthwise convolution and an MLP (Liu et al., "A ConvNet for the 2020s", arXiv 2201.03545). In a block that widens,
+ * every input channel feeds several outputs of the convolution.
  *
  * <p>Fused: the norm into fc1, GELU behind it, the layer scale and the shortcut's addition into fc2.
  */
@@ -45,20 +45,23 @@ final class ConvNextBlock implements Block {
     int hidden = (int) (config.expansion() * out);
     this.fc1 = Matrix.of(parameters, name + ".mlp.fc1", true, hidden, out, 1, 1).pack(layers.backend());
     this.scale = config.layerScale() ? parameters.values(name + ".ls.gamma", out) : null;
-    this.fc2 = Matrix.of(parameters, name + ".mlp.fc2", true, out, hidden, 1, 1).thenScale(scale).pack(layers.backend());
+    this.fc2
+        = Matrix.of(parameters, name + ".mlp.fc2", true, out, hidden, 1, 1).thenScale(scale).pack(layers.backend());
   }
 
   @Override
   public Tensor forward(Recorder r, Tensor x) {
     Tensor around = shortcut.project(r, shortcut.pool(r, x));
-    Tensor spatial = r.depthwiseConv("conv_dw", x,
-        new Op.DepthwiseConv(conv.weights(), conv.bias(), Window.square(KERNEL, stride, KERNEL / 2), 0, multiplier, Activation.IDENTITY));
-    Tensor hidden = r.linear("mlp.fc1", spatial, RowSource.norm(norm), fc1.weights(), fc1.epilogue().activation(config.activation()));
+    Tensor spatial = r.depthwiseConv("conv_dw", x, new Op.DepthwiseConv(conv.weights(), conv.bias(),
+        Window.square(KERNEL, stride, KERNEL / 2), 0, multiplier, Activation.IDENTITY));
+    Tensor hidden = r.linear("mlp.fc1", spatial, RowSource.norm(norm), fc1.weights(),
+        fc1.epilogue().activation(config.activation()));
     Tensor out = r.linear("mlp.fc2", hidden, RowSource.PLAIN, fc2.weights(), fc2.epilogue().residual(around));
 
     r.output("conv_dw", spatial);
     r.output("norm", () -> r.layerNorm("norm", spatial, RowSource.norm(norm)));
-    r.output("mlp", () -> Unfolded.before(r, layers, scale, r.linear("mlp.unfused", hidden, RowSource.PLAIN, fc2.weights(), fc2.epilogue())));
+    r.output("mlp", () -> Unfolded.before(r, layers, scale,
+        r.linear("mlp.unfused", hidden, RowSource.PLAIN, fc2.weights(), fc2.epilogue())));
     return out;
   }
 }

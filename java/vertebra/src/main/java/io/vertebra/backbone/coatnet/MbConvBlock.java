@@ -15,11 +15,12 @@ import io.vertebra.program.Window;
 import io.vertebra.weights.Parameters;
 
 /**
- * An inverted residual with squeeze and excitation (Sandler et al., "MobileNetV2", arXiv 1801.04381; Hu et al., "Squeeze-and-Excitation
- * Networks", arXiv 1709.01507).
+ * An inverted residual with squeeze and excitation (Sandler et al., "MobileNetV2", arXiv 1801.04381; Hu et al.,
+ * "Squeeze-and-Excitation Networks", arXiv 1709.01507).
  *
- * <p>Folded: pre_norm into conv1_1x1 unless an activation or a maximum comes between, norm1 into conv1_1x1, norm2 into conv2_kxk or, if
- * the excitation comes first, into its multiplication. Fused: the activations, the shortcut's addition.
+ * <p>Folded: pre_norm into conv1_1x1 unless an activation or a maximum comes between, norm1 into conv1_1x1, norm2 into
+ * conv2_kxk or, if the excitation comes first, into its multiplication. Fused: the activations, the shortcut's
+ * addition.
  */
 final class MbConvBlock implements Block {
   private final Conv config;
@@ -54,12 +55,14 @@ final class MbConvBlock implements Block {
     Matrix depthwise = Matrix.of(parameters, name + ".conv2_kxk", false, hidden, 1, config.kernel(), config.kernel());
     this.norm2 = ChannelNorm.batch(layers, name + ".norm2", hidden, config.eps());
     this.conv2 = layers.depthwise(config.earlyExcitation() ? depthwise : depthwise.then(norm2.affine()));
-    this.window = Window.square(config.kernel(), first && config.stride() == Stride.DEPTHWISE ? 2 : 1, config.kernel() / 2);
+    this.window
+        = Window.square(config.kernel(), first && config.stride() == Stride.DEPTHWISE ? 2 : 1, config.kernel() / 2);
     String excitation = name + (config.earlyExcitation() ? ".se_early" : ".se");
     int squeezed = config.squeezed(in, out);
     this.squeeze = Matrix.of(parameters, excitation + ".fc1", true, squeezed, hidden, 1, 1).pack(layers.backend());
     this.excite = Matrix.of(parameters, excitation + ".fc2", true, hidden, squeezed, 1, 1).pack(layers.backend());
-    this.conv3 = Matrix.of(parameters, name + ".conv3_1x1", config.outputBias(), out, hidden, 1, 1).pack(layers.backend());
+    this.conv3
+        = Matrix.of(parameters, name + ".conv3_1x1", config.outputBias(), out, hidden, 1, 1).pack(layers.backend());
   }
 
   @Override
@@ -71,17 +74,21 @@ final class MbConvBlock implements Block {
     boolean early = config.earlyExcitation();
     Tensor spatial = convolve(r, expanded, early ? Activation.IDENTITY : config.activation());
     Tensor mean = r.meanPool("se.mean", spatial);
-    Tensor squeezed = r.linear("se.fc1", mean, RowSource.PLAIN, squeeze.weights(), squeeze.epilogue().activation(config.excitationActivation()));
-    Tensor gate = r.linear("se.fc2", squeezed, RowSource.PLAIN, excite.weights(), excite.epilogue().activation(Activation.SIGMOID));
-    Tensor excited = r.affine("se", spatial, early ? new Op.Affine(gate, norm2.scale(), norm2.shift(), config.activation())
-        : new Op.Affine(gate, null, null, Activation.IDENTITY));
+    Tensor squeezed = r.linear("se.fc1", mean, RowSource.PLAIN, squeeze.weights(),
+        squeeze.epilogue().activation(config.excitationActivation()));
+    Tensor gate = r.linear("se.fc2", squeezed, RowSource.PLAIN, excite.weights(),
+        excite.epilogue().activation(Activation.SIGMOID));
+    Tensor excited
+        = r.affine("se", spatial, early ? new Op.Affine(gate, norm2.scale(), norm2.shift(), config.activation())
+            : new Op.Affine(gate, null, null, Activation.IDENTITY));
     Tensor out = r.linear("conv3_1x1", excited, RowSource.PLAIN, conv3.weights(), conv3.epilogue().residual(around));
 
     r.output("pre_norm", () -> preNorm(r, x));
     r.output("down", () -> branchPool == null ? preNorm(r, x) : branchPool.apply(r, "down", preNorm(r, x)));
     r.output("conv1_1x1", () -> Unfolded.before(r, layers, norm1, expand(r, down, Activation.IDENTITY)));
     r.output("norm1", expanded);
-    r.output("conv2_kxk", () -> early ? spatial : Unfolded.before(r, layers, norm2.affine(), convolve(r, expanded, Activation.IDENTITY)));
+    r.output("conv2_kxk",
+        () -> early ? spatial : Unfolded.before(r, layers, norm2.affine(), convolve(r, expanded, Activation.IDENTITY)));
     r.output("norm2", early ? excited : spatial);
     r.output("se", excited);
     r.output("se_early", () -> r.affine("se_early", spatial, new Op.Affine(gate, null, null, Activation.IDENTITY)));
@@ -110,6 +117,7 @@ final class MbConvBlock implements Block {
   }
 
   private Tensor convolve(Recorder r, Tensor x, Activation activation) {
-    return r.depthwiseConv("conv2_kxk", x, new Op.DepthwiseConv(conv2.weights(), conv2.bias(), window, 0, 1, activation));
+    return r.depthwiseConv("conv2_kxk", x,
+        new Op.DepthwiseConv(conv2.weights(), conv2.bias(), window, 0, 1, activation));
   }
 }

@@ -30,7 +30,8 @@ interface RelativeBias {
     static Learned load(Parameters parameters, String name, Size map, int heads) {
       int rows = 2 * map.rows() - 1;
       int columns = 2 * map.columns() - 1;
-      return new Learned(new Table(rows, columns, heads, parameters.values(name + ".relative_position_bias_table", rows * columns, heads)));
+      return new Learned(new Table(rows, columns, heads,
+          parameters.values(name + ".relative_position_bias_table", rows * columns, heads)));
     }
 
     @Override
@@ -40,16 +41,17 @@ interface RelativeBias {
   }
 
   /**
-   * A small network over the logarithms of the offsets, which serves maps of any size (Liu et al., "Swin Transformer V2", arXiv 2111.09883,
-   * section 3.3).
+   * A small network over the logarithms of the offsets, which serves maps of any size (Liu et al., "Swin Transformer
+   * V2", arXiv 2111.09883, section 3.3).
    *
    * @param weights1 {@code [hidden, 2]}
    * @param weights2 {@code [heads, hidden]}
    */
   record Computed(float[] weights1, float[] bias1, float[] weights2, float[] bias2) implements RelativeBias {
     static Computed load(Parameters parameters, String name, int hidden, int heads) {
-      return new Computed(parameters.values(name + ".mlp.fc1.weight", hidden, 2), parameters.values(name + ".mlp.fc1.bias", hidden),
-          parameters.values(name + ".mlp.fc2.weight", heads, hidden), parameters.values(name + ".mlp.fc2.bias", heads));
+      return new Computed(parameters.values(name + ".mlp.fc1.weight", hidden, 2),
+          parameters.values(name + ".mlp.fc1.bias", hidden), parameters.values(name + ".mlp.fc2.weight", heads, hidden),
+          parameters.values(name + ".mlp.fc2.bias", heads));
     }
 
     @Override

@@ -8,7 +8,8 @@ import io.vertebra.program.RowSource;
 import io.vertebra.program.Tensor;
 
 /**
- * What a block adds its result to: the input, or in a block that halves the map the pooled input, projected to the new width.
+ * What a block adds its result to: the input, or in a block that halves the map the pooled input, projected to the new
+ * width.
  *
  * @param pooling null where the map stays
  * @param expand null where the width stays
@@ -16,7 +17,8 @@ import io.vertebra.program.Tensor;
 record Shortcut(Pooling pooling, Layer expand) {
 
   static Shortcut load(Layers layers, String name, Pooling pooling, int in, int out, boolean bias) {
-    Layer expand = in == out ? null : Matrix.of(layers.parameters(), name + ".shortcut.expand", bias, out, in, 1, 1).pack(layers.backend());
+    Layer expand = in == out ? null
+        : Matrix.of(layers.parameters(), name + ".shortcut.expand", bias, out, in, 1, 1).pack(layers.backend());
     return new Shortcut(pooling, expand);
   }
 
@@ -26,7 +28,8 @@ record Shortcut(Pooling pooling, Layer expand) {
 
   /** @param pooled from {@link #pool} */
   Tensor project(Recorder r, Tensor pooled) {
-    Tensor shortcut = expand == null ? pooled : r.linear("shortcut.expand", pooled, RowSource.PLAIN, expand.weights(), expand.epilogue());
+    Tensor shortcut = expand == null ? pooled
+        : r.linear("shortcut.expand", pooled, RowSource.PLAIN, expand.weights(), expand.epilogue());
     r.output("shortcut", shortcut);
     return shortcut;
   }

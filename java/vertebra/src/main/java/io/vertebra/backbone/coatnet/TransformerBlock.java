@@ -22,8 +22,9 @@ import java.util.stream.IntStream;
 /**
  * Attention over the whole map with a relative bias, and an MLP.
  *
- * <p>Folded or fused: norm1 into qkv (a LayerNorm before a pooling stays by itself), norm2 into fc1, the layer scales and the additions into
- * proj and fc2. Checkpoints order the channels of qkv (head, q|k|v, d); here they are (q|k|v, head, d).
+ * <p>Folded or fused: norm1 into qkv (a LayerNorm before a pooling stays by itself), norm2 into fc1, the layer scales
+ * and the additions into proj and fc2. Checkpoints order the channels of qkv (head, q|k|v, d); here they are (q|k|v,
+ * head, d).
  */
 final class TransformerBlock implements Block {
   private final Transformer config;
@@ -50,17 +51,21 @@ final class TransformerBlock implements Block {
     this.norm1 = config.norm(layers, name + (first ? ".norm1.norm" : ".norm1"), in);
     int width = config.attentionWidth(in, out);
     this.heads = width / config.headDim();
-    Matrix projections = Matrix.of(parameters, name + ".attn.qkv", config.attentionBias(), 3 * width, in, 1, 1).rows(checkpointRows());
+    Matrix projections
+        = Matrix.of(parameters, name + ".attn.qkv", config.attentionBias(), 3 * width, in, 1, 1).rows(checkpointRows());
     this.qkv = (norm1Folds() ? norm1.foldInto(projections) : projections).pack(layers.backend());
-    this.bias = config.biasHidden() > 0 ? RelativeBias.Computed.load(parameters, name + ".attn.rel_pos", config.biasHidden(), heads)
+    this.bias = config.biasHidden() > 0
+        ? RelativeBias.Computed.load(parameters, name + ".attn.rel_pos", config.biasHidden(), heads)
         : RelativeBias.Learned.load(parameters, name + ".attn.rel_pos", map, heads);
     this.scale1 = config.layerScale() ? parameters.values(name + ".ls1.gamma", out) : null;
     this.scale2 = config.layerScale() ? parameters.values(name + ".ls2.gamma", out) : null;
-    this.proj = Matrix.of(parameters, name + ".attn.proj", config.attentionBias(), out, width, 1, 1).thenScale(scale1).pack(layers.backend());
+    this.proj = Matrix.of(parameters, name + ".attn.proj", config.attentionBias(), out, width, 1, 1).thenScale(scale1)
+        .pack(layers.backend());
     this.norm2 = config.norm(layers, name + ".norm2", out);
     int hidden = (int) (config.expansion() * out);
     this.fc1 = norm2.foldInto(Matrix.of(parameters, name + ".mlp.fc1", true, hidden, out, 1, 1)).pack(layers.backend());
-    this.fc2 = Matrix.of(parameters, name + ".mlp.fc2", true, out, hidden, 1, 1).thenScale(scale2).pack(layers.backend());
+    this.fc2
+        = Matrix.of(parameters, name + ".mlp.fc2", true, out, hidden, 1, 1).thenScale(scale2).pack(layers.backend());
   }
 
   /** For every channel (q|k|v, head, d) the checkpoint's. */
@@ -84,7 +89,8 @@ final class TransformerBlock implements Block {
     Tensor around = shortcut.project(r, pooled);
     Tensor in = norm1Folds() ? pooled : norm1(r, x);
     Size map = new Size(in.shape().dim(1), in.shape().dim(2));
-    Tensor projected = r.linear("attn.qkv", in, norm1Folds() ? norm1.rows() : RowSource.PLAIN, qkv.weights(), qkv.epilogue());
+    Tensor projected
+        = r.linear("attn.qkv", in, norm1Folds() ? norm1.rows() : RowSource.PLAIN, qkv.weights(), qkv.epilogue());
     Tensor heard = r.windowAttention("attn", projected, new Op.WindowAttention(map.area(), heads, config.headDim(),
         (float) (1 / Math.sqrt(config.headDim())), biases.get(map, () -> bias(map)), null));
     Tensor y = r.linear("attn.proj", heard, RowSource.PLAIN, proj.weights(), proj.epilogue().residual(around));
@@ -93,9 +99,11 @@ final class TransformerBlock implements Block {
 
     r.output("norm1", () -> norm1(r, x));
     r.output("attn.qkv", () -> inCheckpointOrder(r, projected));
-    r.output("attn", () -> Unfolded.before(r, layers, scale1, r.linear("attn.unfused", heard, RowSource.PLAIN, proj.weights(), proj.epilogue())));
+    r.output("attn", () -> Unfolded.before(r, layers, scale1,
+        r.linear("attn.unfused", heard, RowSource.PLAIN, proj.weights(), proj.epilogue())));
     r.output("norm2", () -> norm2.apply(r, "norm2", y, Activation.IDENTITY));
-    r.output("mlp", () -> Unfolded.before(r, layers, scale2, r.linear("mlp.unfused", hidden, RowSource.PLAIN, fc2.weights(), fc2.epilogue())));
+    r.output("mlp", () -> Unfolded.before(r, layers, scale2,
+        r.linear("mlp.unfused", hidden, RowSource.PLAIN, fc2.weights(), fc2.epilogue())));
     bias.outputs(r, map);
     return out;
   }
@@ -113,7 +121,8 @@ final class TransformerBlock implements Block {
     int[] rows = checkpointRows();
     float[] permutation = new float[rows.length * rows.length];
     IntStream.range(0, rows.length).forEach(i -> permutation[rows[i] * rows.length + i] = 1);
-    Weights matrix = layers.backend().packMatrix(Parameter.of("permutation", Shape.of(rows.length, rows.length), permutation));
+    Weights matrix
+        = layers.backend().packMatrix(Parameter.of("permutation", Shape.of(rows.length, rows.length), permutation));
     return r.linear("attn.qkv.reordered", projected, RowSource.PLAIN, matrix, Epilogue.bias(null));
   }
 }

@@ -19,7 +19,8 @@ final class Unfolded {
       scale[c] = 1 / affine.scale()[c];
       shift[c] = -affine.shift()[c] / affine.scale()[c];
     }
-    return r.affine("unfolded", mapped, new Op.Affine(null, layers.values(scale), layers.values(shift), Activation.IDENTITY));
+    return r.affine("unfolded", mapped,
+        new Op.Affine(null, layers.values(scale), layers.values(shift), Activation.IDENTITY));
   }
 
   /** The same for a layer scale; null for none. */

@@ -9,8 +9,8 @@ import io.vertebra.program.Activation;
 import io.vertebra.program.Backend;
 import io.vertebra.program.Epilogue;
 import io.vertebra.program.Norm;
-import io.vertebra.program.Op.Sum.Term;
 import io.vertebra.program.Op;
+import io.vertebra.program.Op.Sum.Term;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.RowMap;
 import io.vertebra.program.RowSource;
@@ -60,8 +60,8 @@ public final class Conformer implements Backbone {
   private record TransformerBlock(Norm norm1, Layer qkv, Layer proj, Norm norm2, Layer fc1, Layer fc2) {}
 
   /** @param pooling side of the square of map positions that share a token */
-  private record Step(String name, int pooling, Bottleneck cnn, List<Bottleneck> med, Bottleneck fusion,
-      Layer squeeze, Norm squeezeNorm, Layer expand, TransformerBlock block) {}
+  private record Step(String name, int pooling, Bottleneck cnn, List<Bottleneck> med, Bottleneck fusion, Layer squeeze,
+      Norm squeezeNorm, Layer expand, TransformerBlock block) {}
 
   /** Packs the weights for {@code backend}; {@code parameters} take the official names. */
   Conformer(ConformerConfig config, Parameters parameters, Backend backend) {
@@ -81,7 +81,8 @@ public final class Conformer implements Backbone {
     this.norm = tokens ? layers.norm("trans_norm", width, OUTER_EPS) : null;
     this.tokenClassifier = tokens ? layers.linear("trans_cls_head", config.classes(), width, true) : null;
     this.mapClassifier = config.classifiers() == Classifiers.BOTH
-        ? layers.linear("conv_cls_head", config.classes(), config.width(config.depth()), true) : null;
+        ? layers.linear("conv_cls_head", config.classes(), config.width(config.depth()), true)
+        : null;
     parameters.ignore(name -> name.endsWith("num_batches_tracked"));
     parameters.finish();
   }
@@ -104,7 +105,8 @@ public final class Conformer implements Backbone {
     }
 
     private Matrix folded(String name, String norm, float eps, int out, int in, int size) {
-      return Matrix.of(parameters, name, false, out, in, size, size).then(Matrix.Affine.batchNorm(parameters, norm, out, eps));
+      return Matrix.of(parameters, name, false, out, in, size, size)
+          .then(Matrix.Affine.batchNorm(parameters, norm, out, eps));
     }
 
     Bottleneck bottleneck(String name, int in, int out, int stride, boolean shortcut) {
@@ -136,10 +138,10 @@ public final class Conformer implements Backbone {
         med.add(bottleneck(name + ".med_block." + j, width, width, 1, false));
       }
       return new Step(name, config.pooling(index),
-          bottleneck(name + ".cnn_block", config.width(index - 1), width, narrower ? 2 : 1, narrower),
-          med, bottleneck(name + ".fusion_block", width, width, last ? 2 : 1, last),
-          Matrix.of(parameters, name + ".squeeze_block.conv_project", true, config.embedDim(), inner, 1, 1)
-              .pack(backend),
+          bottleneck(name + ".cnn_block", config.width(index - 1), width, narrower ? 2 : 1, narrower), med,
+          bottleneck(name + ".fusion_block", width, width, last ? 2 : 1, last),
+          Matrix
+              .of(parameters, name + ".squeeze_block.conv_project", true, config.embedDim(), inner, 1, 1).pack(backend),
           layers.norm(name + ".squeeze_block.ln", config.embedDim(), EPS),
           Matrix.of(parameters, name + ".expand_block.conv_project", true, inner, config.embedDim(), 1, 1)
               .then(Matrix.Affine.batchNorm(parameters, name + ".expand_block.bn", inner, EPS)).pack(backend),
@@ -208,8 +210,9 @@ public final class Conformer implements Backbone {
       if (height != shape.dim(1) || width != shape.dim(2)) {
         if (!config.padding()) {
           Shape image = r.input().shape();
-          throw new IllegalArgumentException("an input of " + image.dim(1) + "x" + image.dim(2) + " is not made of whole"
-              + " patches of " + config.patch() + " pixels; resize it to " + 4 * height + "x" + 4 * width + " pixels");
+          throw new IllegalArgumentException(
+              "an input of " + image.dim(1) + "x" + image.dim(2) + " is not made of whole" + " patches of "
+                  + config.patch() + " pixels; resize it to " + 4 * height + "x" + 4 * width + " pixels");
         }
         RowMap rows = TokenGrid.padded(shape, height, width);
         map = r.sum("pad", Shape.of(shape.dim(0), height, width, STEM), Activation.IDENTITY, Term.of(map, rows));
@@ -222,8 +225,8 @@ public final class Conformer implements Backbone {
       Tensor map = r.scope("conv_1", () -> last(firstBottleneck, stemmed, inner(firstBottleneck, stemmed)));
       r.output("conv_1", map);
       int cell = config.pooling(1);
-      Tensor embedded = conv("trans_patch_conv", stemmed, patchProjection, Window.square(cell, cell, 0),
-          Activation.IDENTITY);
+      Tensor embedded
+          = conv("trans_patch_conv", stemmed, patchProjection, Window.square(cell, cell, 0), Activation.IDENTITY);
       Tensor tokens = r.sum("cls_token", grid.shape(config.embedDim()), Activation.IDENTITY,
           Term.of(embedded, patchesAmongTokens), Term.of(classToken, grid.oneClassAmongTokens()));
       return new State(map, r.scope("trans_1", () -> {
@@ -241,8 +244,8 @@ public final class Conformer implements Backbone {
 
       Tensor squeezed = r.scope("squeeze_block", () -> squeeze(step, inner));
       // The squeezed map comes with the class token in front, so adding it doubles that.
-      Tensor met = r.sum("meet", in.tokens.shape(), Activation.IDENTITY,
-          Term.of(in.tokens), Term.of(in.tokens, classesAmongTokens), Term.of(squeezed, patchesAmongTokens));
+      Tensor met = r.sum("meet", in.tokens.shape(), Activation.IDENTITY, Term.of(in.tokens),
+          Term.of(in.tokens, classesAmongTokens), Term.of(squeezed, patchesAmongTokens));
       Tensor tokens = r.scope("trans_block", () -> block(step.block, met));
       rows(tokens);
 
@@ -304,7 +307,8 @@ public final class Conformer implements Backbone {
     private Tensor last(Bottleneck block, Tensor x, Tensor inner) {
       Tensor residual = block.shortcut == null ? x
           : conv("residual_conv", x, block.shortcut, Window.square(1, block.stride, 0), Activation.IDENTITY);
-      return linear("conv3", inner, block.conv3, block.conv3.epilogue().residual(residual).lastActivation(Activation.RELU));
+      return linear("conv3", inner, block.conv3,
+          block.conv3.epilogue().residual(residual).lastActivation(Activation.RELU));
     }
 
     private Tensor linear(String name, Tensor x, Layer layer, Epilogue epilogue) {
@@ -317,7 +321,8 @@ public final class Conformer implements Backbone {
       boolean pointwise = window.equals(Window.square(1, 1, 0));
       RowMap rows = pointwise ? null
           : windows.computeIfAbsent(List.of(window, x.shape().withChannels(1)), key -> window.rows(x.shape()));
-      return r.linear(name, x, new RowSource(rows, null), layer.weights(), layer.epilogue().activation(activation), out);
+      return r.linear(name, x, new RowSource(rows, null), layer.weights(), layer.epilogue().activation(activation),
+          out);
     }
 
     private Tensor block(TransformerBlock block, Tensor x) {
@@ -367,8 +372,7 @@ public final class Conformer implements Backbone {
       Tensor segments = r.sum("segments", Shape.of(batch * all, segment), Activation.IDENTITY,
           Term.of(a, RowMap.of(batch * all, 1, i -> i % all < first ? i / all * first + i % all : -1)),
           Term.of(b, RowMap.of(batch * all, 1, i -> i % all < first ? -1 : i / all * second + i % all - first)));
-      return r.layerNorm("concat", segments,
-          new RowSource(RowMap.of(batch * all, all, i -> i), null));
+      return r.layerNorm("concat", segments, new RowSource(RowMap.of(batch * all, all, i -> i), null));
     }
   }
 

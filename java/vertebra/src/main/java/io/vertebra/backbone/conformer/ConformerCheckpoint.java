@@ -39,8 +39,8 @@ final class ConformerCheckpoint {
   }
 
   private static String officialName(String name) {
-    return name.replace(".ln1.", ".norm1.").replace(".ln2.", ".norm2.")
-        .replace(".ffn.layers.0.0.", ".mlp.fc1.").replace(".ffn.layers.1.", ".mlp.fc2.");
+    return name.replace(".ln1.", ".norm1.").replace(".ln2.", ".norm2.").replace(".ffn.layers.0.0.", ".mlp.fc1.")
+        .replace(".ffn.layers.1.", ".mlp.fc2.");
   }
 
   /** Whether the parameters are a Conformer's. */
@@ -74,8 +74,9 @@ final class ConformerCheckpoint {
   static ConformerConfig recognise(ParameterSource source) {
     String stated = source.metadata().get("config");
     boolean detection = !officialNames(source).names().contains(MAP_CLASSIFIER);
-    return adapt(stated != null ? ConformerConfig.of(Json.parseObject(stated), detection)
-        : implied(officialNames(source)), source);
+    return adapt(
+        stated != null ? ConformerConfig.of(Json.parseObject(stated), detection) : implied(officialNames(source)),
+        source);
   }
 
   private static ConformerConfig implied(ParameterSource source) {
@@ -115,8 +116,8 @@ final class ConformerCheckpoint {
       throw new WeightsException(source.describe() + " is no complete Conformer: it lacks " + name);
     }
     if (parameter.shape().rank() != rank) {
-      throw new WeightsException(source.describe() + " is no Conformer: " + parameter + " should have " + rank
-          + " dimensions");
+      throw new WeightsException(
+          source.describe() + " is no Conformer: " + parameter + " should have " + rank + " dimensions");
     }
     return parameter.shape();
   }

@@ -21,15 +21,15 @@ import java.util.Map;
  * @param depth transformer blocks, a multiple of 3
  * @param qkScale multiplies q . k; 0: 1 / sqrt(channels of a head)
  * @param padding whether the stem's map is padded with zeros to whole patches, as open-mmlab/mmpretrain does; the
- *     official model refuses such sizes
+ *   official model refuses such sizes
  */
 public record ConformerConfig(Classifiers classifiers, int patch, int channels, int classes, List<Integer> widths,
-    int medBlocks, int embedDim,
-    int depth, int heads, double mlpRatio, boolean qkvBias, double qkScale, boolean padding) implements Architecture {
+    int medBlocks, int embedDim, int depth, int heads, double mlpRatio, boolean qkvBias, double qkScale,
+    boolean padding) implements Architecture {
 
   /** Constructor arguments that do nothing at inference. */
-  private static final List<String> TRAINING = List.of("drop_rate", "attn_drop_rate", "drop_path_rate", "norm_eval",
-      "frozen_stages");
+  private static final List<String> TRAINING
+      = List.of("drop_rate", "attn_drop_rate", "drop_path_rate", "norm_eval", "frozen_stages");
   private static final int STAGES = 3;
   private static final int BUILT_FOR = 224;
 
@@ -123,8 +123,7 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
 
   ConformerConfig with(Classifiers otherClassifiers, int otherClasses, boolean otherPadding) {
     return new ConformerConfig(otherClassifiers, patch, channels, otherClasses, widths, medBlocks, embedDim, depth,
-        heads, mlpRatio, qkvBias,
-        qkScale, otherPadding);
+        heads, mlpRatio, qkvBias, qkScale, otherPadding);
   }
 
   /**
@@ -137,16 +136,14 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
     Arguments args = new Arguments("Conformer configuration", arguments);
     double width = args.integer("base_channel", 64) * args.number("channel_ratio", 4);
     List<Integer> widths = List.of((int) width, (int) (width * 2), (int) (width * 4));
-    Classifiers classifiers = !detection ? Classifiers.BOTH : args.flag("return_cls_token", false) ? Classifiers.TOKENS
-        : Classifiers.NONE;
+    Classifiers classifiers
+        = !detection ? Classifiers.BOTH : args.flag("return_cls_token", false) ? Classifiers.TOKENS : Classifiers.NONE;
     int classes = args.integer("num_classes", 1000);
-    ConformerConfig config = new ConformerConfig(classifiers, args.integer("patch_size", 16),
-        args.integer("in_chans", 3),
-        classifiers == Classifiers.NONE ? 0 : classes, widths, args.integer("num_med_block", 0),
-        args.integer("embed_dim", 768),
-        args.integer("depth", 12), args.integer("num_heads", 12), args.number("mlp_ratio", 4),
-        args.flag("qkv_bias", false),
-        args.number("qk_scale", 0), false);
+    ConformerConfig config
+        = new ConformerConfig(classifiers, args.integer("patch_size", 16), args.integer("in_chans", 3),
+            classifiers == Classifiers.NONE ? 0 : classes, widths, args.integer("num_med_block", 0),
+            args.integer("embed_dim", 768), args.integer("depth", 12), args.integer("num_heads", 12),
+            args.number("mlp_ratio", 4), args.flag("qkv_bias", false), args.number("qk_scale", 0), false);
     args.ignore(TRAINING);
     args.finish();
     config.check();
@@ -158,10 +155,8 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
 
   private void check() {
     boolean positive = patch > 0 && channels > 0 && widths.get(0) >= 4 && widths.get(2) <= 1 << 14 && medBlocks >= 0
-        && medBlocks <= 64
-        && embedDim > 0 && embedDim <= 1 << 14 && depth > 0 && depth <= 96 && heads > 0 && mlpRatio > 0
-        && mlpRatio <= 64
-        && (classifiers == Classifiers.NONE || classes > 0);
+        && medBlocks <= 64 && embedDim > 0 && embedDim <= 1 << 14 && depth > 0 && depth <= 96 && heads > 0
+        && mlpRatio > 0 && mlpRatio <= 64 && (classifiers == Classifiers.NONE || classes > 0);
     if (!positive || patch % 16 != 0 || depth % STAGES != 0 || embedDim % heads != 0) {
       throw new WeightsException("Conformer configuration: sizes must be positive, patch_size a multiple of 16,"
           + " depth of 3, embed_dim of num_heads: " + this);

@@ -22,7 +22,7 @@ public final class ConformerFamily {
   }
 
   private static ConformerConfig published(int patch, int ratio, int embedDim) {
-    return ConformerConfig.of(Map.of("patch_size", patch, "channel_ratio", ratio, "embed_dim", embedDim,
-        "num_heads", embedDim / ConformerCheckpoint.HEAD_DIM, "qkv_bias", true), false);
+    return ConformerConfig.of(Map.of("patch_size", patch, "channel_ratio", ratio, "embed_dim", embedDim, "num_heads",
+        embedDim / ConformerCheckpoint.HEAD_DIM, "qkv_bias", true), false);
   }
 }

@@ -58,7 +58,7 @@ record TokenGrid(int batch, int rows, int columns) {
     int height = rows * size;
     return RowMap.of((long) batch * height * width, 1,
         position -> (position / width / height * rows + position / width % height / size) * columns
-        + position % width / size);
+            + position % width / size);
   }
 
   /**

@@ -22,11 +22,13 @@ import io.vertebra.weights.WeightsException;
 import java.util.Arrays;
 
 /**
- * HorNet's global and local filter (Rao et al., "HorNet: Efficient High-Order Spatial Interactions with Recursive Gated Convolutions", arXiv
- * 2207.14284): LayerNorm; half of the channels through a 3x3 depthwise convolution, the others through a {@link Op.GlobalFilter}; LayerNorm.
+ * HorNet's global and local filter (Rao et al., "HorNet: Efficient High-Order Spatial Interactions with Recursive Gated
+ * Convolutions", arXiv 2207.14284): LayerNorm; half of the channels through a 3x3 depthwise convolution, the others
+ * through a {@link Op.GlobalFilter}; LayerNorm.
  *
- * <p>The published output interleaves the halves, channel 2j being local and 2j + 1 global. Here every segment of {@code 2 * run} published
- * channels comes as its local ones, then its global ones, so that long runs are copied; see {@link #order}. Immutable and thread-safe.
+ * <p>The published output interleaves the halves, channel 2j being local and 2j + 1 global. Here every segment of
+ * {@code 2 * run} published channels comes as its local ones, then its global ones, so that long runs are copied; see
+ * {@link #order}. Immutable and thread-safe.
  */
 public final class GlobalLocalFilter {
   private static final int MAX_CHANNELS = 1 << 13;
@@ -53,8 +55,8 @@ public final class GlobalLocalFilter {
    */
   public GlobalLocalFilter(Layers layers, String prefix, int[] segments, Size stored, double scale) {
     if (segments[0] < 2 || Arrays.stream(segments).anyMatch(length -> length % 2 != 0 || length > MAX_CHANNELS)) {
-      throw new WeightsException("a global and local filter splits its channels in two halves: " + Arrays.toString(segments)
-          + " must be even, up to " + MAX_CHANNELS);
+      throw new WeightsException("a global and local filter splits its channels in two halves: "
+          + Arrays.toString(segments) + " must be even, up to " + MAX_CHANNELS);
     }
     this.layers = layers;
     this.segments = segments.clone();
@@ -62,11 +64,13 @@ public final class GlobalLocalFilter {
     this.channels = order.length;
     this.run = segments[0] / 2;
     int half = channels / 2;
-    this.filter = spectrum(layers.parameters().values(prefix + "complex_weight", half, stored.rows(), stored.columns(), 2), stored);
+    this.filter = spectrum(
+        layers.parameters().values(prefix + "complex_weight", half, stored.rows(), stored.columns(), 2), stored);
     this.local = layers.depthwise(Matrix.of(layers.parameters(), prefix + "dw", false, half, 1, 3, 3));
     this.preNorm = layers.norm(prefix + "pre_norm", channels, EPS);
-    this.postNorm = new Norm(layers.values(arranged(layers.parameters().values(prefix + "post_norm.weight", channels), scale)),
-        layers.values(arranged(layers.parameters().values(prefix + "post_norm.bias", channels), scale)), EPS);
+    this.postNorm
+        = new Norm(layers.values(arranged(layers.parameters().values(prefix + "post_norm.weight", channels), scale)),
+            layers.values(arranged(layers.parameters().values(prefix + "post_norm.bias", channels), scale)), EPS);
   }
 
   /** The published channel that stands at each place of a segment of {@code length} channels. */
@@ -134,8 +138,8 @@ public final class GlobalLocalFilter {
         new Op.DepthwiseConv(local.weights(), null, Window.square(3, 1, 1), 0, 1, Activation.IDENTITY));
     Tensor far = r.globalFilter("filter", normed, new Op.GlobalFilter(filters.get(map, () -> pack(map)), half));
     int rows = shape.rows();
-    Tensor both = r.sum("concat", Shape.of(2 * rows, half), Activation.IDENTITY, Term.of(near, block(2 * rows, 0, rows)),
-        Term.of(far, block(2 * rows, rows, rows)));
+    Tensor both = r.sum("concat", Shape.of(2 * rows, half), Activation.IDENTITY,
+        Term.of(near, block(2 * rows, 0, rows)), Term.of(far, block(2 * rows, rows, rows)));
     Tensor out = r.layerNorm("post_norm", both, new RowSource(arrange(rows), postNorm), shape);
 
     r.output("pre_norm", normed);
@@ -166,7 +170,9 @@ public final class GlobalLocalFilter {
     return RowMap.of(size, 1, i -> i >= first && i < first + count ? i - first : -1);
   }
 
-  /** For every position the runs of channels, of the local rows and after them the global ones, in the output's order. */
+  /**
+   * For every position the runs of channels, of the local rows and after them the global ones, in the output's order.
+   */
   private RowMap arrange(int positions) {
     int[] order = new int[channels / run];
     int runsOfHalf = order.length / 2;
@@ -181,14 +187,18 @@ public final class GlobalLocalFilter {
       next += 2 * runs;
       first += runs;
     }
-    return RowMap.of((long) positions * order.length, order.length, i -> order[i % order.length] + i / order.length * runsOfHalf);
+    return RowMap.of((long) positions * order.length, order.length,
+        i -> order[i % order.length] + i / order.length * runsOfHalf);
   }
 
   private Table resized(Size map) {
     return TableResize.alignedBilinear(filter, map.rows(), map.columns() / 2 + 1);
   }
 
-  /** The filter for a map of a size. What a real inverse transform drops is taken out, so that the filter is Hermitian where it has to be. */
+  /**
+   * The filter for a map of a size. What a real inverse transform drops is taken out, so that the filter is Hermitian
+   * where it has to be.
+   */
   private Weights pack(Size map) {
     return layers.backend().packValues(Shape.of(map.rows(), map.columns() / 2 + 1, channels / 2, 2), () -> {
       Table table = resized(map);

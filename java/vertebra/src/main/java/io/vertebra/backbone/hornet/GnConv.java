@@ -21,14 +21,15 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
 /**
- * Recursive gated convolution of order n (Rao et al., "HorNet: Efficient High-Order Spatial Interactions with Recursive Gated Convolutions",
- * arXiv 2207.14284, equation 5): a projection to p and q, y = scale * spatial(q) split into y_0 ... y_(n-1), the recursion
- * {@code a_0 = p * y_0}, {@code a_k = pws_(k-1)(a_(k-1)) * y_k}, and a projection of the last.
+ * Recursive gated convolution of order n (Rao et al., "HorNet: Efficient High-Order Spatial Interactions with Recursive
+ * Gated Convolutions", arXiv 2207.14284, equation 5): a projection to p and q, y = scale * spatial(q) split into y_0
+ * ... y_(n-1), the recursion {@code a_0 = p * y_0}, {@code a_k = pws_(k-1)(a_(k-1)) * y_k}, and a projection of the
+ * last.
  *
- * <p>Every product with a y_k is the gate of the matrix product before it, and the scale is folded into the spatial weights. Nothing is split or
- * concatenated: p and q are two products over the same input, and an input in several parts is a sum of products. With a {@link
- * GlobalLocalFilter} the channels of the recursion are in that filter's order, to which the weights around it are permuted. Immutable and
- * thread-safe.
+ * <p>Every product with a y_k is the gate of the matrix product before it, and the scale is folded into the spatial
+ * weights. Nothing is split or concatenated: p and q are two products over the same input, and an input in several
+ * parts is a sum of products. With a {@link GlobalLocalFilter} the channels of the recursion are in that filter's
+ * order, to which the weights around it are permuted. Immutable and thread-safe.
  */
 public final class GnConv {
   private final Backend backend;
@@ -52,17 +53,19 @@ public final class GnConv {
    * @param scale multiplies the spatial part's result
    * @param projectsOut whether there is a projection at the end; without one {@code out} is {@code dim}
    */
-  public record Config(List<Integer> in, int dim, int out, int order, int kernel, Size filter, double scale, boolean projectsOut) {
+  public record Config(List<Integer> in, int dim, int out, int order, int kernel, Size filter, double scale,
+      boolean projectsOut) {
     /** @throws WeightsException for sizes that fit no gnConv */
     public Config {
       in = List.copyOf(in);
-      boolean positive = in.stream().allMatch(channels -> channels > 0) && dim > 0 && out > 0 && kernel > 0 && kernel % 2 == 1
-          && order > 0 && order <= 16 && (filter == null || filter.rows() > 0 && filter.columns() > 0);
+      boolean positive
+          = in.stream().allMatch(channels -> channels > 0) && dim > 0 && out > 0 && kernel > 0 && kernel % 2 == 1
+              && order > 0 && order <= 16 && (filter == null || filter.rows() > 0 && filter.columns() > 0);
       int parts = 1 << Math.min(order, 16);
       // The filter halves every part once more.
       if (!positive || dim % (filter == null ? parts / 2 : parts) != 0 || !projectsOut && out != dim) {
-        throw new WeightsException("no gated convolution has order " + order + ", " + dim + " channels from " + in + " to " + out + ", kernel "
-            + kernel + " and filter " + filter);
+        throw new WeightsException("no gated convolution has order " + order + ", " + dim + " channels from " + in
+            + " to " + out + ", kernel " + kernel + " and filter " + filter);
       }
     }
 
@@ -102,8 +105,8 @@ public final class GnConv {
     if (config.filter == null) {
       float[] scale = new float[spatial];
       Arrays.fill(scale, (float) config.scale);
-      this.depthwise = layers.depthwise(
-          Matrix.of(layers.parameters(), prefix + "dwconv", true, spatial, 1, config.kernel, config.kernel).thenScale(scale));
+      this.depthwise = layers.depthwise(Matrix
+          .of(layers.parameters(), prefix + "dwconv", true, spatial, 1, config.kernel, config.kernel).thenScale(scale));
       this.filter = null;
     } else {
       this.depthwise = null;
@@ -114,7 +117,8 @@ public final class GnConv {
           .rows(order(k)).columns(order(k - 1)).pack(backend));
     }
     int[] last = order(config.order - 1);
-    Matrix projection = config.projectsOut ? Matrix.of(layers.parameters(), prefix + "proj_out", true, config.out, config.dim, 1, 1).columns(last)
+    Matrix projection = config.projectsOut
+        ? Matrix.of(layers.parameters(), prefix + "proj_out", true, config.out, config.dim, 1, 1).columns(last)
         : Matrix.selection(prefix + "proj_out", Selection.inverse(last), config.dim);
     this.projOut = fold.apply(projection).pack(backend);
   }
@@ -161,7 +165,8 @@ public final class GnConv {
   }
 
   /** The sum of the parts' products, each times the gate if there is one. */
-  private static Tensor project(Recorder r, String name, List<Tensor> inputs, RowSource rows, List<Layer> layers, Tensor gate) {
+  private static Tensor project(Recorder r, String name, List<Tensor> inputs, RowSource rows, List<Layer> layers,
+      Tensor gate) {
     Tensor sum = null;
     for (int i = 0; i < inputs.size(); i++) {
       Epilogue epilogue = layers.get(i).epilogue();
@@ -180,9 +185,11 @@ public final class GnConv {
   private Tensor unsplit(Recorder r, Tensor gated, Tensor convolved) {
     int[] fromGated = Arrays.copyOf(Selection.inverse(order(0)), 2 * config.dim);
     Arrays.fill(fromGated, widths[0], fromGated.length, -1);
-    int[] fromConvolved = IntStream.range(0, 2 * config.dim).map(channel -> Math.max(-1, channel - widths[0])).toArray();
+    int[] fromConvolved
+        = IntStream.range(0, 2 * config.dim).map(channel -> Math.max(-1, channel - widths[0])).toArray();
     Selection selection = new Selection(r, backend);
-    return selection.of("proj_in.unsplit", convolved, fromConvolved, selection.of("proj_in.unsplit", gated, fromGated, null));
+    return selection.of("proj_in.unsplit", convolved, fromConvolved,
+        selection.of("proj_in.unsplit", gated, fromGated, null));
   }
 
   /** The spatial part's output as published, before the scale. */
@@ -190,7 +197,7 @@ public final class GnConv {
     float[] factor = new float[y.shape().channels()];
     Arrays.fill(factor, (float) (1 / config.scale));
     Tensor published = filter == null ? y : filter.published(r, y);
-    return r.affine("dwconv.unscaled", published, new Op.Affine(null, backend.packValues(Shape.of(factor.length), factor), null,
-        Activation.IDENTITY));
+    return r.affine("dwconv.unscaled", published,
+        new Op.Affine(null, backend.packValues(Shape.of(factor.length), factor), null, Activation.IDENTITY));
   }
 }

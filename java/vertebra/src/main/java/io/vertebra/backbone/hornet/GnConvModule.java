@@ -14,7 +14,10 @@ import io.vertebra.weights.WeightsException;
 import java.util.List;
 import java.util.Map;
 
-/** The gated convolution of HorFPN in the place of an ordinary one: no scale, with batch norm and activation behind if the neck has them. */
+/**
+ * The gated convolution of HorFPN in the place of an ordinary one: no scale, with batch norm and activation behind if
+ * the neck has them.
+ */
 final class GnConvModule {
   static final double BATCH_NORM_EPS = 1e-5;
 
@@ -23,7 +26,8 @@ final class GnConvModule {
 
   /** Reads the gated convolution's parameters and, if {@code batchNorm}, {@code bn}. */
   GnConvModule(Layers layers, String prefix, GnConv.Config config, boolean batchNorm, Activation activation) {
-    this.gnconv = new GnConv(layers, prefix, config, projection -> batchNorm(layers, projection, prefix + "bn", batchNorm));
+    this.gnconv
+        = new GnConv(layers, prefix, config, projection -> batchNorm(layers, projection, prefix + "bn", batchNorm));
     this.activation = activation;
   }
 
@@ -31,16 +35,21 @@ final class GnConvModule {
     return present ? matrix.then(Affine.batchNorm(layers.parameters(), name, matrix.out(), BATCH_NORM_EPS)) : matrix;
   }
 
-  /** An ordinary convolution {@code NAME.conv [out, in, size, size]}: with {@code NAME.bn} if {@code batchNorm}, with a bias otherwise. */
+  /**
+   * An ordinary convolution {@code NAME.conv [out, in, size, size]}: with {@code NAME.bn} if {@code batchNorm}, with a
+   * bias otherwise.
+   */
   static Matrix convolution(Layers layers, String name, int out, int in, int size, boolean batchNorm) {
-    return batchNorm(layers, Matrix.of(layers.parameters(), name + ".conv", !batchNorm, out, in, size, size), name + ".bn", batchNorm);
+    return batchNorm(layers, Matrix.of(layers.parameters(), name + ".conv", !batchNorm, out, in, size, size),
+        name + ".bn", batchNorm);
   }
 
   /** @param inputs the parts of the input, side by side */
   Tensor forward(Recorder r, List<Tensor> inputs) {
     Tensor gated = gnconv.gate(r, inputs, RowSource.PLAIN);
     Layer projection = gnconv.projOut();
-    return r.linear("proj_out", gated, RowSource.PLAIN, projection.weights(), projection.epilogue().activation(activation));
+    return r.linear("proj_out", gated, RowSource.PLAIN, projection.weights(),
+        projection.epilogue().activation(activation));
   }
 
   /**
@@ -60,14 +69,16 @@ final class GnConvModule {
         throw new WeightsException("HorFPN configuration: the type of a gnConv module is gnconv or gngf, not " + type);
       }
       int height = args.integer("h", 32);
-      Options options = new Options(type, args.integer("kernel_size", defaultKernel), args.integer("order", 2), args.flag("proj_out", false),
-          args.integer("dim_ratio", 1), new Size(height, args.integer("w", height / 2 + 1)));
+      Options options = new Options(type, args.integer("kernel_size", defaultKernel), args.integer("order", 2),
+          args.flag("proj_out", false), args.integer("dim_ratio", 1),
+          new Size(height, args.integer("w", height / 2 + 1)));
       args.finish();
       return options;
     }
 
     GnConv.Config config(List<Integer> in, int out) {
-      return new GnConv.Config(in, out * dimRatio, out, order, kernel, type.equals("gngf") ? filter : null, 1, projectsOut);
+      return new GnConv.Config(in, out * dimRatio, out, order, kernel, type.equals("gngf") ? filter : null, 1,
+          projectsOut);
     }
   }
 }

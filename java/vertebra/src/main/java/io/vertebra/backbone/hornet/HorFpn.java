@@ -19,8 +19,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * HorFPN (Rao et al., arXiv 2207.14284, section 3.3): a feature pyramid (Lin et al., arXiv 1612.03144) whose output convolutions are recursive
- * gated convolutions.
+ * HorFPN (Rao et al., arXiv 2207.14284, section 3.3): a feature pyramid (Lin et al., arXiv 1612.03144) whose output
+ * convolutions are recursive gated convolutions.
  */
 public final class HorFpn implements Neck {
   private final HorFpnConfig config;
@@ -34,7 +34,8 @@ public final class HorFpn implements Neck {
     this.activation = config.relu() ? Activation.RELU : Activation.IDENTITY;
     for (int i = 0; i < config.levels(); i++) {
       int in = config.in().get(config.startLevel() + i);
-      laterals.add(GnConvModule.convolution(layers, "lateral_convs." + i, config.out(), in, 1, config.lateralBatchNorm()).pack(backend));
+      laterals.add(GnConvModule
+          .convolution(layers, "lateral_convs." + i, config.out(), in, 1, config.lateralBatchNorm()).pack(backend));
       outputs.add(new GnConvModule(layers, "fpn_convs." + i + ".", config.gnconv(), config.batchNorm(), activation));
     }
     parameters.finish();
@@ -48,7 +49,8 @@ public final class HorFpn implements Neck {
     for (int i = levels - 1; i >= 0; i--) {
       Tensor map = maps.get(config.startLevel() + i);
       Epilogue epilogue = laterals.get(i).epilogue().activation(activation);
-      epilogue = i == levels - 1 ? epilogue : epilogue.residual(lateral[i + 1], nearest(lateral[i + 1].shape(), map.shape()));
+      epilogue = i == levels - 1 ? epilogue
+          : epilogue.residual(lateral[i + 1], nearest(lateral[i + 1].shape(), map.shape()));
       lateral[i] = r.linear("lateral_convs." + i, map, RowSource.PLAIN, laterals.get(i).weights(), epilogue);
       r.output("lateral" + i, lateral[i]);
     }
@@ -65,7 +67,9 @@ public final class HorFpn implements Neck {
     }
   }
 
-  /** The row of the smaller map that lies nearest to each of the larger, by the reference's rule in single precision. */
+  /**
+   * The row of the smaller map that lies nearest to each of the larger, by the reference's rule in single precision.
+   */
   static RowMap nearest(Shape from, Shape to) {
     int height = to.dim(1);
     int width = to.dim(2);

@@ -21,8 +21,8 @@ import java.util.Map;
  * @param lateralBatchNorm whether those of the lateral ones are there too
  * @param relu whether all convolutions end in ReLU
  */
-public record HorFpnConfig(List<Integer> in, int out, int outputs, int startLevel, GnConv.Config gnconv, boolean batchNorm,
-    boolean lateralBatchNorm, boolean relu) implements NeckArchitecture {
+public record HorFpnConfig(List<Integer> in, int out, int outputs, int startLevel, GnConv.Config gnconv,
+    boolean batchNorm, boolean lateralBatchNorm, boolean relu) implements NeckArchitecture {
   private static final int PUBLISHED_CHANNELS = 256;
   private static final int PUBLISHED_OUTPUTS = 5;
 
@@ -31,24 +31,28 @@ public record HorFpnConfig(List<Integer> in, int out, int outputs, int startLeve
     in = List.copyOf(in);
     boolean levels = startLevel >= 0 && startLevel < in.size() && outputs >= in.size() - startLevel && outputs <= 16;
     if (!levels || in.stream().anyMatch(channels -> channels < 1)) {
-      throw new WeightsException("HorFPN configuration: " + in + " input channels from level " + startLevel + " on make no " + outputs + " outputs");
+      throw new WeightsException("HorFPN configuration: " + in + " input channels from level " + startLevel
+          + " on make no " + outputs + " outputs");
     }
   }
 
   /**
-   * The published neck, 256 channels and 5 outputs, over maps of these channels ({@code 96, 192, 384, 768} in the release).
+   * The published neck, 256 channels and 5 outputs, over maps of these channels ({@code 96, 192, 384, 768} in the
+   * release).
    *
    * @param globalFilter its version with global filters of 32x17, rather than 7x7 depthwise convolutions
    */
   public static HorFpnConfig published(List<Integer> in, boolean globalFilter) {
-    return of(Map.of("in_channels", in, "out_channels", PUBLISHED_CHANNELS, "num_outs", PUBLISHED_OUTPUTS,
-        "gn_conv_cfg", Map.of("type", globalFilter ? "gngf" : "gnconv", "order", 2, "kernel_size", 7, "proj_out", true)));
+    return of(
+        Map.of("in_channels", in, "out_channels", PUBLISHED_CHANNELS, "num_outs", PUBLISHED_OUTPUTS, "gn_conv_cfg",
+            Map.of("type", globalFilter ? "gngf" : "gnconv", "order", 2, "kernel_size", 7, "proj_out", true)));
   }
 
   /**
    * Reads the reference's constructor arguments; absent ones have its defaults.
    *
-   * @throws WeightsException if an argument is missing, of a wrong type, unknown, or asks for what the reference cannot do
+   * @throws WeightsException if an argument is missing, of a wrong type, unknown, or asks for what the reference cannot
+   *   do
    */
   public static HorFpnConfig of(Map<String, ?> arguments) {
     Arguments args = new Arguments("HorFPN configuration", arguments);
@@ -59,8 +63,9 @@ public record HorFpnConfig(List<Integer> in, int out, int outputs, int startLeve
         GnConvModule.Options.of(args.get("gn_conv_cfg", Map.of()), 7).config(List.of(out), out), batchNorm,
         batchNorm && !args.flag("no_norm_on_lateral", false), type(args, "act_cfg", "ReLU"));
     if (!Boolean.FALSE.equals(args.get("add_extra_convs", false)) || args.integer("end_level", -1) != -1) {
-      throw new WeightsException("HorFPN configuration: extra levels are subsampled, not convolved, and all levels to the last are used;"
-          + " leave add_extra_convs and end_level out");
+      throw new WeightsException(
+          "HorFPN configuration: extra levels are subsampled, not convolved, and all levels to the last are used;"
+              + " leave add_extra_convs and end_level out");
     }
     args.ignore(List.of("relu_before_extra_convs", "upsample_cfg"));
     args.finish();
@@ -78,7 +83,8 @@ public record HorFpnConfig(List<Integer> in, int out, int outputs, int startLeve
 
   @Override
   public HorFpn load(ParameterSource source, Backend backend) {
-    return new HorFpn(this, new Parameters(NeckCheckpoint.part(source, "neck.", "lateral_convs.0.conv.weight")), backend);
+    return new HorFpn(this, new Parameters(NeckCheckpoint.part(source, "neck.", "lateral_convs.0.conv.weight")),
+        backend);
   }
 
   /** Levels that have a convolution of their own. */

@@ -18,11 +18,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * HorNet (Rao et al., "HorNet: Efficient High-Order Spatial Interactions with Recursive Gated Convolutions", arXiv 2207.14284), as
- * classifier and as dense backbone.
+ * HorNet (Rao et al., "HorNet: Efficient High-Order Spatial Interactions with Recursive Gated Convolutions", arXiv
+ * 2207.14284), as classifier and as dense backbone.
  *
- * <p>Fused: norm1 into the gated convolution's first projection; layer scales into the weights of the projections before them; residuals behind
- * those; norm2 into pwconv1 and GELU behind it.
+ * <p>Fused: norm1 into the gated convolution's first projection; layer scales into the weights of the projections
+ * before them; residuals behind those; norm2 into pwconv1 and GELU behind it.
  */
 public final class HorNet implements Backbone {
   private static final float EPS = 1e-6f;
@@ -71,8 +71,10 @@ public final class HorNet implements Backbone {
       blocks.add(block("stages." + index + "." + j, index));
     }
     String downsampling = "downsample_layers." + index;
-    return new Stage(index == 0 ? null : new Downsampling(layers.norm(downsampling + ".0", width / 2, EPS),
-        layers.conv(downsampling + ".1", width, width / 2, 2)), blocks);
+    return new Stage(index == 0 ? null
+        : new Downsampling(layers.norm(downsampling + ".0", width / 2, EPS),
+            layers.conv(downsampling + ".1", width, width / 2, 2)),
+        blocks);
   }
 
   private Block block(String name, int stage) {
@@ -94,7 +96,8 @@ public final class HorNet implements Backbone {
       Tensor pooled = r.layerNorm("norm", mean, RowSource.norm(norm));
       r.output(POOLED, pooled);
       // Without a classifier the reference's head is the identity.
-      Tensor logits = head == null ? pooled : r.linear("head", pooled, RowSource.PLAIN, head.weights(), head.epilogue());
+      Tensor logits
+          = head == null ? pooled : r.linear("head", pooled, RowSource.PLAIN, head.weights(), head.epilogue());
       r.output(LOGITS, logits);
       r.output(PROBABILITIES, () -> r.softmax(PROBABILITIES, logits));
     }
@@ -139,8 +142,8 @@ public final class HorNet implements Backbone {
       throw new IllegalArgumentException("HorNet takes [batch, height, width, channels], not an input of " + image);
     }
     if (image.dim(1) < least || image.dim(2) < least) {
-      throw new IllegalArgumentException("an input of " + image.dim(1) + "x" + image.dim(2) + " pixels is too small: HorNet takes "
-          + least + "x" + least + " or more");
+      throw new IllegalArgumentException("an input of " + image.dim(1) + "x" + image.dim(2)
+          + " pixels is too small: HorNet takes " + least + "x" + least + " or more");
     }
     Tensor x = convolve(r, "downsample_layers.0.0", r.input(), stem, HorNetConfig.PATCH);
     return r.layerNorm("downsample_layers.0.1", x, RowSource.norm(stemNorm));
@@ -161,7 +164,8 @@ public final class HorNet implements Backbone {
   /** The rest of a block behind the recursion of its gated convolution. */
   private static Tensor finish(Recorder r, Block block, Tensor x, Tensor gated) {
     Layer projection = block.gnconv.projOut();
-    Tensor y = r.linear("gnconv.proj_out", gated, RowSource.PLAIN, projection.weights(), projection.epilogue().residual(x));
+    Tensor y
+        = r.linear("gnconv.proj_out", gated, RowSource.PLAIN, projection.weights(), projection.epilogue().residual(x));
     Tensor hidden = r.linear("pwconv1", y, RowSource.norm(block.norm2), block.pwconv1.weights(),
         block.pwconv1.epilogue().activation(Activation.GELU));
     return r.linear("pwconv2", hidden, RowSource.PLAIN, block.pwconv2.weights(), block.pwconv2.epilogue().residual(y));

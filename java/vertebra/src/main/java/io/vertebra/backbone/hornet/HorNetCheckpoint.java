@@ -22,9 +22,9 @@ final class HorNetCheckpoint {
   private HorNetCheckpoint() {}
 
   /**
-   * The source with the official names: without what training frameworks put before every name ({@code module.}, {@code backbone.}), necks and
-   * dense heads, and with mmpretrain's names turned back. Global filters of another size than the model's are resized to it, as the official
-   * loader does.
+   * The source with the official names: without what training frameworks put before every name ({@code module.},
+   * {@code backbone.}), necks and dense heads, and with mmpretrain's names turned back. Global filters of another size
+   * than the model's are resized to it, as the official loader does.
    */
   static ParameterSource official(ParameterSource source) {
     String prefix = Renamed.prefix(source, FIRST);
@@ -45,14 +45,15 @@ final class HorNetCheckpoint {
 
   /** mmpretrain's classifier has the final norm as that of the last stage. */
   private static String officialName(String name, boolean pretrained) {
-    String official = name.replace(".gnconv.projs.", ".gnconv.pws.").replace(".gamma1.weight", ".gamma1").replace(".gamma2.weight", ".gamma2");
+    String official = name.replace(".gnconv.projs.", ".gnconv.pws.").replace(".gamma1.weight", ".gamma1")
+        .replace(".gamma2.weight", ".gamma2");
     return pretrained && official.startsWith("norm3.") ? "norm" + official.substring("norm3".length()) : official;
   }
 
   private static Parameter resized(Parameter filter, Shape expected) {
     Shape shape = filter.shape();
-    boolean resizable = shape.rank() == 4 && expected.rank() == 4 && shape.dim(0) == expected.dim(0) && shape.dim(3) == 2
-        && filter.dtype().isFloat() && !shape.equals(expected);
+    boolean resizable = shape.rank() == 4 && expected.rank() == 4 && shape.dim(0) == expected.dim(0)
+        && shape.dim(3) == 2 && filter.dtype().isFloat() && !shape.equals(expected);
     return !resizable ? filter : Parameter.computed(filter.name(), expected, into -> {
       Table stored = GlobalLocalFilter.spectrum(filter.toFloats(), new Size(shape.dim(1), shape.dim(2)));
       Table table = TableResize.alignedBilinear(stored, expected.dim(1), expected.dim(2));
@@ -65,7 +66,9 @@ final class HorNetCheckpoint {
     return official(source).names().contains("stages.0.0.gnconv.proj_in.weight");
   }
 
-  /** {@code config} with the classes and layer scales the checkpoint has, and as dense backbone if its norms are one's. */
+  /**
+   * {@code config} with the classes and layer scales the checkpoint has, and as dense backbone if its norms are one's.
+   */
   static HorNetConfig adapt(HorNetConfig config, ParameterSource source) {
     if (source.names().isEmpty()) {
       return config;
@@ -124,7 +127,8 @@ final class HorNetCheckpoint {
       throw new WeightsException(source.describe() + " is no complete HorNet: it lacks " + name);
     }
     if (parameter.shape().rank() != rank) {
-      throw new WeightsException(source.describe() + " is no HorNet: " + parameter + " should have " + rank + " dimensions");
+      throw new WeightsException(
+          source.describe() + " is no HorNet: " + parameter + " should have " + rank + " dimensions");
     }
     return parameter.shape();
   }

@@ -27,14 +27,15 @@ import java.util.stream.IntStream;
  * @param dense whether it is a dense backbone, with a norm for every stage and no final one
  * @param featureStages stages whose outputs the dense backbone gives
  */
-public record HorNetConfig(int channels, int width, List<Integer> depths, List<Spatial> spatial, boolean layerScale, int classes, boolean dense,
-    List<Integer> featureStages) implements Architecture {
+public record HorNetConfig(int channels, int width, List<Integer> depths, List<Spatial> spatial, boolean layerScale,
+    int classes, boolean dense, List<Integer> featureStages) implements Architecture {
   static final int PATCH = 4;
   /** The scale of all published models; parameters do not tell it. */
   static final double SCALE = 1.0 / 3;
 
   /** Constructor arguments that do nothing at inference. */
-  private static final List<String> TRAINING = List.of("drop_path_rate", "layer_scale_init_value", "head_init_scale", "uniform_init");
+  private static final List<String> TRAINING
+      = List.of("drop_path_rate", "layer_scale_init_value", "head_init_scale", "uniform_init");
 
   /**
    * A stage's gated convolution.
@@ -51,8 +52,9 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
   /** The size the filters are stored for; 224 if there are none. */
   @Override
   public int inputHeight() {
-    return IntStream.range(0, stages()).boxed().flatMap(stage -> spatial.get(stage).filter().map(filter -> filter.rows() * stride(stage)).stream())
-        .findFirst().orElse(224);
+    return IntStream.range(0, stages()).boxed()
+        .flatMap(stage -> spatial.get(stage).filter().map(filter -> filter.rows() * stride(stage)).stream()).findFirst()
+        .orElse(224);
   }
 
   @Override
@@ -102,14 +104,16 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
 
   /** A published classifier: blocks 2, 3, 18, 2 of order 2, 3, 4, 5; filters in the last two stages. */
   static HorNetConfig published(int width, List<Optional<Size>> filters, int classes) {
-    List<Spatial> spatial = IntStream.range(0, 4).mapToObj(stage -> new Spatial(stage + 2, SCALE, filters.get(stage))).toList();
+    List<Spatial> spatial
+        = IntStream.range(0, 4).mapToObj(stage -> new Spatial(stage + 2, SCALE, filters.get(stage))).toList();
     return new HorNetConfig(3, width, List.of(2, 3, 18, 2), spatial, true, classes, false, List.of(0, 1, 2, 3));
   }
 
   /**
-   * Reads a configuration: {@code in_chans, num_classes, base_dim, depths, layer_scale, out_indices}, and stage by stage either {@code orders},
-   * {@code gf} (null or {@code [h, w]}) and one {@code scale}, or {@code gnconv}, a list of objects with {@code order}, {@code s} (a number or
-   * a fraction such as {@code "1/3"}), {@code filter} ({@code dw7x7} or {@code gf}), {@code h} and {@code w}.
+   * Reads a configuration: {@code in_chans, num_classes, base_dim, depths, layer_scale, out_indices}, and stage by
+   * stage either {@code orders}, {@code gf} (null or {@code [h, w]}) and one {@code scale}, or {@code gnconv}, a list
+   * of objects with {@code order}, {@code s} (a number or a fraction such as {@code "1/3"}), {@code filter}
+   * ({@code dw7x7} or {@code gf}), {@code h} and {@code w}.
    *
    * @throws WeightsException if an argument is missing, of a wrong type, or unknown
    */
@@ -132,16 +136,19 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
     double scale = args.number("scale", 1);
     Object filters = args.get("gf", Collections.nCopies(stages, null));
     if (!(filters instanceof List<?> list) || list.size() != stages || orders.size() != stages) {
-      throw new WeightsException("HorNet configuration: orders and gf must have an entry for each of " + stages + " stages");
+      throw new WeightsException(
+          "HorNet configuration: orders and gf must have an entry for each of " + stages + " stages");
     }
-    return IntStream.range(0, stages).mapToObj(stage -> new Spatial(orders.get(stage), scale, size(list.get(stage)))).toList();
+    return IntStream.range(0, stages).mapToObj(stage -> new Spatial(orders.get(stage), scale, size(list.get(stage))))
+        .toList();
   }
 
   private static Optional<Size> size(Object value) {
     if (value == null) {
       return Optional.empty();
     }
-    if (value instanceof List<?> pair && pair.size() == 2 && pair.get(0) instanceof Integer rows && pair.get(1) instanceof Integer columns) {
+    if (value instanceof List<?> pair && pair.size() == 2 && pair.get(0) instanceof Integer rows
+        && pair.get(1) instanceof Integer columns) {
       return Optional.of(new Size(rows, columns));
     }
     throw new WeightsException("HorNet configuration: " + value + " is not the size [h, w] of a filter");
@@ -158,7 +165,8 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
       Optional<Size> filter = switch (String.valueOf(of.get("filter", "dw7x7"))) {
         case "dw7x7" -> Optional.empty();
         case "gf" -> Optional.of(new Size(of.integer("h", 14), of.integer("w", 8)));
-        default -> throw new WeightsException("HorNet configuration: a filter is dw7x7 or gf, not " + of.get("filter", null));
+        default ->
+          throw new WeightsException("HorNet configuration: a filter is dw7x7 or gf, not " + of.get("filter", null));
       };
       spatial.add(new Spatial(of.integer("order", 5), fraction(of.get("s", 1)), filter));
       of.finish();
@@ -172,7 +180,8 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
     }
     try {
       String[] parts = String.valueOf(value).split("/", 2);
-      return parts.length == 1 ? Double.parseDouble(parts[0]) : Double.parseDouble(parts[0]) / Double.parseDouble(parts[1]);
+      return parts.length == 1 ? Double.parseDouble(parts[0])
+          : Double.parseDouble(parts[0]) / Double.parseDouble(parts[1]);
     } catch (NumberFormatException e) {
       throw new WeightsException("HorNet configuration: s must be a number or a fraction, not " + value, e);
     }
@@ -181,10 +190,12 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
   private void check() {
     int stages = stages();
     boolean positive = channels > 0 && width > 0 && width <= 1 << 14 && classes >= 0 && stages > 0 && stages <= 8
-        && depths.stream().allMatch(depth -> depth > 0) && featureStages.stream().allMatch(stage -> stage >= 0 && stage < stages);
+        && depths.stream().allMatch(depth -> depth > 0)
+        && featureStages.stream().allMatch(stage -> stage >= 0 && stage < stages);
     boolean scaled = spatial.stream().allMatch(stage -> Double.isFinite(stage.scale()) && stage.scale() != 0);
     if (!positive || !scaled || spatial.size() != stages) {
-      throw new WeightsException("HorNet configuration: sizes must be positive, and every stage needs a depth and a gnconv: " + this);
+      throw new WeightsException(
+          "HorNet configuration: sizes must be positive, and every stage needs a depth and a gnconv: " + this);
     }
     for (int stage = 0; stage < stages; stage++) {
       gnConv(stage);

@@ -11,7 +11,8 @@ import java.util.Optional;
 public final class HorNetFamily {
   /** ImageNet-21K as processed for the release, with the ImageNet-1K classes it lacks. */
   private static final int CLASSES_22K = 10459;
-  private static final List<Optional<Size>> DEPTHWISE = List.of(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
+  private static final List<Optional<Size>> DEPTHWISE
+      = List.of(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
   private static final List<Optional<Size>> FILTERS_224 = filters(new Size(14, 8), new Size(7, 4));
   private static final List<Optional<Size>> FILTERS_384 = filters(new Size(24, 13), new Size(12, 7));
 
@@ -30,7 +31,8 @@ public final class HorNetFamily {
     addPair(variants, "hornet_tiny", 64, 82.8, 83.0);
     addPair(variants, "hornet_small", 96, 83.8, 84.0);
     addPair(variants, "hornet_base", 128, 84.2, 84.3);
-    variants.add(new Variant("hornet_base_gf_img384", HorNetConfig.published(128, FILTERS_384, 1000), Optional.empty()));
+    variants
+        .add(new Variant("hornet_base_gf_img384", HorNetConfig.published(128, FILTERS_384, 1000), Optional.empty()));
     addLarge(variants, "hornet_large_7x7", DEPTHWISE);
     addLarge(variants, "hornet_large_gf", FILTERS_224);
     addLarge(variants, "hornet_large_gf_img384", FILTERS_384);

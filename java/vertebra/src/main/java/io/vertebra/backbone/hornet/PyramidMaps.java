@@ -15,8 +15,8 @@ final class PyramidMaps {
           && maps.get(i).shape().dim(0) == maps.get(0).shape().dim(0);
     }
     if (!fits) {
-      throw new IllegalArgumentException(neck + " takes maps [batch, height, width, channels] of " + channels + " channels, not "
-          + maps.stream().map(Tensor::shape).toList());
+      throw new IllegalArgumentException(neck + " takes maps [batch, height, width, channels] of " + channels
+          + " channels, not " + maps.stream().map(Tensor::shape).toList());
     }
   }
 }

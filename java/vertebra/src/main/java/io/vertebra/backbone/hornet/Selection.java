@@ -7,7 +7,9 @@ import io.vertebra.program.Recorder;
 import io.vertebra.program.RowSource;
 import io.vertebra.program.Tensor;
 
-/** Channels put into another order by a matrix product: slow, for outputs that are compared with the published model's. */
+/**
+ * Channels put into another order by a matrix product: slow, for outputs that are compared with the published model's.
+ */
 record Selection(Recorder recorder, Backend backend) {
 
   /**
@@ -18,7 +20,8 @@ record Selection(Recorder recorder, Backend backend) {
   Tensor of(String name, Tensor in, int[] channels, Tensor sum) {
     Matrix matrix = Matrix.selection(name, channels, in.shape().channels());
     Epilogue epilogue = Epilogue.bias(null);
-    return recorder.linear(name, in, RowSource.PLAIN, matrix.pack(backend).weights(), sum == null ? epilogue : epilogue.residual(sum));
+    return recorder.linear(name, in, RowSource.PLAIN, matrix.pack(backend).weights(),
+        sum == null ? epilogue : epilogue.residual(sum));
   }
 
   /** Where each published channel stands, from the published channel at each place. */

@@ -18,8 +18,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * HorFPN's segmentation head (Rao et al., arXiv 2207.14284, section 3.3): UPerNet (Xiao et al., arXiv 1807.10221) whose last convolution is a
- * recursive gated one. Its output {@code logits} has the finest map's size. All batch norms are folded.
+ * HorFPN's segmentation head (Rao et al., arXiv 2207.14284, section 3.3): UPerNet (Xiao et al., arXiv 1807.10221) whose
+ * last convolution is a recursive gated one. Its output {@code logits} has the finest map's size. All batch norms are
+ * folded.
  */
 public final class UperHead implements Neck {
   private static final String LOGITS = "logits";
@@ -50,8 +51,10 @@ public final class UperHead implements Neck {
       bottleneck.add(new Layer(part.weights(), null));
     }
     for (int i = 0; i < config.in().size() - 1; i++) {
-      laterals.add(GnConvModule.convolution(layers, "lateral_convs." + i, channels, config.in().get(i), 1, true).pack(backend));
-      outputs.add(GnConvModule.convolution(layers, "fpn_convs." + i, channels, channels, 3, true).packConvolution(backend));
+      laterals.add(
+          GnConvModule.convolution(layers, "lateral_convs." + i, channels, config.in().get(i), 1, true).pack(backend));
+      outputs.add(
+          GnConvModule.convolution(layers, "fpn_convs." + i, channels, channels, 3, true).packConvolution(backend));
     }
     this.fusion = new GnConvModule(layers, "fpn_bottleneck.", config.gnconv(), true, Activation.RELU);
     this.classifier = Matrix.of(parameters, "conv_seg", true, config.classes(), channels, 1, 1).pack(backend);
@@ -61,7 +64,9 @@ public final class UperHead implements Neck {
   /** What a 3x3 convolution does to some of the channels it takes. */
   private Layer part(Matrix convolution, int first, int channels) {
     int in = convolution.in() / 9;
-    return convolution.columns(IntStream.range(0, 9 * channels).map(i -> i / channels * in + first + i % channels).toArray()).pack(backend);
+    return convolution
+        .columns(IntStream.range(0, 9 * channels).map(i -> i / channels * in + first + i % channels).toArray())
+        .pack(backend);
   }
 
   @Override
@@ -80,8 +85,9 @@ public final class UperHead implements Neck {
     }
     List<Tensor> fused = new ArrayList<>();
     for (int i = 0; i < maps.size(); i++) {
-      Tensor out = i == deepest ? levels[i] : r.convolution("fpn_convs." + i, levels[i],
-          new Op.Convolution(outputs.get(i).weights(), outputs.get(i).bias(), Activation.RELU));
+      Tensor out = i == deepest ? levels[i]
+          : r.convolution("fpn_convs." + i, levels[i],
+              new Op.Convolution(outputs.get(i).weights(), outputs.get(i).bias(), Activation.RELU));
       fused.add(resize(r, "fpn_convs." + i + ".resize", out, maps.get(0).shape()));
     }
     Tensor features = r.scope("fpn_bottleneck", () -> fusion.forward(r, fused));
@@ -89,7 +95,10 @@ public final class UperHead implements Neck {
     r.output(LOGITS, r.linear("conv_seg", features, RowSource.PLAIN, classifier.weights(), classifier.epilogue()));
   }
 
-  /** Means over coarse grids, projected, resized and convolved together with the map; a sum of convolutions instead of one of all side by side. */
+  /**
+   * Means over coarse grids, projected, resized and convolved together with the map; a sum of convolutions instead of
+   * one of all side by side.
+   */
   private Tensor pyramidPooling(Recorder r, Tensor map) {
     List<Tensor> parts = new ArrayList<>(List.of(map));
     for (int m = 0; m < pooled.size(); m++) {
@@ -97,7 +106,8 @@ public final class UperHead implements Neck {
       int scale = config.poolScales().get(m);
       Tensor grid = r.adaptiveAveragePool(name + ".0", map, scale, scale);
       Layer layer = pooled.get(m);
-      Tensor projected = r.linear(name + ".1", grid, RowSource.PLAIN, layer.weights(), layer.epilogue().activation(Activation.RELU));
+      Tensor projected
+          = r.linear(name + ".1", grid, RowSource.PLAIN, layer.weights(), layer.epilogue().activation(Activation.RELU));
       parts.add(resize(r, name + ".resize", projected, map.shape()));
     }
     RowSource taps = new RowSource(Op.Convolution.WINDOW.rows(map.shape()), null);

@@ -18,27 +18,28 @@ import java.util.Map;
  * @param poolScales sides of the pyramid pooling's grids
  * @param gnconv of the convolution of the fused maps
  */
-public record UperHeadConfig(List<Integer> in, int channels, List<Integer> poolScales, int classes, GnConv.Config gnconv)
-    implements NeckArchitecture {
+public record UperHeadConfig(List<Integer> in, int channels, List<Integer> poolScales, int classes,
+    GnConv.Config gnconv) implements NeckArchitecture {
   /** @throws WeightsException for sizes that make no head */
   public UperHeadConfig {
     in = List.copyOf(in);
     poolScales = List.copyOf(poolScales);
     boolean positive = in.stream().allMatch(width -> width > 0) && poolScales.stream().allMatch(scale -> scale > 0);
     if (!positive || in.size() < 2 || channels < 1 || classes < 1) {
-      throw new WeightsException("UPerNet configuration: " + in + " input channels, " + channels + " channels, pool scales " + poolScales + " and "
-          + classes + " classes make no head");
+      throw new WeightsException("UPerNet configuration: " + in + " input channels, " + channels
+          + " channels, pool scales " + poolScales + " and " + classes + " classes make no head");
     }
   }
 
   /**
-   * The published head, 512 channels and 150 classes, over maps of these channels ({@code 96, 192, 384, 768} in the release).
+   * The published head, 512 channels and 150 classes, over maps of these channels ({@code 96, 192, 384, 768} in the
+   * release).
    *
    * @param globalFilter its version with a global filter of 32x17, rather than a 7x7 depthwise convolution
    */
   public static UperHeadConfig published(List<Integer> in, boolean globalFilter) {
-    return of(Map.of("in_channels", in, "channels", 512, "num_classes", 150,
-        "conv_cfg", Map.of("type", globalFilter ? "gngf" : "gnconv", "order", 2, "kernel_size", 7, "proj_out", true)));
+    return of(Map.of("in_channels", in, "channels", 512, "num_classes", 150, "conv_cfg",
+        Map.of("type", globalFilter ? "gngf" : "gnconv", "order", 2, "kernel_size", 7, "proj_out", true)));
   }
 
   /**
@@ -50,7 +51,8 @@ public record UperHeadConfig(List<Integer> in, int channels, List<Integer> poolS
     Arguments args = new Arguments("UPerNet configuration", arguments);
     List<Integer> in = args.integers("in_channels");
     int channels = args.integer("channels", 512);
-    GnConv.Config gnconv = GnConvModule.Options.of(args.get("conv_cfg", Map.of()), 3).config(Collections.nCopies(in.size(), channels), channels);
+    GnConv.Config gnconv = GnConvModule.Options.of(args.get("conv_cfg", Map.of()), 3)
+        .config(Collections.nCopies(in.size(), channels), channels);
     List<Integer> scales = args.integers("pool_scales", List.of(1, 2, 3, 6));
     UperHeadConfig config = new UperHeadConfig(in, channels, scales, args.integer("num_classes", 150), gnconv);
     if (args.flag("align_corners", false)) {

@@ -5,17 +5,16 @@ import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.RelativePositions;
 import io.vertebra.backbone.Size;
-import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.backbone.TableResize;
+import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.backbone.WeakCache;
 import io.vertebra.backbone.WindowPartition;
 import io.vertebra.backbone.swin.SwinConfig.Behaviour;
 import io.vertebra.program.Activation;
 import io.vertebra.program.Backend;
-import io.vertebra.program.Epilogue;
 import io.vertebra.program.Norm;
-import io.vertebra.program.Op.Sum.Term;
 import io.vertebra.program.Op;
+import io.vertebra.program.Op.Sum.Term;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.RegionMask;
 import io.vertebra.program.RowMap;
@@ -31,11 +30,11 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /**
- * Swin Transformer (Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", arXiv 2103.14030), as
- * classifier and as dense backbone.
+ * Swin Transformer (Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", arXiv
+ * 2103.14030), as classifier and as dense backbone.
  *
- * <p>Fused: norm1 and the partition into windows into qkv; the reverse partition and the residual into proj; norm2 into fc1 and GELU
- * behind it; the residual into fc2; gathering and norm into the patch merging's reduction.
+ * <p>Fused: norm1 and the partition into windows into qkv; the reverse partition and the residual into proj; norm2 into
+ * fc1 and GELU behind it; the residual into fc2; gathering and norm into the patch merging's reduction.
  */
 public final class Swin implements Backbone {
   private static final float EPS = 1e-5f;
@@ -80,7 +79,8 @@ public final class Swin implements Backbone {
       String name = "norm" + stage;
       // Classification checkpoints have no feature norms; the reference starts them at scale 1, shift 0.
       boolean given = !config.finalNorm() || parameters.has(name + ".weight");
-      featureNorms.put(stage, given ? layers.norm(name, config.width(stage), EPS) : layers.unitNorm(config.width(stage), EPS));
+      featureNorms.put(stage,
+          given ? layers.norm(name, config.width(stage), EPS) : layers.unitNorm(config.width(stage), EPS));
     }
     parameters.ignore(name -> name.endsWith("relative_position_index") || name.endsWith("attn_mask"));
     parameters.finish();
@@ -104,8 +104,10 @@ public final class Swin implements Backbone {
       }
       String downsample = "layers." + index + ".downsample";
       boolean last = index == config.stages() - 1;
-      return new Stage(blocks, last ? null
-          : new Merging(layers.norm(downsample + ".norm", 4 * width, EPS), layers.linear(downsample + ".reduction", 2 * width, 4 * width, false)));
+      return new Stage(blocks,
+          last ? null
+              : new Merging(layers.norm(downsample + ".norm", 4 * width, EPS),
+                  layers.linear(downsample + ".reduction", 2 * width, 4 * width, false)));
     }
 
     Block block(String name, int stage) {
@@ -116,8 +118,10 @@ public final class Swin implements Backbone {
       Size window = config.window(stage, config.builtMap(stage, config.image()));
       int rows = 2 * window.rows() - 1;
       int columns = 2 * window.columns() - 1;
-      return new Block(layers.norm(name + ".norm1", width, EPS), layers.linear(name + ".attn.qkv", 3 * attention, width, config.qkvBias()),
-          new Table(rows, columns, heads, parameters.values(name + ".attn.relative_position_bias_table", rows * columns, heads)),
+      return new Block(layers.norm(name + ".norm1", width, EPS),
+          layers.linear(name + ".attn.qkv", 3 * attention, width, config.qkvBias()),
+          new Table(rows, columns, heads,
+              parameters.values(name + ".attn.relative_position_bias_table", rows * columns, heads)),
           layers.linear(name + ".attn.proj", width, attention, true), layers.norm(name + ".norm2", width, EPS),
           layers.linear(name + ".mlp.fc1", hidden, width, true), layers.linear(name + ".mlp.fc2", width, hidden, true));
     }
@@ -126,7 +130,8 @@ public final class Swin implements Backbone {
       Size map = config.builtMap(0, config.image());
       int width = config.width();
       if (config.behaviour() != Behaviour.DENSE) {
-        return new Table(map.rows(), map.columns(), width, parameters.values("absolute_pos_embed", 1, map.area(), width));
+        return new Table(map.rows(), map.columns(), width,
+            parameters.values("absolute_pos_embed", 1, map.area(), width));
       }
       float[] channelsFirst = parameters.values("absolute_pos_embed", 1, width, map.rows(), map.columns());
       float[] values = new float[channelsFirst.length];
@@ -178,7 +183,8 @@ public final class Swin implements Backbone {
       Tensor pooled = r.meanPool(POOLED, normed);
       r.output(POOLED, pooled);
       // Without a classifier the reference's head is the identity.
-      Tensor logits = head == null ? pooled : r.linear("head", pooled, RowSource.PLAIN, head.weights(), head.epilogue());
+      Tensor logits
+          = head == null ? pooled : r.linear("head", pooled, RowSource.PLAIN, head.weights(), head.epilogue());
       r.output(LOGITS, logits);
       r.output(PROBABILITIES, () -> r.softmax(PROBABILITIES, logits));
     }
@@ -189,15 +195,16 @@ public final class Swin implements Backbone {
     Shape image = r.input().shape();
     Size map = patchGrid(rules, image.dim(1), image.dim(2));
     RowMap patches = patches(image, map, config.patch());
-    Tensor x = r.linear("patch_embed.proj", r.input(), new RowSource(patches, null), patchProjection.weights(), patchProjection.epilogue(),
-        Shape.of(image.dim(0), map.rows(), map.columns(), config.width()));
+    Tensor x = r.linear("patch_embed.proj", r.input(), new RowSource(patches, null), patchProjection.weights(),
+        patchProjection.epilogue(), Shape.of(image.dim(0), map.rows(), map.columns(), config.width()));
     if (patchNorm != null) {
       x = r.layerNorm("patch_embed.norm", x, RowSource.norm(patchNorm));
     }
     r.output("patch_embed", x);
     if (absolutePositions != null) {
       Table table = TableResize.bicubic(absolutePositions, map.rows(), map.columns());
-      Weights positions = constant(List.of("absolute_pos_embed", map), Shape.of(map.area(), config.width()), table::values);
+      Weights positions
+          = constant(List.of("absolute_pos_embed", map), Shape.of(map.area(), config.width()), table::values);
       RowMap rows = RowMap.of(x.shape().rows(), 1, i -> i % map.area());
       x = r.sum("absolute_pos_embed", x.shape(), Activation.IDENTITY, Term.of(x), Term.of(positions, rows));
     }
@@ -209,14 +216,18 @@ public final class Swin implements Backbone {
     if (rules.behaviour() == Behaviour.DENSE) {
       return new Size((height + patch - 1) / patch, (width + patch - 1) / patch);
     }
-    if (height < patch || width < patch || rules.behaviour() == Behaviour.TIMM && (height % patch != 0 || width % patch != 0)) {
-      throw new IllegalArgumentException("an input of " + height + "x" + width + " is not made of whole patches of " + patch
-          + " pixels; resize it, or use the dense behaviour, which pads");
+    if (height < patch || width < patch
+        || rules.behaviour() == Behaviour.TIMM && (height % patch != 0 || width % patch != 0)) {
+      throw new IllegalArgumentException("an input of " + height + "x" + width + " is not made of whole patches of "
+          + patch + " pixels; resize it, or use the dense behaviour, which pads");
     }
     return new Size(height / patch, width / patch);
   }
 
-  /** Rows of the input that make up each patch, pixel by pixel in reading order; beyond the right and bottom border stand zeros. */
+  /**
+   * Rows of the input that make up each patch, pixel by pixel in reading order; beyond the right and bottom border
+   * stand zeros.
+   */
   private static RowMap patches(Shape image, Size map, int patch) {
     int height = image.dim(1);
     int width = image.dim(2);
@@ -238,21 +249,24 @@ public final class Swin implements Backbone {
     Size built = rules.behaviour() == Behaviour.TIMM ? builtMap(r, stage) : map;
     Size window = rules.window(stage, built);
     Size shift = shifted ? rules.shift(stage, built) : Size.square(0);
-    if (rules.behaviour() == Behaviour.OFFICIAL && (map.rows() % window.rows() != 0 || map.columns() % window.columns() != 0)) {
-      throw refused(r, "stage " + stage + " has a map of " + map.rows() + "x" + map.columns() + " tokens, which windows of " + window.rows() + "x"
-          + window.columns() + " do not tile");
+    if (rules.behaviour() == Behaviour.OFFICIAL
+        && (map.rows() % window.rows() != 0 || map.columns() % window.columns() != 0)) {
+      throw refused(r, "stage " + stage + " has a map of " + map.rows() + "x" + map.columns()
+          + " tokens, which windows of " + window.rows() + "x" + window.columns() + " do not tile");
     }
-    WindowPartition partition = new WindowPartition(map.rows(), map.columns(), window, shift, rules.behaviour() == Behaviour.TIMM);
+    WindowPartition partition
+        = new WindowPartition(map.rows(), map.columns(), window, shift, rules.behaviour() == Behaviour.TIMM);
     Windows cut = windows.computeIfAbsent(partition, key -> new Windows(key.rowMap(x.shape().dim(0)), key.mask()));
     RowMap rows = cut.rows;
     RegionMask mask = cut.mask;
     int heads = config.heads().get(stage);
-    Op.WindowAttention attention = new Op.WindowAttention(window.area(), heads, config.headDim(stage), config.scale(stage),
-        attentionBias(rules, block, window), mask);
+    Op.WindowAttention attention = new Op.WindowAttention(window.area(), heads, config.headDim(stage),
+        config.scale(stage), attentionBias(rules, block, window), mask);
 
     Tensor qkv = r.linear("attn.qkv", x, new RowSource(rows, block.norm1), block.qkv.weights(), block.qkv.epilogue());
     Tensor heard = r.windowAttention("attn", qkv, attention);
-    Tensor y = r.linear("attn.proj", heard, RowSource.PLAIN, block.proj.weights(), block.proj.epilogue().residual(x).scatter(rows));
+    Tensor y = r.linear("attn.proj", heard, RowSource.PLAIN, block.proj.weights(),
+        block.proj.epilogue().residual(x).scatter(rows));
     Tensor hidden = r.linear("mlp.fc1", y, RowSource.norm(block.norm2), block.fc1.weights(),
         block.fc1.epilogue().activation(Activation.GELU));
     Tensor out = r.linear("mlp.fc2", hidden, RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue().residual(y));
@@ -260,7 +274,8 @@ public final class Swin implements Backbone {
     r.output("attn.qkv", qkv);
     r.output("norm1", () -> r.layerNorm("norm1", x, RowSource.norm(block.norm1)));
     r.output("attn.in", () -> r.layerNorm("attn.in", x, new RowSource(rows, block.norm1)));
-    r.output("attn", () -> r.linear("attn.unfused", heard, RowSource.PLAIN, block.proj.weights(), block.proj.epilogue()));
+    r.output("attn",
+        () -> r.linear("attn.unfused", heard, RowSource.PLAIN, block.proj.weights(), block.proj.epilogue()));
     r.output("mlp", () -> r.linear("mlp.unfused", hidden, RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue()));
     r.constant("attn.relative_position_index", () -> relativePositionIndex(window));
     r.constant("attn.bias", () -> RelativePositions.expand(biasTable(rules, block, window), window));
@@ -271,23 +286,27 @@ public final class Swin implements Backbone {
   /** What the official model says to an input whose maps do not fit its windows. */
   private IllegalArgumentException refused(Recorder r, String why) {
     Shape image = r.input().shape();
-    return new IllegalArgumentException("an input of " + image.dim(1) + "x" + image.dim(2) + " pixels is refused by the official model: " + why
-        + ". Resize it to " + config.image().rows() + "x" + config.image().columns() + ", or use the timm or dense behaviour, which pad");
+    return new IllegalArgumentException("an input of " + image.dim(1) + "x" + image.dim(2)
+        + " pixels is refused by the official model: " + why + ". Resize it to " + config.image().rows() + "x"
+        + config.image().columns() + ", or use the timm or dense behaviour, which pad");
   }
 
   private static Size map(Tensor x) {
     return new Size(x.shape().dim(1), x.shape().dim(2));
   }
 
-  /** timm fixes windows and shifts when it builds a model, by a map that counts whole pairs only: an odd map is a row larger than that. */
+  /**
+   * timm fixes windows and shifts when it builds a model, by a map that counts whole pairs only: an odd map is a row
+   * larger than that.
+   */
   private Size builtMap(Recorder r, int stage) {
     Size image = config.fixedWindows() ? config.image() : new Size(r.input().shape().dim(1), r.input().shape().dim(2));
     return config.builtMap(stage, image);
   }
 
   private Weights attentionBias(SwinConfig rules, Block block, Size window) {
-    return constants.get(List.of(block.biasTable, window, rules.behaviour() == Behaviour.TIMM),
-        () -> RelativePositions.pack(backend, block.biasTable.channels(), window, () -> biasTable(rules, block, window)));
+    return constants.get(List.of(block.biasTable, window, rules.behaviour() == Behaviour.TIMM), () -> RelativePositions
+        .pack(backend, block.biasTable.channels(), window, () -> biasTable(rules, block, window)));
   }
 
   /** The table, resized as the published loaders do if the window differs from the trained one. */
@@ -298,7 +317,8 @@ public final class Swin implements Backbone {
     if (table.height() == rows && table.width() == columns) {
       return table;
     }
-    return rules.behaviour() == Behaviour.TIMM ? TableResize.geometric(table, rows, columns) : TableResize.bicubic(table, rows, columns);
+    return rules.behaviour() == Behaviour.TIMM ? TableResize.geometric(table, rows, columns)
+        : TableResize.bicubic(table, rows, columns);
   }
 
   private static float[] relativePositionIndex(Size window) {
@@ -336,11 +356,12 @@ public final class Swin implements Backbone {
       // The row's parity varies fastest among the four.
       int row = token / merged.columns() % merged.rows() * 2 + i % 2;
       int column = token % merged.columns() * 2 + i % 4 / 2;
-      return row >= map.rows() || column >= map.columns() ? -1 : (token / merged.area() * map.rows() + row) * map.columns() + column;
+      return row >= map.rows() || column >= map.columns() ? -1
+          : (token / merged.area() * map.rows() + row) * map.columns() + column;
     });
     r.output("concat", () -> r.layerNorm("concat", x, new RowSource(gather, null)));
-    return r.linear("reduction", x, new RowSource(gather, merging.norm), merging.reduction.weights(), merging.reduction.epilogue(),
-        Shape.of(batch, merged.rows(), merged.columns(), 2 * x.shape().channels()));
+    return r.linear("reduction", x, new RowSource(gather, merging.norm), merging.reduction.weights(),
+        merging.reduction.epilogue(), Shape.of(batch, merged.rows(), merged.columns(), 2 * x.shape().channels()));
   }
 
   private Weights constant(List<Object> key, Shape shape, Supplier<float[]> values) {

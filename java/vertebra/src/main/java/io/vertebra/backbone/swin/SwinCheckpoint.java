@@ -25,7 +25,10 @@ public final class SwinCheckpoint {
 
   private SwinCheckpoint() {}
 
-  /** The official name of a parameter to timm's: a downsampling opens the next stage instead of closing its own, and the head is {@code head.fc}. */
+  /**
+   * The official name of a parameter to timm's: a downsampling opens the next stage instead of closing its own, and the
+   * head is {@code head.fc}.
+   */
   public static String timmName(String official) {
     Matcher downsample = DOWNSAMPLE.matcher(official);
     if (downsample.matches()) {
@@ -34,10 +37,15 @@ public final class SwinCheckpoint {
     return official.startsWith("head.") ? "head.fc." + official.substring("head.".length()) : official;
   }
 
-  /** The source without what training frameworks put before every name ({@code module.}, {@code backbone.}) and around the backbone (necks, heads). */
+  /**
+   * The source without what training frameworks put before every name ({@code module.}, {@code backbone.}) and around
+   * the backbone (necks, heads).
+   */
   static ParameterSource unwrap(ParameterSource source) {
-    return source.names().stream().filter(name -> name.endsWith("." + FIRST)).min(Comparator.comparingInt(String::length))
-        .<ParameterSource>map(name -> new Subtree(source, name.substring(0, name.length() - FIRST.length()))).orElse(source);
+    return source.names().stream().filter(name -> name.endsWith("." + FIRST))
+        .min(Comparator.comparingInt(String::length))
+        .<ParameterSource>map(name -> new Subtree(source, name.substring(0, name.length() - FIRST.length())))
+        .orElse(source);
   }
 
   /** The parameters whose names begin with a prefix, without it. */
@@ -54,8 +62,8 @@ public final class SwinCheckpoint {
 
     @Override
     public Set<String> names() {
-      return source.names().stream().filter(name -> name.startsWith(prefix)).map(name -> name.substring(prefix.length()))
-          .collect(Collectors.toCollection(LinkedHashSet::new));
+      return source.names().stream().filter(name -> name.startsWith(prefix))
+          .map(name -> name.substring(prefix.length())).collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
     @Override
@@ -64,10 +72,13 @@ public final class SwinCheckpoint {
     }
   }
 
-  /** Whether a checkpoint with these names has timm's layout. A file without a classifier may have it too, so the head alone does not tell. */
+  /**
+   * Whether a checkpoint with these names has timm's layout. A file without a classifier may have it too, so the head
+   * alone does not tell.
+   */
   static boolean isTimm(Set<String> names) {
-    return names.contains("head.fc.weight")
-        || !names.contains("layers.0.downsample.reduction.weight") && names.contains("layers.1.downsample.reduction.weight");
+    return names.contains("head.fc.weight") || !names.contains("layers.0.downsample.reduction.weight")
+        && names.contains("layers.1.downsample.reduction.weight");
   }
 
   /** From an official name to the name in {@code source}. */
@@ -75,7 +86,9 @@ public final class SwinCheckpoint {
     return isTimm(source.names()) ? SwinCheckpoint::timmName : UnaryOperator.identity();
   }
 
-  /** {@code config} with the classes the checkpoint has a head for, and timm's rules for sizes if it has timm's layout. */
+  /**
+   * {@code config} with the classes the checkpoint has a head for, and timm's rules for sizes if it has timm's layout.
+   */
   static SwinConfig adapt(SwinConfig config, ParameterSource wrapped) {
     if (wrapped.names().isEmpty()) {
       return config;
@@ -87,7 +100,8 @@ public final class SwinCheckpoint {
     if (headless && source.names().contains("norm0.weight")) {
       return adapted.withBehaviour(Behaviour.DENSE);
     }
-    return config.behaviour() == Behaviour.OFFICIAL && isTimm(source.names()) ? adapted.withBehaviour(Behaviour.TIMM) : adapted;
+    return config.behaviour() == Behaviour.OFFICIAL && isTimm(source.names()) ? adapted.withBehaviour(Behaviour.TIMM)
+        : adapted;
   }
 
   /** Whether the parameters are a Swin Transformer's. */
@@ -139,8 +153,8 @@ public final class SwinCheckpoint {
     arguments.put("qkv_bias", source.names().contains("layers.0.blocks.0.attn.qkv.bias"));
     arguments.put("patch_norm", source.names().contains("patch_embed.norm.weight"));
     if (source.names().contains("absolute_pos_embed")) {
-      throw new WeightsException(source.describe() + " has absolute position embeddings, which do not tell the input size;"
-          + " name the model's configuration");
+      throw new WeightsException(source.describe()
+          + " has absolute position embeddings, which do not tell the input size;" + " name the model's configuration");
     }
     return SwinConfig.of(arguments, Behaviour.OFFICIAL);
   }
@@ -155,7 +169,8 @@ public final class SwinCheckpoint {
       throw new WeightsException(source.describe() + " is no complete Swin Transformer: it lacks " + name);
     }
     if (parameter.shape().rank() != rank) {
-      throw new WeightsException(source.describe() + " is no Swin Transformer: " + parameter + " should have " + rank + " dimensions");
+      throw new WeightsException(
+          source.describe() + " is no Swin Transformer: " + parameter + " should have " + rank + " dimensions");
     }
     return parameter.shape();
   }

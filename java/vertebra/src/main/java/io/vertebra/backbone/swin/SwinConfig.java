@@ -23,7 +23,8 @@ import java.util.Map;
  * @param qkScale multiplies q . k; 0: 1 / sqrt(headDim)
  * @param classes 0 without a classifier; then a dense backbone has no final norm either
  * @param alwaysPartition timm: windows are never clipped to the map
- * @param fixedWindows timm with {@code strict_img_size=False}: windows and shifts stay as built for {@code image}, whatever the input
+ * @param fixedWindows timm with {@code strict_img_size=False}: windows and shifts stay as built for {@code image},
+ *   whatever the input
  * @param featureStages stages whose outputs the dense backbone gives
  */
 public record SwinConfig(Behaviour behaviour, Size image, int patch, int channels, int width, List<Integer> depths,
@@ -43,10 +44,13 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
   private static final int MAX_CLASSES = 1 << 24;
 
   /** Constructor arguments that do nothing at inference. */
-  private static final List<String> TRAINING = List.of("drop_rate", "attn_drop_rate", "proj_drop_rate", "drop_path_rate", "use_checkpoint",
-      "fused_window_process", "frozen_stages");
+  private static final List<String> TRAINING = List.of("drop_rate", "attn_drop_rate", "proj_drop_rate",
+      "drop_path_rate", "use_checkpoint", "fused_window_process", "frozen_stages");
 
-  /** The published implementations, which are one function at a model's own size and differ in windows, shifts and padding elsewhere. */
+  /**
+   * The published implementations, which are one function at a model's own size and differ in windows, shifts and
+   * padding elsewhere.
+   */
   public enum Behaviour {
     /** microsoft/Swin-Transformer: every map must be divisible by its window. */
     OFFICIAL,
@@ -134,8 +138,9 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
     return switch (behaviour) {
       case OFFICIAL -> Math.min(map.rows(), map.columns()) <= window.rows() ? Size.square(0) : half;
       case DENSE -> half;
-      case TIMM -> alwaysPartition ? half : new Size(map.rows() <= window.rows() ? 0 : half.rows(),
-          map.columns() <= window.columns() ? 0 : half.columns());
+      case TIMM -> alwaysPartition ? half
+          : new Size(map.rows() <= window.rows() ? 0 : half.rows(),
+              map.columns() <= window.columns() ? 0 : half.columns());
     };
   }
 
@@ -146,19 +151,20 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
 
   /** The same model with other rules for sizes. */
   public SwinConfig withBehaviour(Behaviour other) {
-    return new SwinConfig(other, image, patch, channels, width, depths, heads, windows, headDim, mlpRatio, qkvBias, qkScale,
-        absolutePositions, patchNorm, classes, alwaysPartition, fixedWindows, featureStages);
+    return new SwinConfig(other, image, patch, channels, width, depths, heads, windows, headDim, mlpRatio, qkvBias,
+        qkScale, absolutePositions, patchNorm, classes, alwaysPartition, fixedWindows, featureStages);
   }
 
   public SwinConfig withClasses(int other) {
-    return new SwinConfig(behaviour, image, patch, channels, width, depths, heads, windows, headDim, mlpRatio, qkvBias, qkScale,
-        absolutePositions, patchNorm, other, alwaysPartition, fixedWindows, featureStages);
+    return new SwinConfig(behaviour, image, patch, channels, width, depths, heads, windows, headDim, mlpRatio, qkvBias,
+        qkScale, absolutePositions, patchNorm, other, alwaysPartition, fixedWindows, featureStages);
   }
 
   /** A published configuration: patch 4, MLP ratio 4, biases everywhere, square input and windows. */
-  static SwinConfig published(int image, int width, List<Integer> depths, List<Integer> heads, List<Integer> windows, Behaviour behaviour) {
-    return of(Map.of("img_size", image, "embed_dim", width, "depths", depths, "num_heads", heads,
-        "window_size", windows.size() == 1 ? windows.get(0) : windows), behaviour);
+  static SwinConfig published(int image, int width, List<Integer> depths, List<Integer> heads, List<Integer> windows,
+      Behaviour behaviour) {
+    return of(Map.of("img_size", image, "embed_dim", width, "depths", depths, "num_heads", heads, "window_size",
+        windows.size() == 1 ? windows.get(0) : windows), behaviour);
   }
 
   /**
@@ -175,9 +181,9 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
     }
     Size image = size(args, args.get(behaviour == Behaviour.DENSE ? "pretrain_img_size" : "img_size", 224));
     Object window = args.get("window_size", 7);
-    List<Size> windows = window instanceof List<?> list && !isPair(list)
-        ? list.stream().map(entry -> size(args, entry)).toList()
-        : Collections.nCopies(depths.size(), size(args, window));
+    List<Size> windows
+        = window instanceof List<?> list && !isPair(list) ? list.stream().map(entry -> size(args, entry)).toList()
+            : Collections.nCopies(depths.size(), size(args, window));
     boolean strict = args.flag("strict_img_size", true);
     SwinConfig config = new SwinConfig(behaviour, image, args.integer("patch_size", 4), args.integer("in_chans", 3),
         args.integer("embed_dim", 96), depths, args.integers("num_heads"), windows, args.integer("head_dim", 0),
@@ -196,7 +202,8 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
   }
 
   private static Size size(Arguments args, Object value) {
-    if (value instanceof List<?> pair && pair.size() == 2 && pair.get(0) instanceof Integer rows && pair.get(1) instanceof Integer columns) {
+    if (value instanceof List<?> pair && pair.size() == 2 && pair.get(0) instanceof Integer rows
+        && pair.get(1) instanceof Integer columns) {
       return new Size(rows, columns);
     }
     if (value instanceof Integer side) {
@@ -215,20 +222,22 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
 
   private void check() {
     int stages = stages();
-    boolean usable = isSize(image, MAX_IMAGE) && within(patch, 1, MAX_PATCH) && within(channels, 1, MAX_PATCH) && within(width, 1, MAX_WIDTH)
-        && mlpRatio <= MAX_MLP_RATIO && (int) (width * mlpRatio) > 0 && within(headDim, 0, MAX_WIDTH) && Double.isFinite(qkScale)
-        && within(classes, 0, MAX_CLASSES) && within(stages, 1, MAX_STAGES)
-        && depths.stream().allMatch(depth -> within(depth, 1, MAX_DEPTH)) && heads.stream().allMatch(count -> within(count, 1, MAX_HEADS))
+    boolean usable = isSize(image, MAX_IMAGE) && within(patch, 1, MAX_PATCH) && within(channels, 1, MAX_PATCH)
+        && within(width, 1, MAX_WIDTH) && mlpRatio <= MAX_MLP_RATIO && (int) (width * mlpRatio) > 0
+        && within(headDim, 0, MAX_WIDTH) && Double.isFinite(qkScale) && within(classes, 0, MAX_CLASSES)
+        && within(stages, 1, MAX_STAGES) && depths.stream().allMatch(depth -> within(depth, 1, MAX_DEPTH))
+        && heads.stream().allMatch(count -> within(count, 1, MAX_HEADS))
         && windows.stream().allMatch(window -> isSize(window, MAX_WINDOW))
         && featureStages.stream().allMatch(stage -> within(stage, 0, stages - 1));
     if (!usable || heads.size() != stages || windows.size() != stages) {
-      throw new WeightsException("Swin configuration: sizes must be positive and not absurd, and every stage needs a depth, heads and a window: "
-          + this);
+      throw new WeightsException(
+          "Swin configuration: sizes must be positive and not absurd, and every stage needs a depth, heads and a window: "
+              + this);
     }
     for (int stage = 0; stage < stages; stage++) {
       if (headDim == 0 && width(stage) % heads.get(stage) != 0) {
-        throw new WeightsException("Swin configuration: " + width(stage) + " channels of stage " + stage + " do not split into "
-            + heads.get(stage) + " heads");
+        throw new WeightsException("Swin configuration: " + width(stage) + " channels of stage " + stage
+            + " do not split into " + heads.get(stage) + " heads");
       }
     }
   }

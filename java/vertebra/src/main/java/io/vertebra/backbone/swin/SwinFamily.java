@@ -25,7 +25,8 @@ public final class SwinFamily {
     addSwin(variants, "swin_large_patch4_window7_224", 224, 192, 18, List.of(6, 12, 24, 48), 7, 86.3);
     addSwin(variants, "swin_large_patch4_window12_384", 384, 192, 18, List.of(6, 12, 24, 48), 12, 87.3);
     variants.add(new Variant("swin_tiny_c24_patch4_window8_256",
-        SwinConfig.published(256, 96, List.of(2, 2, 6, 2), List.of(4, 8, 16, 32), List.of(8), Behaviour.OFFICIAL), Optional.empty()));
+        SwinConfig.published(256, 96, List.of(2, 2, 6, 2), List.of(4, 8, 16, 32), List.of(8), Behaviour.OFFICIAL),
+        Optional.empty()));
     addSwinS3(variants, "swin_s3_tiny_224", 6, List.of(7, 7, 14, 7), 82.128);
     addSwinS3(variants, "swin_s3_small_224", 18, List.of(14, 14, 14, 7), 83.778);
     addSwinS3(variants, "swin_s3_base_224", 30, List.of(7, 7, 14, 7), 83.920);
@@ -33,15 +34,17 @@ public final class SwinFamily {
   }
 
   /** A released size, with the ImageNet-1k head and with the 22k head. */
-  private static void addSwin(List<Variant> variants, String name, int image, int width, int depth, List<Integer> heads, int window,
-      double top1) {
-    SwinConfig config = SwinConfig.published(image, width, List.of(2, 2, depth, 2), heads, List.of(window), Behaviour.OFFICIAL);
+  private static void addSwin(List<Variant> variants, String name, int image, int width, int depth, List<Integer> heads,
+      int window, double top1) {
+    SwinConfig config
+        = SwinConfig.published(image, width, List.of(2, 2, depth, 2), heads, List.of(window), Behaviour.OFFICIAL);
     variants.add(new Variant(name, config, Optional.of(top1)));
     variants.add(new Variant(name + "_22k", config.withClasses(21841), Optional.empty()));
   }
 
   private static void addSwinS3(List<Variant> variants, String name, int depth, List<Integer> windows, double top1) {
-    variants.add(new Variant(name, SwinConfig.published(224, 96, List.of(2, 2, depth, 2), List.of(3, 6, 12, 24), windows, Behaviour.TIMM),
+    variants.add(new Variant(name,
+        SwinConfig.published(224, 96, List.of(2, 2, depth, 2), List.of(3, 6, 12, 24), windows, Behaviour.TIMM),
         Optional.of(top1)));
   }
 }

@@ -35,8 +35,8 @@ final class TokenHourglass {
   TokenHourglass(UniFormerConfig config, Layers layers) {
     this.config = config;
     int third = config.widths().get(2);
-    this.classToken = layers.backend().packValues(Shape.of(1, third),
-        layers.parameters().values("cls_token", 1, 1, third));
+    this.classToken
+        = layers.backend().packValues(Shape.of(1, third), layers.parameters().values("cls_token", 1, 1, third));
     this.upsample = layers.linear("cls_upsample", config.widths().get(3), third, true);
   }
 
@@ -52,8 +52,7 @@ final class TokenHourglass {
   State coarsen(Recorder r, State state) {
     Shape token = state.classToken.shape();
     Tensor wider = r.linear("cls_upsample", state.classToken, new RowSource(rowOfEach(token, 0), null),
-        upsample.weights(), upsample.epilogue(),
-        Shape.of(token.dim(0), 1, upsample.weights().shape().dim(0)));
+        upsample.weights(), upsample.epilogue(), Shape.of(token.dim(0), 1, upsample.weights().shape().dim(0)));
     return new State(null, wider, r.poolScores("global_attn3", state.scores));
   }
 
@@ -65,8 +64,8 @@ final class TokenHourglass {
     int headDim = shape.channels() / heads;
     float scale = config.scale(stage);
     float tradeOff = config.light().tradeOff().get(stage).get(index).floatValue();
-    Op.TokenChoice choice =
-        new Op.TokenChoice(state.scores, (int) (tokens * config.light().kept().get(stage).get(index)));
+    Op.TokenChoice choice
+        = new Op.TokenChoice(state.scores, (int) (tokens * config.light().kept().get(stage).get(index)));
 
     Tensor before = r.shrinkTokens("shrink", placed, new Op.ShrinkTokens(choice, state.classToken));
     UniFormerLayers.Attention attention = block.attention();
@@ -80,8 +79,8 @@ final class TokenHourglass {
         attention.proj().epilogue().residual(before));
     Tensor hidden = r.linear("mlp.fc1", y, RowSource.norm(block.norm2()), block.fc1().weights(),
         block.fc1().epilogue().activation(Activation.GELU));
-    Tensor after = r.linear("mlp.fc2", hidden, RowSource.PLAIN, block.fc2().weights(),
-        block.fc2().epilogue().residual(y));
+    Tensor after
+        = r.linear("mlp.fc2", hidden, RowSource.PLAIN, block.fc2().weights(), block.fc2().epilogue().residual(y));
     if (block.representative() != null) {
       after = withScaledRepresentative(r, block.representative(), before, heard, hidden, after);
     }
@@ -99,8 +98,8 @@ final class TokenHourglass {
     RowMap last = rowOfEach(shape, rows - 1);
     Layer proj = layers.proj();
     Layer fc2 = layers.fc2();
-    Tensor attended = r.linear("representative.proj", heard, new RowSource(last, null), proj.weights(),
-        proj.epilogue());
+    Tensor attended
+        = r.linear("representative.proj", heard, new RowSource(last, null), proj.weights(), proj.epilogue());
     Tensor gain = r.linear("representative.fc2", hidden, new RowSource(last, null), fc2.weights(),
         fc2.epilogue().residual(attended));
     RowMap others = RowMap.of(shape.rows(), 1, i -> i % rows == rows - 1 ? -1 : i);

@@ -84,10 +84,11 @@ public final class UniFormer implements Backbone {
     this.norm = kind.isDense() ? null
         : new Op.Affine(null, layers.values(finalNorm.scale()), layers.values(finalNorm.shift()), Activation.IDENTITY);
     this.head = classes > 0 ? layers.linear("head", classes, last, true) : null;
-    this.auxiliary = kind == Kind.TOKEN_LABELING && classes > 0
-        ? new Auxiliary(Matrix.of(parameters, "aux_head", true, classes, last).after(finalNorm).pack(backend),
-            layers.values(halves(classes)))
-        : null;
+    this.auxiliary
+        = kind == Kind.TOKEN_LABELING && classes > 0
+            ? new Auxiliary(Matrix.of(parameters, "aux_head", true, classes, last).after(finalNorm).pack(backend),
+                layers.values(halves(classes)))
+            : null;
     if (kind.isLight() && classes > 0) {
       // Training alone uses them.
       List.of("norm_cls.weight", "norm_cls.bias").forEach(name -> parameters.get(name, last));
@@ -161,14 +162,12 @@ public final class UniFormer implements Backbone {
         Shape input = r.input().shape();
         throw new IllegalArgumentException("an input of " + input.dim(-3) + "x" + input.dim(-2) + " is too small: "
             + name + " finds a map of " + in.dim(-3) + "x" + in.dim(-2) + " and takes patches of "
-            + window.size().height() + "x" + window.size().width()
-            + "; resize the input to 32x32 or more");
+            + window.size().height() + "x" + window.size().width() + "; resize the input to 32x32 or more");
       }
       Activation activation = i + 1 < embedding.convolutions().size() ? Activation.GELU : Activation.IDENTITY;
       Layer layer = convolution.layer();
       x = r.linear(name + ".proj", x, new RowSource(window.rows(in), null), layer.weights(),
-          layer.epilogue().activation(activation),
-          window.slide(in, layer.weights().shape().dim(0)));
+          layer.epilogue().activation(activation), window.slide(in, layer.weights().shape().dim(0)));
     }
     return embedding.norm() == null ? x : r.layerNorm(name + ".norm", x, RowSource.norm(embedding.norm()));
   }
@@ -177,8 +176,8 @@ public final class UniFormer implements Backbone {
     Tensor placed = r.depthwiseConv("pos_embed", x, block.position());
     Tensor mixed = r.linear("conv1", placed, RowSource.PLAIN, block.conv1().weights(), block.conv1().epilogue());
     Tensor heard = r.depthwiseConv("attn", mixed, block.attention());
-    Tensor y = r.linear("conv2", heard, RowSource.PLAIN, block.conv2().weights(),
-        block.conv2().epilogue().residual(placed));
+    Tensor y
+        = r.linear("conv2", heard, RowSource.PLAIN, block.conv2().weights(), block.conv2().epilogue().residual(placed));
     Tensor hidden = r.linear("mlp.fc1", y, RowSource.PLAIN, block.fc1().weights(),
         block.fc1().epilogue().activation(Activation.GELU));
     return r.linear("mlp.fc2", hidden, RowSource.PLAIN, block.fc2().weights(), block.fc2().epilogue().residual(y));

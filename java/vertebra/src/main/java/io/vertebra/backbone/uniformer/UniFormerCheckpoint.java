@@ -78,19 +78,20 @@ final class UniFormerCheckpoint {
     if (stated != null) {
       return adapt(UniFormerConfig.of(Json.parseObject(stated), kind(source)), source);
     }
-    List<Variant> fitting = published.stream()
-        .filter(variant -> fits((UniFormerConfig) variant.architecture(), source)).toList();
-    List<UniFormerConfig> configs = fitting.stream()
-        .map(variant -> adapt((UniFormerConfig) variant.architecture(), source)).toList();
+    List<Variant> fitting
+        = published.stream().filter(variant -> fits((UniFormerConfig) variant.architecture(), source)).toList();
+    List<UniFormerConfig> configs
+        = fitting.stream().map(variant -> adapt((UniFormerConfig) variant.architecture(), source)).toList();
     if (configs.stream().map(config -> config.withInput(0, Size.square(224))).distinct().count() != 1) {
-      throw new WeightsException(source.describe()
-          + " does not tell which UniFormer it is: size of a head and windows leave no trace in it. "
-          + (fitting.isEmpty() ? "No published model has its depths and widths; give its configuration"
-          : "Name the model, one of " + String.join(", ", fitting.stream().map(Variant::name).toList())));
+      throw new WeightsException(
+          source.describe() + " does not tell which UniFormer it is: size of a head and windows leave no trace in it. "
+              + (fitting.isEmpty() ? "No published model has its depths and widths; give its configuration"
+                  : "Name the model, one of " + String.join(", ", fitting.stream().map(Variant::name).toList())));
     }
     // Models that differ in their input alone are one; the usual input is the default.
-    return configs.stream().min(Comparator.comparingInt(
-        config -> Math.abs(config.inputHeight() - 224) + Math.abs(config.frames() - 16))).orElseThrow();
+    return configs.stream()
+        .min(Comparator.comparingInt(config -> Math.abs(config.inputHeight() - 224) + Math.abs(config.frames() - 16)))
+        .orElseThrow();
   }
 
   private static Kind kind(ParameterSource source) {

@@ -23,7 +23,7 @@ import java.util.Map;
  * @param mlpRatios hidden channels of a block's MLP per channel
  * @param qkScale multiplies q . k; 0: 1 / sqrt(channels of a head)
  * @param convStem the published small_plus models and light models: two strided convolutions in place of the first
- *     patch embedding
+ *   patch embedding
  * @param attention what the blocks of stage 3 attend to
  * @param window side of a window of stage 3
  * @param classes 0 without a classifier
@@ -31,8 +31,8 @@ import java.util.Map;
  */
 public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> depths, List<Integer> widths,
     int headDim, List<Double> mlpRatios, boolean qkvBias, double qkScale, boolean convStem, LayerScale layerScale,
-    Attention attention, int window, boolean split, boolean overlappingTime, int classes, Light light)
-    implements Architecture {
+    Attention attention, int window, boolean split, boolean overlappingTime, int classes,
+    Light light) implements Architecture {
 
   /** The published classes. They differ in their input, heads and outputs. */
   public enum Kind {
@@ -56,7 +56,9 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
   public enum LayerScale { NONE, GLOBAL_BLOCKS, ALL_BLOCKS }
 
   /** What a token of stage 3 attends to; hybrid: every fourth block globally, the others in windows. */
-  public enum Attention { GLOBAL, WINDOWS, HYBRID }
+  public enum Attention {
+    GLOBAL, WINDOWS, HYBRID
+  }
 
   /**
    * Of a light model, for every block of stages 3 and 4.
@@ -198,8 +200,8 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
     if (args.get(name, null) instanceof List<?> stages && stages.size() == STAGES) {
       return stages.stream().map(stage -> numbers(name, stage)).toList();
     }
-    throw new WeightsException("UniFormer configuration: a light model needs " + name
-        + ", a list of numbers for each of four stages");
+    throw new WeightsException(
+        "UniFormer configuration: a light model needs " + name + ", a list of numbers for each of four stages");
   }
 
   private void check() {
@@ -235,8 +237,8 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
 
   private void checkRatios(List<Double> ratios, int stage) {
     if (ratios.size() != depths.get(stage) || !ratios.stream().allMatch(ratio -> ratio >= 0 && ratio <= 1)) {
-      throw new WeightsException("UniFormer configuration: every block of stage " + (stage + 1)
-          + " needs a ratio from 0 to 1, not " + ratios);
+      throw new WeightsException(
+          "UniFormer configuration: every block of stage " + (stage + 1) + " needs a ratio from 0 to 1, not " + ratios);
     }
   }
 }

@@ -55,8 +55,8 @@ public final class UniFormerFamily {
     UniFormerConfig small = config(kind, SMALL, 32);
     UniFormerConfig plus = config(kind, SMALL_PLUS, 32, "conv_stem", true);
     UniFormerConfig base = config(kind, BASE, 32);
-    UniFormerConfig large = config(kind, List.of(5, 10, 24, 7), 64, "embed_dim", List.of(128, 192, 448, 640),
-        "layer_scale", true);
+    UniFormerConfig large
+        = config(kind, List.of(5, 10, 24, 7), 64, "embed_dim", List.of(128, 192, 448, 640), "layer_scale", true);
     add(variants, "uniformer_tl_small", 83.4, small);
     add(variants, "uniformer_tl_small_384", 84.6, at(small, 384));
     add(variants, "uniformer_tl_small_dim64", null, config(kind, SMALL, 64));
@@ -144,8 +144,8 @@ public final class UniFormerFamily {
     third.set(0, 1.0);
     List<List<Double>> ratios = List.of(List.of(), List.of(), third, Collections.nCopies(depths.get(3), 0.5));
     List<Integer> widths = xxs ? List.of(56, 112, 224, 448) : List.of(64, 128, 256, 512);
-    List<Object> all = new ArrayList<>(List.of("embed_dim", widths, "mlp_ratio", 3,
-        "conv_stem", true, "prune_ratio", ratios, "trade_off", ratios));
+    List<Object> all = new ArrayList<>(
+        List.of("embed_dim", widths, "mlp_ratio", 3, "conv_stem", true, "prune_ratio", ratios, "trade_off", ratios));
     all.addAll(List.of(options));
     return config(kind, depths, xxs ? 28 : 32, all.toArray());
   }

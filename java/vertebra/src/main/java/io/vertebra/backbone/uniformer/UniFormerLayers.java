@@ -37,7 +37,7 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
 
   /**
    * @param proj what the representative token's attention adds to the tokens it stands for, and {@code fc2} likewise
-   *     its MLP
+   *   its MLP
    */
   record Representative(Layer proj, Layer fc2) {}
 

@@ -30,8 +30,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ConformerTest {
   private static final String TINY = "Conformer_tiny_patch16";
-  private static final Map<String,
-      Object> SMALL = Map.of("channel_ratio", 0.25, "embed_dim", 24, "depth", 3, "num_heads", 2, "num_classes", 5);
+  private static final Map<String, Object> SMALL
+      = Map.of("channel_ratio", 0.25, "embed_dim", 24, "depth", 3, "num_heads", 2, "num_classes", 5);
 
   @ParameterizedTest
   @CsvSource({"Conformer_tiny_patch16, 23524704, 5.226", "Conformer_small_patch16, 37673424, 10.599",
@@ -75,8 +75,8 @@ class ConformerTest {
     assertThat(recognised(checkpoint(name -> name))).isEqualTo(tiny);
     assertThat(recognised(checkpoint(name -> "module." + name))).isEqualTo(tiny);
     assertThat(recognised(checkpoint(ConformerTest::mmpretrainName))).isEqualTo(tiny.withPadding());
-    MemorySource detector = checkpoint(name -> name.startsWith("trans_norm") || name.contains("_cls_head") ? null
-        : "backbone." + name);
+    MemorySource detector
+        = checkpoint(name -> name.startsWith("trans_norm") || name.contains("_cls_head") ? null : "backbone." + name);
     detector.parameters().put("neck.lateral.weight", detector.parameters().get("backbone.bn1.weight"));
     assertThat(recognised(detector)).isEqualTo(tiny.with(Classifiers.NONE, 0, false));
     assertThat(recognised(checkpoint(name -> name.startsWith("conv_cls_head") ? null : name)))
@@ -84,9 +84,8 @@ class ConformerTest {
   }
 
   private static String mmpretrainName(String name) {
-    return (name.contains("_cls_head") ? "head." : "backbone.")
-        + name.replace(".norm1.", ".ln1.").replace(".norm2.", ".ln2.")
-        .replace("mlp.fc1", "ffn.layers.0.0").replace("mlp.fc2", "ffn.layers.1");
+    return (name.contains("_cls_head") ? "head." : "backbone.") + name.replace(".norm1.", ".ln1.")
+        .replace(".norm2.", ".ln2.").replace("mlp.fc1", "ffn.layers.0.0").replace("mlp.fc2", "ffn.layers.1");
   }
 
   @Test
@@ -148,8 +147,8 @@ class ConformerTest {
     try (Backend backend = new ReferenceBackend()) {
       Backbone conformer = tiny.load(new FormulaWeights(), backend);
       assertThat(conformer.featureStrides()).containsExactly(4, 8, 16, 32);
-      Recording recording = Recording.of(Shape.of(1, 96, 64, 3), Set.copyOf(conformer.featureNames()),
-          conformer::features);
+      Recording recording
+          = Recording.of(Shape.of(1, 96, 64, 3), Set.copyOf(conformer.featureNames()), conformer::features);
       assertThat(conformer.featureNames()).extracting(name -> recording.outputs().get(name).shape()).containsExactly(
           Shape.of(1, 24, 16, 64), Shape.of(1, 12, 8, 128), Shape.of(1, 6, 4, 256), Shape.of(1, 3, 2, 256));
       assertThat(ConformerConfig.of(SMALL, false).load(new FormulaWeights(), backend).featureNames()).isEmpty();
@@ -158,9 +157,9 @@ class ConformerTest {
 
   @Test
   void configurationsThatCannotBeAreRefused() {
-    for (Map<String, Object> wrong : List.<Map<String,
-        Object>>of(Map.of("patch_size", 24), Map.of("depth", 10), Map.of("num_heads", 7),
-        Map.of("base_channel", 40), Map.of("num_classes", 0), Map.of("embed_dim", "x"), Map.of("window", 7))) {
+    for (Map<String, Object> wrong : List.<Map<String, Object>>of(Map.of("patch_size", 24), Map.of("depth", 10),
+        Map.of("num_heads", 7), Map.of("base_channel", 40), Map.of("num_classes", 0), Map.of("embed_dim", "x"),
+        Map.of("window", 7))) {
       assertThatThrownBy(() -> ConformerConfig.of(wrong, false)).isInstanceOf(WeightsException.class)
           .hasMessageContaining("Conformer");
     }

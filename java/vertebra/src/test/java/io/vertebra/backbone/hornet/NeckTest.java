@@ -42,7 +42,8 @@ class NeckTest {
 
   private static NeckArchitecture architecture(String name) {
     boolean globalFilter = name.endsWith("gf");
-    return name.startsWith("horfpn") ? HorFpnConfig.published(CHANNELS, globalFilter) : UperHeadConfig.published(CHANNELS, globalFilter);
+    return name.startsWith("horfpn") ? HorFpnConfig.published(CHANNELS, globalFilter)
+        : UperHeadConfig.published(CHANNELS, globalFilter);
   }
 
   /** Loading reports whatever is missing, unexpected or misshapen. */
@@ -54,14 +55,15 @@ class NeckTest {
     Map<String, Shape> whole = new LinkedHashMap<>();
     whole.put("module.backbone.norm0.weight", Shape.of(96));
     whole.put("module.auxiliary_head.conv_seg.weight", Shape.of(150, 256, 1, 1));
-    all.forEach((parameter, shape) -> whole.put("module." + (name.startsWith("horfpn") ? "neck." : "decode_head.") + parameter, shape));
+    all.forEach((parameter, shape) -> whole
+        .put("module." + (name.startsWith("horfpn") ? "neck." : "decode_head.") + parameter, shape));
     Map<String, Shape> damaged = new LinkedHashMap<>(all);
     damaged.put("fpn_convs.0.extra", Shape.of(1));
     try (Backend backend = new ReferenceBackend()) {
       assertThat(architecture(name).load(MemorySource.formula(all), backend)).isNotNull();
       assertThat(architecture(name).load(MemorySource.formula(whole), backend)).isNotNull();
-      assertThatThrownBy(() -> architecture(name).load(MemorySource.formula(damaged), backend)).isInstanceOf(WeightsException.class)
-          .hasMessageContaining("fpn_convs.0.extra");
+      assertThatThrownBy(() -> architecture(name).load(MemorySource.formula(damaged), backend))
+          .isInstanceOf(WeightsException.class).hasMessageContaining("fpn_convs.0.extra");
     }
   }
 
@@ -74,7 +76,8 @@ class NeckTest {
     List<Integer> channels = maps.stream().map(FeatureMap::channels).toList();
     Map<String, Object> module = Map.of("type", "gngf", "h", 4, "proj_out", true);
     List<NeckArchitecture> necks = List.of(
-        HorFpnConfig.of(Map.of("in_channels", channels, "out_channels", 16, "num_outs", maps.size() + 1, "gn_conv_cfg", module)),
+        HorFpnConfig.of(
+            Map.of("in_channels", channels, "out_channels", 16, "num_outs", maps.size() + 1, "gn_conv_cfg", module)),
         UperHeadConfig.of(Map.of("in_channels", channels, "channels", 16, "num_classes", 7, "conv_cfg", module)));
     for (NeckArchitecture architecture : necks) {
       List<FeatureMap> made = features(backbone.get().neck(architecture, new FormulaWeights()), image);
@@ -88,7 +91,8 @@ class NeckTest {
           assertThat(made).extracting(FeatureMap::name).containsExactlyElementsOf(neck.outputNames());
           for (FeatureMap map : made) {
             float[] expected = program.read(map.name());
-            double error = IntStream.range(0, expected.length).mapToDouble(i -> Math.abs(expected[i] - map.values()[i])).max().orElseThrow();
+            double error = IntStream.range(0, expected.length).mapToDouble(i -> Math.abs(expected[i] - map.values()[i]))
+                .max().orElseThrow();
             assertThat(error).isLessThan(1e-5);
             assertThat(map.height()).isEqualTo(Math.max(1, 32 / map.stride()));
           }
@@ -105,10 +109,13 @@ class NeckTest {
 
   @Test
   void aNeckForOtherChannelsIsRefused() {
-    try (Model model = Digits.swin().device(Device.REFERENCE).neck(HorFpnConfig.published(CHANNELS, false), new FormulaWeights()).build();
+    try (
+        Model model = Digits.swin().device(Device.REFERENCE)
+            .neck(HorFpnConfig.published(CHANNELS, false), new FormulaWeights()).build();
         Session session = model.newSession()) {
       assertThatThrownBy(() -> session.features(List.of(Digits.sample(Digits.sampleNames().get(0)))))
-          .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("HorFPN").hasMessageContaining("[96, 192, 384, 768]");
+          .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("HorFPN")
+          .hasMessageContaining("[96, 192, 384, 768]");
     }
   }
 
@@ -118,7 +125,8 @@ class NeckTest {
       assertThat(indices(size, 2 * size)).isEqualTo(IntStream.range(0, 2 * size).map(i -> i / 2).toArray());
       if (size > 1) {
         int from = size;
-        assertThat(indices(size, 2 * size - 1)).isEqualTo(IntStream.range(0, 2 * size - 1).map(i -> i * from / (2 * from - 1)).toArray());
+        assertThat(indices(size, 2 * size - 1))
+            .isEqualTo(IntStream.range(0, 2 * size - 1).map(i -> i * from / (2 * from - 1)).toArray());
       }
     }
     // 41 * (2 / 82) is 1, but a little less in single precision.
@@ -134,18 +142,21 @@ class NeckTest {
 
   @Test
   void configurationsThatCannotBeAreRefused() {
-    Map<String, Object> fine = Map.of("in_channels", List.of(8, 16), "out_channels", 8, "num_outs", 3, "gn_conv_cfg", Map.of("order", 2));
+    Map<String, Object> fine
+        = Map.of("in_channels", List.of(8, 16), "out_channels", 8, "num_outs", 3, "gn_conv_cfg", Map.of("order", 2));
     assertThat(HorFpnConfig.of(fine).levels()).isEqualTo(2);
-    for (Map<String, Object> wrong : List.<Map<String, Object>>of(Map.of("num_outs", 1), Map.of("start_level", 2), Map.of("add_extra_convs", true),
-        Map.of("end_level", 1), Map.of("norm_cfg", Map.of("type", "GN")), Map.of("act_cfg", "ReLU"), Map.of("out_channels", 7),
-        Map.of("gn_conv_cfg", Map.of("type", "conv")), Map.of("gn_conv_cfg", Map.of("kernel_size", 4)), Map.of("unknown", 1),
+    for (Map<String, Object> wrong : List.<Map<String, Object>>of(Map.of("num_outs", 1), Map.of("start_level", 2),
+        Map.of("add_extra_convs", true), Map.of("end_level", 1), Map.of("norm_cfg", Map.of("type", "GN")),
+        Map.of("act_cfg", "ReLU"), Map.of("out_channels", 7), Map.of("gn_conv_cfg", Map.of("type", "conv")),
+        Map.of("gn_conv_cfg", Map.of("kernel_size", 4)), Map.of("unknown", 1),
         Map.of("gn_conv_cfg", Map.of("dim_ratio", 2)))) {
       Map<String, Object> arguments = new LinkedHashMap<>(fine);
       arguments.putAll(wrong);
       assertThatThrownBy(() -> HorFpnConfig.of(arguments), "%s", wrong).isInstanceOf(WeightsException.class);
     }
-    for (Map<String, Object> wrong : List.<Map<String, Object>>of(Map.of("in_channels", List.of(8)), Map.of("pool_scales", List.of(0)),
-        Map.of("num_classes", 0), Map.of("align_corners", true), Map.of("unknown", 1))) {
+    for (Map<String, Object> wrong : List.<Map<String, Object>>of(Map.of("in_channels", List.of(8)),
+        Map.of("pool_scales", List.of(0)), Map.of("num_classes", 0), Map.of("align_corners", true),
+        Map.of("unknown", 1))) {
       Map<String, Object> arguments = new LinkedHashMap<>(Map.of("in_channels", List.of(8, 16), "channels", 8));
       arguments.putAll(wrong);
       assertThatThrownBy(() -> UperHeadConfig.of(arguments), "%s", wrong).isInstanceOf(WeightsException.class);
