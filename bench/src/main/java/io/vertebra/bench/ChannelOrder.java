@@ -1,6 +1,6 @@
 package io.vertebra.bench;
 
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 
 /** The two orders in which libraries take images. */
 public final class ChannelOrder {

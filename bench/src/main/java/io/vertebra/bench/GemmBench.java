@@ -1,11 +1,11 @@
 package io.vertebra.bench;
 
-import io.vertebra.Precision;
 import io.vertebra.bench.gemm.GemmData;
 import io.vertebra.bench.gemm.GemmShape;
 import io.vertebra.bench.gemm.OneDnnGemm;
 import io.vertebra.bench.gemm.VertebraGemm;
 import io.vertebra.bench.kernel.Kernel;
+import io.vertebra.tensor.Precision;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Benchmark;

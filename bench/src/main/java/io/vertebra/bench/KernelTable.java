@@ -1,11 +1,11 @@
 package io.vertebra.bench;
 
-import io.vertebra.Precision;
 import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.ModelKernel;
 import io.vertebra.bench.kernel.RatioTable;
 import io.vertebra.bench.peer.PeerKernel;
-import io.vertebra.program.Op;
+import io.vertebra.program.op.Op;
+import io.vertebra.tensor.Precision;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;

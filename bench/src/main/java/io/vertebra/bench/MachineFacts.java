@@ -1,7 +1,7 @@
 package io.vertebra.bench;
 
-import io.vertebra.Precision;
 import io.vertebra.cpu.CpuBackend;
+import io.vertebra.tensor.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

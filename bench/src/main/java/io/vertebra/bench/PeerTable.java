@@ -2,10 +2,10 @@ package io.vertebra.bench;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
-import io.vertebra.Precision;
-import io.vertebra.backbone.Families;
+import io.vertebra.Families;
 import io.vertebra.backbone.Variant;
 import io.vertebra.bench.peer.Comparison;
+import io.vertebra.tensor.Precision;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.StringWriter;

@@ -1,8 +1,11 @@
 package io.vertebra;
 
+import io.vertebra.backend.Backend;
+import io.vertebra.backend.BackendProvider;
 import io.vertebra.cpu.CpuBackend;
-import io.vertebra.program.Backend;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.VertebraException;
 import java.util.ServiceLoader;
 import java.util.regex.Pattern;
 
@@ -60,11 +63,11 @@ public record Device(String name) {
       }
       return new ReferenceBackend();
     }
-    return ServiceLoader.load(DeviceProvider.class, Device.class.getClassLoader()).findFirst()
+    return ServiceLoader.load(BackendProvider.class, Device.class.getClassLoader()).findFirst()
         .orElseThrow(() -> new VertebraException(
             "device " + name + " needs the artifact io.vertebra:vertebra-cuda on the class path, and the"
                 + " same with classifier linux-x86_64"))
-        .open(this, precision);
+        .open(name, precision);
   }
 
   @Override

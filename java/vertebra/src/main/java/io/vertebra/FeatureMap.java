@@ -1,6 +1,6 @@
 package io.vertebra;
 
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 
 /**
  * A stage's output for dense tasks.

@@ -1,5 +1,6 @@
 package io.vertebra;
 
+import io.vertebra.tensor.VertebraException;
 import io.vertebra.weights.Json;
 import java.io.IOException;
 import java.io.InputStream;

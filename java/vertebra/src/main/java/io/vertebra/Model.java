@@ -2,13 +2,15 @@ package io.vertebra;
 
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.Families;
 import io.vertebra.backbone.NeckArchitecture;
+import io.vertebra.backbone.StatedPreprocessing;
 import io.vertebra.backbone.Variant;
+import io.vertebra.backend.Backend;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.program.Backend;
-import io.vertebra.program.Closing;
+import io.vertebra.tensor.Closing;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.VertebraException;
 import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
@@ -168,7 +170,7 @@ public final class Model implements AutoCloseable {
         Backbone backbone = neck == null ? bare : neck.load(neckWeights, backend).over(bare);
         Map<String, String> metadata = weights.metadata();
         return new Model(title, adapted, backend, backbone, Labels.of(metadata, backbone.classes()),
-            preprocessing != null ? preprocessing : adapted.preprocessing().stated(metadata));
+            preprocessing != null ? preprocessing : StatedPreprocessing.of(adapted.preprocessing(), metadata));
       } catch (RuntimeException | Error e) {
         backend.close();
         throw e;

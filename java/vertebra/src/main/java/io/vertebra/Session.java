@@ -1,14 +1,14 @@
 package io.vertebra;
 
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backend.Preprocessor;
+import io.vertebra.backend.Program;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.image.Preprocessor;
-import io.vertebra.program.Closing;
 import io.vertebra.program.Observer;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Closing;
+import io.vertebra.tensor.Shape;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;

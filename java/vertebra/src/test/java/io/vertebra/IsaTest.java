@@ -1,6 +1,7 @@
 package io.vertebra;
 
 import io.vertebra.cpu.CpuBackend;
+import io.vertebra.tensor.VertebraException;
 import java.lang.annotation.ElementType;
 import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;

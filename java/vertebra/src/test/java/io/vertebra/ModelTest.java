@@ -3,14 +3,15 @@ package io.vertebra;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.vertebra.backbone.Families;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.demo.Digits;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.program.DType;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.DType;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.VertebraException;
 import io.vertebra.weights.FormulaWeights;
 import io.vertebra.weights.MemorySource;
 import io.vertebra.weights.Parameter;

@@ -1,6 +1,6 @@
 package io.vertebra.bench.export;
 
-import io.vertebra.program.Op;
+import io.vertebra.program.op.Op;
 
 /** What an attention adds to its scaled products, pair by pair, as other runtimes take it. */
 final class AttentionBias {

@@ -1,6 +1,6 @@
 package io.vertebra.bench.export;
 
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import java.io.IOException;
 
 /**

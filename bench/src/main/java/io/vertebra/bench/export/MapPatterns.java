@@ -1,9 +1,9 @@
 package io.vertebra.bench.export;
 
-import io.vertebra.program.RowMap;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Window;
-import io.vertebra.program.Window.Extent;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.program.op.Window;
+import io.vertebra.program.op.Window.Extent;
+import io.vertebra.tensor.Shape;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;

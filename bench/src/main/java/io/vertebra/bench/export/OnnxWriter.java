@@ -2,10 +2,10 @@ package io.vertebra.bench.export;
 
 import com.google.protobuf.CodedOutputStream;
 import com.google.protobuf.UnsafeByteOperations;
-import io.vertebra.program.Activation;
-import io.vertebra.program.Op.Pool;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Window;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Op.Pool;
+import io.vertebra.program.op.Window;
+import io.vertebra.tensor.Shape;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;

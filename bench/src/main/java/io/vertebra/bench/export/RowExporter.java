@@ -1,13 +1,13 @@
 package io.vertebra.bench.export;
 
-import io.vertebra.program.Epilogue;
-import io.vertebra.program.Norm;
-import io.vertebra.program.Op;
-import io.vertebra.program.RowMap;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Tensor;
-import io.vertebra.program.Weights;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Norm;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.program.op.Weights;
 import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,6 +1,6 @@
 package io.vertebra.bench.export;
 
-import io.vertebra.program.RowMap;
+import io.vertebra.program.op.RowMap;
 import java.util.ArrayList;
 import java.util.List;
 

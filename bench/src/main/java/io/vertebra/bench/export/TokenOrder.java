@@ -1,7 +1,7 @@
 package io.vertebra.bench.export;
 
-import io.vertebra.program.RowMap;
-import io.vertebra.program.Shape;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.tensor.Shape;
 import java.util.function.IntUnaryOperator;
 
 /**

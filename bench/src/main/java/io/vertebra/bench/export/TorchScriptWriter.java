@@ -1,8 +1,8 @@
 package io.vertebra.bench.export;
 
-import io.vertebra.program.Activation;
-import io.vertebra.program.Op.Pool;
-import io.vertebra.program.Window;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Op.Pool;
+import io.vertebra.program.op.Window;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

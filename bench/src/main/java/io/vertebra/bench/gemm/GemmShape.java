@@ -1,10 +1,10 @@
 package io.vertebra.bench.gemm;
 
-import io.vertebra.program.Activation;
-import io.vertebra.program.Call;
-import io.vertebra.program.Epilogue;
-import io.vertebra.program.Op;
-import io.vertebra.program.Shape;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Op;
+import io.vertebra.tensor.Shape;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;

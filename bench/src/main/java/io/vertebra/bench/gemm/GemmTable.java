@@ -1,10 +1,10 @@
 package io.vertebra.bench.gemm;
 
-import io.vertebra.Precision;
 import io.vertebra.bench.Commands;
 import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.ModelCalls;
 import io.vertebra.bench.kernel.RatioTable;
+import io.vertebra.tensor.Precision;
 import java.util.List;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;

@@ -1,7 +1,7 @@
 package io.vertebra.bench.gemm;
 
-import io.vertebra.Precision;
 import io.vertebra.bench.kernel.OneDnnKernel;
+import io.vertebra.tensor.Precision;
 import org.bytedeco.dnnl.matmul;
 import org.bytedeco.dnnl.memory;
 import org.bytedeco.dnnl.primitive_attr;

@@ -1,15 +1,15 @@
 package io.vertebra.bench.gemm;
 
-import io.vertebra.Precision;
+import io.vertebra.backend.Backend;
 import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.VertebraKernel;
-import io.vertebra.program.Backend;
-import io.vertebra.program.Epilogue;
-import io.vertebra.program.Op;
 import io.vertebra.program.Recording;
-import io.vertebra.program.RowSource;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Weights;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
 import java.util.List;
 import java.util.Set;

@@ -1,8 +1,8 @@
 package io.vertebra.bench.kernel;
 
-import io.vertebra.Precision;
 import io.vertebra.bench.Commands;
-import io.vertebra.program.Op;
+import io.vertebra.program.op.Op;
+import io.vertebra.tensor.Precision;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;

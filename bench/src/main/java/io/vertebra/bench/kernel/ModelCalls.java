@@ -1,12 +1,12 @@
 package io.vertebra.bench.kernel;
 
+import io.vertebra.Families;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.Families;
-import io.vertebra.program.Call;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
+import io.vertebra.program.op.Call;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.FormulaWeights;
 import java.util.List;
 import java.util.Set;

@@ -1,9 +1,9 @@
 package io.vertebra.bench.kernel;
 
-import io.vertebra.program.Op;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Window;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Window;
 import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
+import io.vertebra.tensor.Shape;
 import org.bytedeco.dnnl.convolution_forward;
 import org.bytedeco.dnnl.global.dnnl;
 import org.bytedeco.dnnl.memory;

@@ -1,7 +1,7 @@
 package io.vertebra.bench.kernel;
 
 import com.sun.jna.NativeLibrary;
-import io.vertebra.program.Activation;
+import io.vertebra.program.op.Activation;
 import java.nio.file.Path;
 import org.bytedeco.dnnl.IntMemoryMap;
 import org.bytedeco.dnnl.engine;

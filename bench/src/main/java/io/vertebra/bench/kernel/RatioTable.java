@@ -1,9 +1,9 @@
 package io.vertebra.bench.kernel;
 
-import io.vertebra.Precision;
 import io.vertebra.bench.Agreement;
 import io.vertebra.bench.Interleaved;
 import io.vertebra.bench.MachineFacts;
+import io.vertebra.tensor.Precision;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;

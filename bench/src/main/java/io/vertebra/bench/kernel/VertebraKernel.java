@@ -1,10 +1,10 @@
 package io.vertebra.bench.kernel;
 
-import io.vertebra.Precision;
+import io.vertebra.backend.Backend;
+import io.vertebra.backend.Program;
 import io.vertebra.cpu.CpuBackend;
-import io.vertebra.program.Backend;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
+import io.vertebra.tensor.Precision;
 import java.util.function.Function;
 
 /** Our kernel, run as a model runs it. */

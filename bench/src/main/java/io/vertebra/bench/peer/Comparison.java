@@ -1,10 +1,10 @@
 package io.vertebra.bench.peer;
 
-import io.vertebra.Precision;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.Variant;
 import io.vertebra.bench.Agreement;
 import io.vertebra.bench.Interleaved;
+import io.vertebra.tensor.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -11,7 +11,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.translate.NoopTranslator;
 import ai.djl.translate.TranslateException;
-import io.vertebra.VertebraException;
+import io.vertebra.tensor.VertebraException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;

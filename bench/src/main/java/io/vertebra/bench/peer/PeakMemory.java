@@ -1,8 +1,8 @@
 package io.vertebra.bench.peer;
 
-import io.vertebra.Precision;
-import io.vertebra.VertebraException;
-import io.vertebra.backbone.Families;
+import io.vertebra.Families;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.VertebraException;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;

@@ -1,9 +1,9 @@
 package io.vertebra.bench.peer;
 
-import io.vertebra.Precision;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.ModelKernel;
+import io.vertebra.tensor.Precision;
 import io.vertebra.weights.FormulaWeights;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -1,10 +1,10 @@
 package io.vertebra.bench.peer;
 
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backend.Program;
 import io.vertebra.cpu.CpuBackend;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Tensor;
+import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.Safetensors;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;

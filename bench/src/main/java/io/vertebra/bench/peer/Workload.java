@@ -1,14 +1,14 @@
 package io.vertebra.bench.peer;
 
-import io.vertebra.Precision;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Variant;
+import io.vertebra.backend.Backend;
 import io.vertebra.bench.ChannelOrder;
-import io.vertebra.program.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.FormulaWeights;
 import io.vertebra.weights.ParameterSource;
 import java.nio.ByteBuffer;

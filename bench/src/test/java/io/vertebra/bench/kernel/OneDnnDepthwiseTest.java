@@ -2,16 +2,16 @@ package io.vertebra.bench.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.vertebra.backend.Program;
 import io.vertebra.bench.Agreement;
 import io.vertebra.bench.ChannelOrder;
-import io.vertebra.program.Activation;
-import io.vertebra.program.Op;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Weights;
-import io.vertebra.program.Window;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.Window;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.FormulaWeights;
 import java.util.List;
 import java.util.Set;

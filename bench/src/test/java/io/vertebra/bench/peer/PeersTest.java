@@ -2,11 +2,11 @@ package io.vertebra.bench.peer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.Precision;
+import io.vertebra.Families;
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.Families;
 import io.vertebra.golden.Compare;
 import io.vertebra.golden.GoldenFile;
+import io.vertebra.tensor.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -2,9 +2,9 @@ package io.vertebra.bench.peer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.Precision;
-import io.vertebra.program.DType;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.DType;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.FormulaWeights;
 import io.vertebra.weights.Parameter;

@@ -2,8 +2,8 @@ package io.vertebra.cli;
 
 import io.vertebra.Device;
 import io.vertebra.Model;
-import io.vertebra.Precision;
-import io.vertebra.program.Backend;
+import io.vertebra.backend.Backend;
+import io.vertebra.tensor.Precision;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;

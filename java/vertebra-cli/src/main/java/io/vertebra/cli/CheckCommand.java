@@ -1,9 +1,9 @@
 package io.vertebra.cli;
 
-import io.vertebra.Precision;
-import io.vertebra.VertebraException;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.cuda.runtime.DriverRuntime;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.VertebraException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

@@ -1,6 +1,6 @@
 package io.vertebra.cli;
 
-import io.vertebra.program.Call;
+import io.vertebra.program.op.Call;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

@@ -1,8 +1,8 @@
 package io.vertebra.cli;
 
-import io.vertebra.VertebraException;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
+import io.vertebra.tensor.VertebraException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;

@@ -1,6 +1,6 @@
 package io.vertebra.cli;
 
-import io.vertebra.VertebraException;
+import io.vertebra.tensor.VertebraException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 

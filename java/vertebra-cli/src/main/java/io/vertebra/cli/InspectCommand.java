@@ -1,7 +1,7 @@
 package io.vertebra.cli;
 
+import io.vertebra.Families;
 import io.vertebra.backbone.Architecture;
-import io.vertebra.backbone.Families;
 import io.vertebra.backbone.Variant;
 import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.ParameterSource;

@@ -1,9 +1,9 @@
 package io.vertebra.cli;
 
-import io.vertebra.program.Call;
 import io.vertebra.program.Cost;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Weights;
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Shape;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;

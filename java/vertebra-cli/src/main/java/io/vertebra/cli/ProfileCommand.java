@@ -5,7 +5,7 @@ import io.vertebra.Session;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.cuda.runtime.Nsight;
 import io.vertebra.program.Observer;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.FormulaWeights;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -1,7 +1,7 @@
 package io.vertebra.cli;
 
 import io.vertebra.cli.Profile.Step;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;

@@ -1,13 +1,13 @@
 package io.vertebra.cli;
 
+import io.vertebra.backend.Backend;
+import io.vertebra.backend.Program;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.cuda.CudaBackend;
-import io.vertebra.program.Backend;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Tensor;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;

@@ -1,6 +1,6 @@
 package io.vertebra.cli;
 
-import io.vertebra.program.Op;
+import io.vertebra.program.op.Op;
 
 /** What a step's time is spent on. */
 enum StepKind {

@@ -1,7 +1,7 @@
 package io.vertebra.cli;
 
-import io.vertebra.program.Call;
 import io.vertebra.program.Observer;
+import io.vertebra.program.op.Call;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -1,8 +1,8 @@
 package io.vertebra.cli;
 
+import io.vertebra.backend.Backend;
 import io.vertebra.golden.GoldenFile;
 import io.vertebra.golden.GoldenFile.Row;
-import io.vertebra.program.Backend;
 import io.vertebra.weights.WeightsException;
 import java.io.IOException;
 import java.nio.file.Files;

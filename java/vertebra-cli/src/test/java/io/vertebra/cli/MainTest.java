@@ -2,7 +2,7 @@ package io.vertebra.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.backbone.Families;
+import io.vertebra.Families;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;

@@ -1,18 +1,18 @@
 package io.vertebra.cuda;
 
-import io.vertebra.Precision;
+import io.vertebra.backend.Backend;
+import io.vertebra.backend.Preprocessor;
+import io.vertebra.backend.Program;
+import io.vertebra.backend.WeightStore;
+import io.vertebra.backend.WeightStore.Form;
 import io.vertebra.cuda.runtime.GpuKernel;
 import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.cuda.runtime.GpuType;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.image.Preprocessor;
-import io.vertebra.program.Backend;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
-import io.vertebra.program.WeightStore;
-import io.vertebra.program.WeightStore.Form;
-import io.vertebra.program.Weights;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
 import java.util.HashMap;
 import java.util.Locale;

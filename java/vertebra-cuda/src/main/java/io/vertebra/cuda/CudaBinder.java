@@ -1,10 +1,10 @@
 package io.vertebra.cuda;
 
 import io.vertebra.cuda.LaunchList.Grid;
-import io.vertebra.program.Call;
 import io.vertebra.program.MemoryPlan;
-import io.vertebra.program.Op;
-import io.vertebra.program.Shape;
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Op;
+import io.vertebra.tensor.Shape;
 import java.util.List;
 
 /** Turns the operations of a recording into launches and products. Not thread-safe. */

@@ -1,7 +1,7 @@
 package io.vertebra.cuda;
 
+import io.vertebra.backend.WeightStore;
 import io.vertebra.cuda.runtime.GpuRuntime;
-import io.vertebra.program.WeightStore;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 

@@ -1,5 +1,7 @@
 package io.vertebra.cuda;
 
+import io.vertebra.backend.Preprocessor;
+import io.vertebra.backend.Program;
 import io.vertebra.cuda.runtime.GpuKernel;
 import io.vertebra.cuda.runtime.GpuLaunch;
 import io.vertebra.cuda.runtime.GpuRuntime;
@@ -8,11 +10,9 @@ import io.vertebra.image.Image;
 import io.vertebra.image.ImageException;
 import io.vertebra.image.Pixels;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.image.Preprocessor;
-import io.vertebra.image.ReferencePreprocessor;
 import io.vertebra.image.Resampling;
-import io.vertebra.program.Closing;
-import io.vertebra.program.Program;
+import io.vertebra.reference.ReferencePreprocessor;
+import io.vertebra.tensor.Closing;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;

@@ -1,20 +1,20 @@
 package io.vertebra.cuda;
 
-import io.vertebra.VertebraException;
+import io.vertebra.backend.Program;
 import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.cuda.runtime.GpuStream;
 import io.vertebra.cuda.runtime.GpuStream.GpuEvent;
 import io.vertebra.cuda.runtime.GpuStream.GpuGraph;
 import io.vertebra.cuda.runtime.GpuType;
-import io.vertebra.program.Call;
-import io.vertebra.program.Closing;
 import io.vertebra.program.Cost;
 import io.vertebra.program.MemoryPlan;
 import io.vertebra.program.Observer;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Tensor;
+import io.vertebra.program.op.Call;
+import io.vertebra.tensor.Closing;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
+import io.vertebra.tensor.VertebraException;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;

@@ -1,7 +1,7 @@
 package io.vertebra.cuda;
 
 import io.vertebra.cuda.runtime.GpuType;
-import io.vertebra.program.Halves;
+import io.vertebra.tensor.Halves;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
 import java.nio.ByteBuffer;

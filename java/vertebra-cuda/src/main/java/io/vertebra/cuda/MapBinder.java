@@ -2,10 +2,10 @@ package io.vertebra.cuda;
 
 import io.vertebra.cuda.LaunchList.Grid;
 import io.vertebra.cuda.runtime.GpuType;
-import io.vertebra.program.Call;
-import io.vertebra.program.Op;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Window;
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Window;
+import io.vertebra.tensor.Shape;
 import java.util.Arrays;
 
 /**

@@ -5,7 +5,7 @@ import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.cuda.runtime.GpuStream;
 import io.vertebra.cuda.runtime.GpuStream.GpuEvent;
 import io.vertebra.cuda.runtime.GpuType;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.FormulaWeights;
 import io.vertebra.weights.Parameter;
 

@@ -1,15 +1,15 @@
 package io.vertebra.cuda;
 
 import io.vertebra.cuda.LaunchList.Grid;
-import io.vertebra.program.Activation;
-import io.vertebra.program.Call;
-import io.vertebra.program.Epilogue;
-import io.vertebra.program.Norm;
-import io.vertebra.program.Op;
-import io.vertebra.program.RowMap;
-import io.vertebra.program.RowSource;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Tensor;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Norm;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

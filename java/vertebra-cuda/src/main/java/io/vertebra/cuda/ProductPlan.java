@@ -2,10 +2,10 @@ package io.vertebra.cuda;
 
 import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.GpuType;
-import io.vertebra.program.Activation;
-import io.vertebra.program.Epilogue;
-import io.vertebra.program.Op;
-import io.vertebra.program.Shape;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Op;
+import io.vertebra.tensor.Shape;
 
 /**
  * How the matrix product {@code [m, k] x [n, k]^T} of a layer runs: by {@code vtb_gemm}, which gathers its rows and

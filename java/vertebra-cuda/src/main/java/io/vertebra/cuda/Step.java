@@ -3,7 +3,7 @@ package io.vertebra.cuda;
 import io.vertebra.cuda.runtime.GpuLaunch;
 import io.vertebra.cuda.runtime.GpuProduct;
 import io.vertebra.cuda.runtime.GpuStream;
-import io.vertebra.program.Call;
+import io.vertebra.program.op.Call;
 import java.util.List;
 
 /**

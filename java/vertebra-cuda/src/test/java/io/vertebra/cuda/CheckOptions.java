@@ -1,9 +1,9 @@
 package io.vertebra.cuda;
 
-import io.vertebra.Precision;
 import io.vertebra.cuda.runtime.DriverRuntime;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.cuda.runtime.GpuRuntime;
+import io.vertebra.tensor.Precision;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;

@@ -1,11 +1,11 @@
 package io.vertebra.cuda;
 
-import io.vertebra.Precision;
 import io.vertebra.conformance.ConformanceCases;
 import io.vertebra.conformance.ConformanceCases.Case;
 import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.golden.Compare;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Precision;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

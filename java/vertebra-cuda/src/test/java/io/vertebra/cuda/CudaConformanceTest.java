@@ -2,13 +2,13 @@ package io.vertebra.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.Precision;
 import io.vertebra.conformance.ConformanceCases;
 import io.vertebra.conformance.ConformanceCases.Case;
 import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.golden.Compare;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Precision;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 

@@ -5,14 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.Device;
 import io.vertebra.Model;
-import io.vertebra.Precision;
 import io.vertebra.Session;
-import io.vertebra.VertebraException;
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backend.Backend;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.demo.Digits;
-import io.vertebra.program.Backend;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.VertebraException;
 import io.vertebra.weights.FormulaWeights;
 import java.util.List;
 import java.util.Set;

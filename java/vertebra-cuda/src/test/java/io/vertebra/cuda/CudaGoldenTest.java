@@ -2,10 +2,10 @@ package io.vertebra.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.Precision;
 import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.golden.GoldenFile;
+import io.vertebra.tensor.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

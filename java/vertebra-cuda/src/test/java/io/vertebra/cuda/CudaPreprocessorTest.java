@@ -5,20 +5,20 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.vertebra.Precision;
-import io.vertebra.VertebraException;
+import io.vertebra.backend.Preprocessor;
+import io.vertebra.backend.Program;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.image.Filter;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.image.Preprocessor;
-import io.vertebra.image.ReferencePreprocessor;
 import io.vertebra.image.Resize;
-import io.vertebra.program.Activation;
-import io.vertebra.program.Op;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Op;
+import io.vertebra.reference.ReferencePreprocessor;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.VertebraException;
 import java.awt.image.BufferedImage;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;

@@ -2,7 +2,6 @@ package io.vertebra.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.Precision;
 import io.vertebra.conformance.ConformanceCases;
 import io.vertebra.conformance.ConformanceCases.Case;
 import io.vertebra.cuda.CudaOptions.Products;
@@ -10,6 +9,7 @@ import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.cuda.runtime.FakeDriver;
 import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.golden.GoldenFile;
+import io.vertebra.tensor.Precision;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;

@@ -2,12 +2,12 @@ package io.vertebra.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.Precision;
+import io.vertebra.Families;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.Families;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.ZeroWeights;
 import java.io.IOException;
 import java.nio.file.Files;

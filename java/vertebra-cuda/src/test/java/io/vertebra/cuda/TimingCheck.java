@@ -1,14 +1,14 @@
 package io.vertebra.cuda;
 
-import io.vertebra.Precision;
+import io.vertebra.Families;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.Families;
 import io.vertebra.golden.GoldenFile;
 import io.vertebra.program.Cost;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.FormulaWeights;
 import java.nio.file.Path;
 import java.util.Arrays;

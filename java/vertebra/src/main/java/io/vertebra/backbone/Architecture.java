@@ -1,7 +1,7 @@
 package io.vertebra.backbone;
 
+import io.vertebra.backend.Backend;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.program.Backend;
 import io.vertebra.weights.ParameterSource;
 
 /** A model of one family before it has weights: all that its parameters' names and shapes follow from. Immutable. */

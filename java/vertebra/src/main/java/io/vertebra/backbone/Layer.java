@@ -1,7 +1,7 @@
 package io.vertebra.backbone;
 
-import io.vertebra.program.Epilogue;
-import io.vertebra.program.Weights;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Weights;
 
 /**
  * Packed weights {@code [out, in]} of a matrix product.

@@ -1,9 +1,9 @@
 package io.vertebra.backbone;
 
-import io.vertebra.program.Backend;
-import io.vertebra.program.Norm;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Weights;
+import io.vertebra.backend.Backend;
+import io.vertebra.program.op.Norm;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameters;
 import java.util.Arrays;
 

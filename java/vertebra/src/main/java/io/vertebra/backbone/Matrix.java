@@ -1,8 +1,8 @@
 package io.vertebra.backbone;
 
-import io.vertebra.program.Backend;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Weights;
+import io.vertebra.backend.Backend;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.Parameters;
 import java.nio.FloatBuffer;

@@ -1,12 +1,12 @@
 package io.vertebra.backbone;
 
+import io.vertebra.backend.Backend;
+import io.vertebra.backend.Preprocessor;
+import io.vertebra.backend.Program;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.image.Preprocessor;
-import io.vertebra.program.Backend;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Weights;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.ZeroWeights;

@@ -1,7 +1,7 @@
 package io.vertebra.backbone;
 
 import io.vertebra.program.Recorder;
-import io.vertebra.program.Tensor;
+import io.vertebra.tensor.Tensor;
 import java.util.List;
 
 /**

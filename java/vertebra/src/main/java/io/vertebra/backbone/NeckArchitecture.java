@@ -1,6 +1,6 @@
 package io.vertebra.backbone;
 
-import io.vertebra.program.Backend;
+import io.vertebra.backend.Backend;
 import io.vertebra.weights.ParameterSource;
 
 /** A neck before it has weights: all that its parameters' names and shapes follow from. Immutable. */

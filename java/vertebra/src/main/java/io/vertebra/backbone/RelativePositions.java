@@ -1,9 +1,10 @@
 package io.vertebra.backbone;
 
 import io.vertebra.backbone.TableResize.Table;
-import io.vertebra.program.Backend;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Weights;
+import io.vertebra.backend.Backend;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Size;
 import java.util.Arrays;
 import java.util.function.Supplier;
 
@@ -18,7 +19,7 @@ public final class RelativePositions {
   private RelativePositions() {}
 
   /**
-   * The bias of an {@link io.vertebra.program.Op.WindowAttention}, in one form or the other.
+   * The bias of an {@link io.vertebra.program.op.Op.WindowAttention}, in one form or the other.
    *
    * @param table gives {@code [2 rows - 1, 2 columns - 1, heads]} over (query row - key row, query column - key column)
    */

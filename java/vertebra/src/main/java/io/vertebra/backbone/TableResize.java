@@ -1,6 +1,6 @@
 package io.vertebra.backbone;
 
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 
 /**
  * Resizing of learned position tables, {@code [height, width, channels]}, as the published loaders do it. Double

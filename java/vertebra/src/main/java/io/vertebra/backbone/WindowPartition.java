@@ -1,7 +1,8 @@
 package io.vertebra.backbone;
 
-import io.vertebra.program.RegionMask;
-import io.vertebra.program.RowMap;
+import io.vertebra.program.op.RegionMask;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.tensor.Size;
 
 /**
  * How a map of tokens is cut into (shifted) windows: which token stands where in window order, and which tokens of a

@@ -1,10 +1,10 @@
 package io.vertebra.cpu;
 
+import io.vertebra.backend.Preprocessor;
 import io.vertebra.image.Image;
 import io.vertebra.image.ImageException;
 import io.vertebra.image.Pixels;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.image.Preprocessor;
 import io.vertebra.image.Resampling;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;

@@ -1,10 +1,10 @@
 package io.vertebra.cpu;
 
-import io.vertebra.VertebraException;
+import io.vertebra.backend.Program;
 import io.vertebra.program.MemoryPlan;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Tensor;
+import io.vertebra.tensor.Tensor;
+import io.vertebra.tensor.VertebraException;
 import java.lang.ref.Reference;
 import java.nio.FloatBuffer;
 import java.util.HashMap;

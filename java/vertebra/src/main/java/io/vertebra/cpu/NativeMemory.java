@@ -1,7 +1,7 @@
 package io.vertebra.cpu;
 
-import io.vertebra.VertebraException;
-import io.vertebra.program.WeightStore;
+import io.vertebra.backend.WeightStore;
+import io.vertebra.tensor.VertebraException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.atomic.AtomicLong;

@@ -1,6 +1,6 @@
 package io.vertebra.cpu;
 
-import io.vertebra.VertebraException;
+import io.vertebra.tensor.VertebraException;
 import io.vertebra.weights.MappedPages;
 import java.nio.ByteBuffer;
 import java.util.Locale;

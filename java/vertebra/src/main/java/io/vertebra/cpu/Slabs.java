@@ -1,6 +1,6 @@
 package io.vertebra.cpu;
 
-import io.vertebra.program.WeightStore;
+import io.vertebra.backend.WeightStore;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**

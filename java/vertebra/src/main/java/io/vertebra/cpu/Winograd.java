@@ -1,6 +1,6 @@
 package io.vertebra.cpu;
 
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
 import java.nio.FloatBuffer;
 import java.util.Arrays;

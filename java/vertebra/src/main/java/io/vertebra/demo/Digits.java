@@ -1,8 +1,8 @@
 package io.vertebra.demo;
 
 import io.vertebra.Model;
-import io.vertebra.VertebraException;
 import io.vertebra.image.Image;
+import io.vertebra.tensor.VertebraException;
 import io.vertebra.weights.Safetensors;
 import java.io.IOException;
 import java.io.InputStream;

@@ -1,7 +1,7 @@
 package io.vertebra.golden;
 
 import io.vertebra.backbone.coatnet.CoAtNetConfig;
-import io.vertebra.program.Backend;
+import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.ParameterSource;

@@ -1,15 +1,15 @@
 package io.vertebra.golden;
 
-import io.vertebra.Precision;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
+import io.vertebra.backend.Backend;
+import io.vertebra.backend.Program;
 import io.vertebra.golden.GoldenModel.Metadata;
-import io.vertebra.program.Backend;
-import io.vertebra.program.Program;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Tensor;
+import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.FormulaWeights;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.Parameter;

@@ -1,6 +1,6 @@
 package io.vertebra.golden;
 
-import io.vertebra.program.Backend;
+import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;

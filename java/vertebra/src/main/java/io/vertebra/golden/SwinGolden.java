@@ -3,7 +3,7 @@ package io.vertebra.golden;
 import io.vertebra.backbone.swin.SwinCheckpoint;
 import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.backbone.swin.SwinConfig.Behaviour;
-import io.vertebra.program.Backend;
+import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.ParameterSource;

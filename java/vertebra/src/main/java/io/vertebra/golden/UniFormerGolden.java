@@ -2,7 +2,7 @@ package io.vertebra.golden;
 
 import io.vertebra.backbone.uniformer.UniFormerConfig;
 import io.vertebra.backbone.uniformer.UniFormerConfig.Kind;
-import io.vertebra.program.Backend;
+import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.ParameterSource;

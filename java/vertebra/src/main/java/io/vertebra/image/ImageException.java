@@ -1,6 +1,6 @@
 package io.vertebra.image;
 
-import io.vertebra.VertebraException;
+import io.vertebra.tensor.VertebraException;
 
 /** An image that cannot be read or is refused; the message names it, says why and what would help. */
 public final class ImageException extends VertebraException {

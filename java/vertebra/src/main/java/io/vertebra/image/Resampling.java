@@ -88,7 +88,7 @@ public final class Resampling {
   }
 
   /** A sum of weighted samples as a sample. */
-  static byte rounded(int sum) {
+  public static byte rounded(int sum) {
     return (byte) Math.max(0, Math.min(255, sum + (1 << WEIGHT_BITS - 1) >> WEIGHT_BITS));
   }
 

@@ -1,6 +1,6 @@
 package io.vertebra.natives;
 
-import io.vertebra.VertebraException;
+import io.vertebra.tensor.VertebraException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;

@@ -1,5 +1,10 @@
 package io.vertebra.program;
 
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Shape;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;

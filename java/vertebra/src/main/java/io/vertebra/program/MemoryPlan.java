@@ -1,5 +1,7 @@
 package io.vertebra.program;
 
+import io.vertebra.program.op.Call;
+import io.vertebra.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;

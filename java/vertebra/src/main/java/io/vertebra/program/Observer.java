@@ -1,5 +1,9 @@
 package io.vertebra.program;
 
+import io.vertebra.backend.Program;
+import io.vertebra.program.op.Call;
+import io.vertebra.tensor.Tensor;
+
 /** Watches the calls of a {@link Program} as they run: profiles, traces, comparisons. Called on the running thread. */
 public interface Observer {
   void before(int index, Call call);

@@ -1,5 +1,16 @@
 package io.vertebra.program;
 
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Norm;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.Window;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;

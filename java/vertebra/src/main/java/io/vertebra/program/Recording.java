@@ -1,5 +1,8 @@
 package io.vertebra.program;
 
+import io.vertebra.program.op.Call;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import java.util.ArrayDeque;
 import java.util.Collections;
 import java.util.Deque;
@@ -96,7 +99,7 @@ public final class Recording {
   }
 
   /** Whether a tensor is the input or made by one of the calls. */
-  boolean has(Tensor tensor) {
+  public boolean has(Tensor tensor) {
     return tensors.contains(tensor);
   }
 

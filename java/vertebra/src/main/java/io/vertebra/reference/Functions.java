@@ -1,6 +1,6 @@
 package io.vertebra.reference;
 
-import io.vertebra.program.Activation;
+import io.vertebra.program.op.Activation;
 
 /** Elementwise functions in double precision. */
 final class Functions {

@@ -2,10 +2,10 @@ package io.vertebra.reference;
 
 import static io.vertebra.reference.ReferenceBackend.values;
 
-import io.vertebra.program.Op;
-import io.vertebra.program.RowMap;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Window;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.program.op.Window;
+import io.vertebra.tensor.Shape;
 import java.util.Arrays;
 
 /** Plain loops for the operations on maps, {@code [batch, (time,) height, width, channels]}. */

@@ -2,16 +2,16 @@ package io.vertebra.reference;
 
 import static io.vertebra.reference.ReferenceBackend.values;
 
-import io.vertebra.program.Call;
-import io.vertebra.program.Epilogue;
-import io.vertebra.program.Norm;
-import io.vertebra.program.Op;
-import io.vertebra.program.Program;
+import io.vertebra.backend.Program;
 import io.vertebra.program.Recording;
-import io.vertebra.program.RowMap;
-import io.vertebra.program.RowSource;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Tensor;
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Norm;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;

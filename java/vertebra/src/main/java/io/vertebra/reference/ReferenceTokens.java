@@ -1,7 +1,7 @@
 package io.vertebra.reference;
 
-import io.vertebra.program.Op;
-import io.vertebra.program.Shape;
+import io.vertebra.program.op.Op;
+import io.vertebra.tensor.Shape;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.stream.IntStream;

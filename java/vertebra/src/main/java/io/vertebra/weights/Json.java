@@ -51,7 +51,7 @@ public final class Json {
       throw new WeightsException("an empty text is not JSON");
     }
     switch (token) {
-      case START_OBJECT :
+      case START_OBJECT:
         Map<String, Object> map = new LinkedHashMap<>();
         while (parser.nextToken() != JsonToken.END_OBJECT) {
           String key = parser.currentName();
@@ -59,19 +59,19 @@ public final class Json {
           map.put(key, value(parser));
         }
         return map;
-      case START_ARRAY :
+      case START_ARRAY:
         List<Object> list = new ArrayList<>();
         while (parser.nextToken() != JsonToken.END_ARRAY) {
           list.add(value(parser));
         }
         return list;
-      case VALUE_STRING :
+      case VALUE_STRING:
         return parser.getText();
-      case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT :
+      case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT:
         return parser.getNumberValue();
-      case VALUE_TRUE, VALUE_FALSE :
+      case VALUE_TRUE, VALUE_FALSE:
         return parser.getBooleanValue();
-      default :
+      default:
         return null;
     }
   }

@@ -1,8 +1,8 @@
 package io.vertebra.weights;
 
-import io.vertebra.program.DType;
-import io.vertebra.program.Halves;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.DType;
+import io.vertebra.tensor.Halves;
+import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;

@@ -1,7 +1,7 @@
 package io.vertebra.weights;
 
-import io.vertebra.program.DType;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.DType;
+import io.vertebra.tensor.Shape;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;

@@ -1,6 +1,6 @@
 package io.vertebra.weights;
 
-import io.vertebra.program.DType;
+import io.vertebra.tensor.DType;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

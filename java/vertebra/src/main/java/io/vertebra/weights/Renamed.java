@@ -1,6 +1,6 @@
 package io.vertebra.weights;
 
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;

@@ -1,6 +1,6 @@
 package io.vertebra.weights;
 
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;

@@ -1,6 +1,6 @@
 package io.vertebra.weights;
 
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;

@@ -1,6 +1,6 @@
 package io.vertebra.weights;
 
-import io.vertebra.VertebraException;
+import io.vertebra.tensor.VertebraException;
 
 /** A checkpoint that cannot be read, or does not fit the model; the message names the file or the parameters. */
 public final class WeightsException extends VertebraException {

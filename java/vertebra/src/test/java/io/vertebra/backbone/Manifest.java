@@ -1,6 +1,6 @@
 package io.vertebra.backbone;
 
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Json;
 import java.io.IOException;
 import java.io.InputStream;

@@ -3,9 +3,10 @@ package io.vertebra.backbone;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.vertebra.Families;
 import io.vertebra.backbone.swin.SwinCheckpoint;
 import io.vertebra.backbone.swin.SwinConfig;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Json;
 import java.io.IOException;
 import java.io.InputStream;

@@ -3,11 +3,12 @@ package io.vertebra.backbone;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.backbone.TableResize.Table;
-import io.vertebra.program.Op;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Weights;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Weights;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Size;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 

@@ -4,11 +4,11 @@ import static io.vertebra.conformance.ConformanceCases.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.IsaTest;
-import io.vertebra.Precision;
 import io.vertebra.conformance.ConformanceCases.Case;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.golden.Compare;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Precision;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 

@@ -2,7 +2,7 @@ package io.vertebra.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.vertebra.program.WeightStore;
+import io.vertebra.backend.WeightStore;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

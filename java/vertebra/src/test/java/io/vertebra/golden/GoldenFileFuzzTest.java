@@ -3,9 +3,9 @@ package io.vertebra.golden;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.Model;
-import io.vertebra.VertebraException;
+import io.vertebra.backend.Backend;
 import io.vertebra.cpu.CpuBackend;
-import io.vertebra.program.Backend;
+import io.vertebra.tensor.VertebraException;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.ByteBuffer;

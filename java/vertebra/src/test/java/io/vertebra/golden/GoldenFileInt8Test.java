@@ -3,8 +3,8 @@ package io.vertebra.golden;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.IsaTest;
-import io.vertebra.Precision;
 import io.vertebra.cpu.CpuBackend;
+import io.vertebra.tensor.Precision;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;

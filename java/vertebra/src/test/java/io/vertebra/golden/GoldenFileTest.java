@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.IsaTest;
-import io.vertebra.Precision;
+import io.vertebra.backend.Backend;
 import io.vertebra.cpu.CpuBackend;
-import io.vertebra.program.Backend;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Precision;
 import io.vertebra.weights.WeightsException;
 import java.io.IOException;
 import java.net.URISyntaxException;

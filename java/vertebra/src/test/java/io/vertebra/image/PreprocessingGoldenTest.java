@@ -2,9 +2,10 @@ package io.vertebra.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.vertebra.backend.Backend;
+import io.vertebra.backend.Preprocessor;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.image.Preprocessing.Channels;
-import io.vertebra.program.Backend;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.Parameter;

@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
-import io.vertebra.VertebraException;
+import io.vertebra.backbone.StatedPreprocessing;
+import io.vertebra.backend.Preprocessor;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.image.Preprocessing.Channels;
 import io.vertebra.image.Preprocessing.Layout;
+import io.vertebra.tensor.VertebraException;
 import java.awt.image.BufferedImage;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
@@ -70,25 +72,28 @@ class PreprocessingTest {
 
   @Test
   void metadataOfCheckpoints() {
-    assertThat(Preprocessing.official(224).stated(Map.of())).isEqualTo(Preprocessing.official(224));
-    assertThat(Preprocessing.squash(384).stated(Map.of())).isEqualTo(Preprocessing.squash(384));
-    assertThat(Preprocessing.official(224).stated(Map.of("crop_pct", "0.9"))).isEqualTo(Preprocessing.timm(224, 0.9));
-    assertThat(Preprocessing.official(384).stated(Map.of("crop_pct", "1.0", "crop_mode", "squash")))
+    assertThat(StatedPreprocessing.of(Preprocessing.official(224), Map.of())).isEqualTo(Preprocessing.official(224));
+    assertThat(StatedPreprocessing.of(Preprocessing.squash(384), Map.of())).isEqualTo(Preprocessing.squash(384));
+    assertThat(StatedPreprocessing.of(Preprocessing.official(224), Map.of("crop_pct", "0.9")))
+        .isEqualTo(Preprocessing.timm(224, 0.9));
+    assertThat(StatedPreprocessing.of(Preprocessing.official(384), Map.of("crop_pct", "1.0", "crop_mode", "squash")))
         .isEqualTo(Preprocessing.squash(384));
-    assertThat(Preprocessing.timm(192, 256, 1).stated(Map.of("crop_pct", "0.9", "interpolation", "bicubic")))
+    assertThat(
+        StatedPreprocessing.of(Preprocessing.timm(192, 256, 1), Map.of("crop_pct", "0.9", "interpolation", "bicubic")))
         .isEqualTo(Preprocessing.timm(192, 256, 0.9));
-    assertThat(Preprocessing.official(224).stated(Map.of("input_size", "224"))).isEqualTo(Preprocessing.official(224));
-    assertThat(Preprocessing.official(224).stated(Map.of("input_size", "32", "crop_pct", "1.0")))
+    assertThat(StatedPreprocessing.of(Preprocessing.official(224), Map.of("input_size", "224")))
+        .isEqualTo(Preprocessing.official(224));
+    assertThat(StatedPreprocessing.of(Preprocessing.official(224), Map.of("input_size", "32", "crop_pct", "1.0")))
         .isEqualTo(Preprocessing.timm(32, 1));
-    assertThat(Preprocessing.official(224).stated(Map.of("input_size", "[3, 192, 256]")))
+    assertThat(StatedPreprocessing.of(Preprocessing.official(224), Map.of("input_size", "[3, 192, 256]")))
         .isEqualTo(Preprocessing.timm(192, 256, 0.875));
     Map<String, String> everything
         = Map.of("crop_pct", "1.0", "interpolation", "bilinear", "mean", "[0.5, 0.5, 0.5]", "std", "[0.25,0.5,1]");
-    assertThat(Preprocessing.official(32).stated(everything)).isEqualTo(Preprocessing.timm(32, 1)
+    assertThat(StatedPreprocessing.of(Preprocessing.official(32), everything)).isEqualTo(Preprocessing.timm(32, 1)
         .filtered(Filter.BILINEAR).normalised(Preprocessing.INCEPTION, new Channels(0.25f, 0.5f, 1)));
     for (String[] entry : new String[][] {{"crop_pct", "7"}, {"interpolation", "nearest"}, {"mean", "[1]"},
       {"input_size", "0"}, {"input_size", "[3, 224]"}, {"input_size", "99999"}}) {
-      assertThatThrownBy(() -> Preprocessing.official(224).stated(Map.of(entry[0], entry[1])))
+      assertThatThrownBy(() -> StatedPreprocessing.of(Preprocessing.official(224), Map.of(entry[0], entry[1])))
           .isInstanceOf(VertebraException.class).hasMessageContaining(entry[0] + " = " + entry[1]);
     }
   }

@@ -84,7 +84,7 @@ class NativeLibraryTest {
     public static void main(String[] arguments) {
       try {
         System.out.println(CpuBackend.isa());
-      } catch (io.vertebra.VertebraException e) {
+      } catch (io.vertebra.tensor.VertebraException e) {
         System.out.println(e.getMessage());
       }
     }

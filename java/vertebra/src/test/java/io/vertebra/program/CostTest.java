@@ -2,7 +2,18 @@ package io.vertebra.program;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.vertebra.backend.Backend;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Norm;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.Window;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import java.util.Set;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;

@@ -2,9 +2,18 @@ package io.vertebra.program;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.vertebra.Families;
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.Families;
+import io.vertebra.backend.Backend;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Norm;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Weights;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.FormulaWeights;
 import java.util.HashMap;
 import java.util.List;

@@ -3,7 +3,18 @@ package io.vertebra.program;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.vertebra.backend.Backend;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RegionMask;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Weights;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;

@@ -8,7 +8,7 @@ import io.vertebra.Model;
 import io.vertebra.Session;
 import io.vertebra.demo.Digits;
 import io.vertebra.image.Image;
-import io.vertebra.program.DType;
+import io.vertebra.tensor.DType;
 import io.vertebra.weights.TorchBytes.Pickler;
 import java.io.IOException;
 import java.io.InputStream;

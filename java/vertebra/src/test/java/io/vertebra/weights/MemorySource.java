@@ -1,6 +1,6 @@
 package io.vertebra.weights;
 
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;

@@ -4,8 +4,8 @@ import static io.vertebra.weights.SafetensorsBytes.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.vertebra.program.DType;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.DType;
+import io.vertebra.tensor.Shape;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;

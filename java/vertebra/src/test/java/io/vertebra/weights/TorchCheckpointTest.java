@@ -3,8 +3,8 @@ package io.vertebra.weights;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.vertebra.program.DType;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.DType;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.TorchBytes.Pickler;
 import io.vertebra.weights.TorchBytes.Zip;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package io.vertebra.cuda.runtime;
 
-import io.vertebra.program.Closing;
+import io.vertebra.tensor.Closing;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;

@@ -1,6 +1,6 @@
 package io.vertebra.cuda.runtime;
 
-import io.vertebra.VertebraException;
+import io.vertebra.tensor.VertebraException;
 import java.util.Map;
 import java.util.function.IntSupplier;
 import java.util.function.Supplier;

@@ -1,7 +1,7 @@
 package io.vertebra.cuda.runtime;
 
-import io.vertebra.VertebraException;
-import io.vertebra.program.Closing;
+import io.vertebra.tensor.Closing;
+import io.vertebra.tensor.VertebraException;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;

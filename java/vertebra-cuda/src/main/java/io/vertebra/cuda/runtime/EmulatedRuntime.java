@@ -1,6 +1,6 @@
 package io.vertebra.cuda.runtime;
 
-import io.vertebra.VertebraException;
+import io.vertebra.tensor.VertebraException;
 import java.nio.ByteBuffer;
 
 /**

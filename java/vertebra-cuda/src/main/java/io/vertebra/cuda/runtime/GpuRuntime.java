@@ -7,7 +7,7 @@ import java.nio.ByteBuffer;
  * ({@code DriverRuntime}) and by the emulator ({@code EmulatedRuntime}). Device memory is an address in a {@code long}.
  *
  * <p>Thread-safe; a {@link GpuStream} serves one thread at a time. Every method that fails throws a
- * {@link io.vertebra.VertebraException} that names what failed and what to do.
+ * {@link io.vertebra.tensor.VertebraException} that names what failed and what to do.
  */
 public interface GpuRuntime extends AutoCloseable {
   /** The device and the versions in use, for people: {@code NVIDIA H100 80GB HBM3 (sm_90), driver 13.0}. */

@@ -1,7 +1,7 @@
 package io.vertebra.cuda.runtime;
 
-import io.vertebra.VertebraException;
 import io.vertebra.natives.NativeLibrary;
+import io.vertebra.tensor.VertebraException;
 import java.io.IOException;
 import java.net.URL;
 import java.net.URLConnection;

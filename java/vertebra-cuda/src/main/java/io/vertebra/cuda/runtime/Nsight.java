@@ -1,7 +1,7 @@
 package io.vertebra.cuda.runtime;
 
-import io.vertebra.program.Call;
 import io.vertebra.program.Observer;
+import io.vertebra.program.op.Call;
 import jcuda.driver.JCudaDriver;
 import org.bytedeco.javacpp.Loader;
 

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
-import io.vertebra.VertebraException;
+import io.vertebra.tensor.VertebraException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
 
-import io.vertebra.VertebraException;
 import io.vertebra.cuda.runtime.GpuStream.GpuEvent;
 import io.vertebra.cuda.runtime.GpuStream.GpuGraph;
+import io.vertebra.tensor.VertebraException;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Random;

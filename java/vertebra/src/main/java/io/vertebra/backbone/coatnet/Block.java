@@ -1,7 +1,7 @@
 package io.vertebra.backbone.coatnet;
 
 import io.vertebra.program.Recorder;
-import io.vertebra.program.Tensor;
+import io.vertebra.tensor.Tensor;
 
 /**
  * A step of a stage. The first of a stage halves the map, {@code [batch, rows, columns, channels]}, and changes the

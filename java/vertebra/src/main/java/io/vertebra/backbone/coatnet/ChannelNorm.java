@@ -2,13 +2,13 @@ package io.vertebra.backbone.coatnet;
 
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
-import io.vertebra.program.Activation;
-import io.vertebra.program.Norm;
-import io.vertebra.program.Op;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.RowSource;
-import io.vertebra.program.Tensor;
-import io.vertebra.program.Weights;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Norm;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Tensor;
 
 /**
  * A norm whose kind the configuration chooses: a LayerNorm over the channels of each position, or a BatchNorm with

@@ -1,8 +1,8 @@
 package io.vertebra.backbone.coatnet;
 
-import io.vertebra.backbone.Size;
 import io.vertebra.backbone.coatnet.CoAtNetConfig.BlockKind;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Size;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;

@@ -4,13 +4,13 @@ import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.coatnet.CoAtNetConfig.Conv;
-import io.vertebra.program.Activation;
-import io.vertebra.program.Norm;
-import io.vertebra.program.Op;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.RowSource;
-import io.vertebra.program.Tensor;
-import io.vertebra.program.Window;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Norm;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Window;
+import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.Parameters;
 
 /**

@@ -1,9 +1,9 @@
 package io.vertebra.backbone.coatnet;
 
-import io.vertebra.program.Op;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.Tensor;
-import io.vertebra.program.Window;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Window;
+import io.vertebra.tensor.Tensor;
 
 /** How a map is halved, by timm's names in lower case. */
 public enum Pooling {

@@ -1,10 +1,10 @@
 package io.vertebra.backbone.coatnet;
 
 import io.vertebra.backbone.RelativePositions;
-import io.vertebra.backbone.Size;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.program.Recorder;
+import io.vertebra.tensor.Size;
 import io.vertebra.weights.Parameters;
 
 /** An attention bias that depends on the offset between two positions of a map. */

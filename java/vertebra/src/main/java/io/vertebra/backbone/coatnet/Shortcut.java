@@ -4,8 +4,8 @@ import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.RowSource;
-import io.vertebra.program.Tensor;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.tensor.Tensor;
 
 /**
  * What a block adds its result to: the input, or in a block that halves the map the pooled input, projected to the new

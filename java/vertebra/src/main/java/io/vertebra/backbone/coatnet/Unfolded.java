@@ -2,10 +2,10 @@ package io.vertebra.backbone.coatnet;
 
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
-import io.vertebra.program.Activation;
-import io.vertebra.program.Op;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.Tensor;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Op;
+import io.vertebra.tensor.Tensor;
 
 /** Intermediate tensors of the published implementation that folding does away with, for tests. */
 final class Unfolded {

@@ -2,8 +2,8 @@ package io.vertebra.backbone.conformer;
 
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Arguments;
+import io.vertebra.backend.Backend;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.program.Backend;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Parameters;
 import io.vertebra.weights.WeightsException;

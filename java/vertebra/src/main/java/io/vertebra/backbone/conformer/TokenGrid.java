@@ -1,7 +1,7 @@
 package io.vertebra.backbone.conformer;
 
-import io.vertebra.program.RowMap;
-import io.vertebra.program.Shape;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.tensor.Shape;
 
 /**
  * Where the tokens of a batch lie: for every image the class token, then a grid of patch tokens in reading order.

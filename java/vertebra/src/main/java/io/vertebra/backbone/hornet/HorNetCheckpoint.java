@@ -1,10 +1,10 @@
 package io.vertebra.backbone.hornet;
 
-import io.vertebra.backbone.Size;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.backbone.hornet.HorNetConfig.Spatial;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Size;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;

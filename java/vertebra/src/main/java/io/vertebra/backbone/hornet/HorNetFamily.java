@@ -1,8 +1,8 @@
 package io.vertebra.backbone.hornet;
 
 import io.vertebra.backbone.Family;
-import io.vertebra.backbone.Size;
 import io.vertebra.backbone.Variant;
+import io.vertebra.tensor.Size;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;

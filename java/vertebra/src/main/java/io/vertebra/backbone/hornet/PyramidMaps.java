@@ -1,6 +1,6 @@
 package io.vertebra.backbone.hornet;
 
-import io.vertebra.program.Tensor;
+import io.vertebra.tensor.Tensor;
 import java.util.List;
 
 /** Checks of what necks take. */

@@ -1,11 +1,11 @@
 package io.vertebra.backbone.hornet;
 
 import io.vertebra.backbone.Matrix;
-import io.vertebra.program.Backend;
-import io.vertebra.program.Epilogue;
+import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.RowSource;
-import io.vertebra.program.Tensor;
+import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.tensor.Tensor;
 
 /**
  * Channels put into another order by a matrix product: slow, for outputs that are compared with the published model's.

@@ -2,7 +2,7 @@ package io.vertebra.backbone.hornet;
 
 import io.vertebra.backbone.Arguments;
 import io.vertebra.backbone.NeckArchitecture;
-import io.vertebra.program.Backend;
+import io.vertebra.backend.Backend;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Parameters;
 import io.vertebra.weights.WeightsException;

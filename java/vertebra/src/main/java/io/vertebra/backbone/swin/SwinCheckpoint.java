@@ -1,7 +1,7 @@
 package io.vertebra.backbone.swin;
 
 import io.vertebra.backbone.swin.SwinConfig.Behaviour;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;

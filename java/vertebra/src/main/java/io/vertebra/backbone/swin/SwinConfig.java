@@ -2,9 +2,9 @@ package io.vertebra.backbone.swin;
 
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Arguments;
-import io.vertebra.backbone.Size;
+import io.vertebra.backend.Backend;
 import io.vertebra.image.Preprocessing;
-import io.vertebra.program.Backend;
+import io.vertebra.tensor.Size;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Parameters;
 import io.vertebra.weights.WeightsException;

@@ -4,15 +4,15 @@ import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.uniformer.UniFormerLayers.GlobalBlock;
 import io.vertebra.backbone.uniformer.UniFormerLayers.Representative;
-import io.vertebra.program.Activation;
-import io.vertebra.program.Op;
-import io.vertebra.program.Op.Sum.Term;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.RowMap;
-import io.vertebra.program.RowSource;
-import io.vertebra.program.Shape;
-import io.vertebra.program.Tensor;
-import io.vertebra.program.Weights;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Op.Sum.Term;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 
 /**
  * Stages 3 and 4 of the light UniFormers (Li et al., "UniFormer: Unifying Convolution and Self-attention for Visual

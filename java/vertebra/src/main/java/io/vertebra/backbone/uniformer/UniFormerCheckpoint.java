@@ -1,10 +1,10 @@
 package io.vertebra.backbone.uniformer;
 
-import io.vertebra.backbone.Size;
 import io.vertebra.backbone.Variant;
 import io.vertebra.backbone.uniformer.UniFormerConfig.Kind;
 import io.vertebra.backbone.uniformer.UniFormerConfig.LayerScale;
-import io.vertebra.program.Shape;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Size;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;

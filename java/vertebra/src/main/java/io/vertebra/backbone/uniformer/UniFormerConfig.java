@@ -2,11 +2,11 @@ package io.vertebra.backbone.uniformer;
 
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Arguments;
-import io.vertebra.backbone.Size;
+import io.vertebra.backend.Backend;
 import io.vertebra.image.Filter;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessing.Channels;
-import io.vertebra.program.Backend;
+import io.vertebra.tensor.Size;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.util.ArrayList;

@@ -1,9 +1,9 @@
 package io.vertebra.backbone.uniformer;
 
 import io.vertebra.backbone.Family;
-import io.vertebra.backbone.Size;
 import io.vertebra.backbone.Variant;
 import io.vertebra.backbone.uniformer.UniFormerConfig.Kind;
+import io.vertebra.tensor.Size;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;

@@ -1,4 +1,4 @@
-package io.vertebra.program;
+package io.vertebra.tensor;
 
 /** Element types of arrays in checkpoints and golden files; activations are {@link #F32}. */
 public enum DType {

@@ -1,5 +1,8 @@
-package io.vertebra.program;
+package io.vertebra.backend;
 
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Closing;
+import io.vertebra.tensor.Shape;
 import java.lang.ref.Cleaner;
 import java.util.ArrayList;
 import java.util.Collections;

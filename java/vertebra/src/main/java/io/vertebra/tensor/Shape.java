@@ -1,4 +1,4 @@
-package io.vertebra.program;
+package io.vertebra.tensor;
 
 import java.util.Arrays;
 

@@ -1,5 +1,8 @@
-package io.vertebra.program;
+package io.vertebra.program.op;
 
+import io.vertebra.backend.Backend;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import java.util.List;
 
 /**

@@ -1,5 +1,6 @@
-package io.vertebra.program;
+package io.vertebra.program.op;
 
+import io.vertebra.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -7,7 +8,7 @@ import java.util.List;
 public record Call(String name, Op op, Tensor in, Tensor out) {
 
   /** All tensors the call reads. */
-  List<Tensor> reads() {
+  public List<Tensor> reads() {
     List<Tensor> reads = new ArrayList<>(List.of(in));
     if (op instanceof Op.Linear linear) {
       add(reads, linear.epilogue().residual());
@@ -38,7 +39,7 @@ public record Call(String name, Op op, Tensor in, Tensor out) {
   /**
    * The tensor whose memory the output may take over, since every element is read before its place is written; or null.
    */
-  Tensor replaced() {
+  public Tensor replaced() {
     if (op instanceof Op.Affine affine && affine.factor() != in
         || op instanceof Op.LayerNorm norm && norm.rows().map() == null) {
       return in;

@@ -1,4 +1,4 @@
-package io.vertebra.program;
+package io.vertebra.program.op;
 
 /** LayerNorm over channels: biased variance, scale and shift. Both weights have shape {@code [channels]}. */
 public record Norm(Weights gamma, Weights beta, float eps) {}

@@ -1,5 +1,10 @@
-package io.vertebra.image;
+package io.vertebra.reference;
 
+import io.vertebra.backend.Preprocessor;
+import io.vertebra.image.Image;
+import io.vertebra.image.Pixels;
+import io.vertebra.image.Preprocessing;
+import io.vertebra.image.Resampling;
 import java.nio.FloatBuffer;
 
 /** Preprocessing in plain Java, on any platform: the oracle of the native one, to which it is equal bit for bit. */

@@ -1,4 +1,6 @@
-package io.vertebra.program;
+package io.vertebra.tensor;
+
+import io.vertebra.backend.Program;
 
 /**
  * An fp32 activation of a recorded {@link Program}: a shape, channels last, whose memory the program plans. It holds no
@@ -7,7 +9,7 @@ package io.vertebra.program;
 public final class Tensor {
   private final Shape shape;
 
-  Tensor(Shape shape) {
+  public Tensor(Shape shape) {
     this.shape = shape;
   }
 

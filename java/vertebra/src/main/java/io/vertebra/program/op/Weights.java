@@ -1,4 +1,9 @@
-package io.vertebra.program;
+package io.vertebra.program.op;
+
+import io.vertebra.backend.Backend;
+import io.vertebra.backend.Program;
+import io.vertebra.program.Recording;
+import io.vertebra.tensor.Shape;
 
 /**
  * Parameters in the form a backend's kernels want them, made by {@link Backend#packMatrix} and

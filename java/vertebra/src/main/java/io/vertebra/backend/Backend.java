@@ -1,7 +1,11 @@
-package io.vertebra.program;
+package io.vertebra.backend;
 
 import io.vertebra.image.Preprocessing;
-import io.vertebra.image.Preprocessor;
+import io.vertebra.program.Recording;
+import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Closing;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;

@@ -1,5 +1,8 @@
-package io.vertebra.backbone;
+package io.vertebra;
 
+import io.vertebra.backbone.Architecture;
+import io.vertebra.backbone.Family;
+import io.vertebra.backbone.Variant;
 import io.vertebra.backbone.coatnet.CoAtNetFamily;
 import io.vertebra.backbone.conformer.ConformerFamily;
 import io.vertebra.backbone.hornet.HorNetFamily;

@@ -1,4 +1,4 @@
-package io.vertebra.program;
+package io.vertebra.tensor;
 
 /** Frees several things, each of them whatever becomes of the others. */
 public final class Closing {

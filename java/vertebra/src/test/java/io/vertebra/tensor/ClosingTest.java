@@ -1,9 +1,10 @@
-package io.vertebra.program;
+package io.vertebra.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.vertebra.VertebraException;
+import io.vertebra.backend.WeightStore;
+import io.vertebra.program.op.Weights;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;

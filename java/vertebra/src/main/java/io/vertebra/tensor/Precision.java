@@ -1,4 +1,4 @@
-package io.vertebra;
+package io.vertebra.tensor;
 
 import java.util.Locale;
 

@@ -1,4 +1,6 @@
-package io.vertebra.program;
+package io.vertebra.program.op;
+
+import io.vertebra.tensor.Tensor;
 
 /**
  * What is fused behind a matrix product: with {@code r = map(i)},

@@ -1,4 +1,4 @@
-package io.vertebra.backbone;
+package io.vertebra.tensor;
 
 /** Rows and columns of a map, a window, an image. */
 public record Size(int rows, int columns) {

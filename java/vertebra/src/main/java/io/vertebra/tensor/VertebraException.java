@@ -1,4 +1,4 @@
-package io.vertebra;
+package io.vertebra.tensor;
 
 /** A failure that names what failed and what to do about it. Bad arguments and misuse use the JDK's own exceptions. */
 public class VertebraException extends RuntimeException {

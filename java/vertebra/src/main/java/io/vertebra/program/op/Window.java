@@ -1,5 +1,6 @@
-package io.vertebra.program;
+package io.vertebra.program.op;
 
+import io.vertebra.tensor.Shape;
 import java.nio.IntBuffer;
 
 /**

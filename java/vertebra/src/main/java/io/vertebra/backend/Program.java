@@ -1,5 +1,9 @@
-package io.vertebra.program;
+package io.vertebra.backend;
 
+import io.vertebra.program.Observer;
+import io.vertebra.program.Recording;
+import io.vertebra.program.op.Call;
+import io.vertebra.tensor.Tensor;
 import java.nio.FloatBuffer;
 
 /**

@@ -1,4 +1,4 @@
-package io.vertebra.program;
+package io.vertebra.program.op;
 
 /**
  * How an operation reads the rows of its operand: gathered through {@code map} (null: as they lie), then normalised by

@@ -1,6 +1,8 @@
-package io.vertebra.image;
+package io.vertebra.backend;
 
-import io.vertebra.program.Program;
+import io.vertebra.image.Image;
+import io.vertebra.image.ImageException;
+import io.vertebra.image.Preprocessing;
 import java.nio.FloatBuffer;
 
 /** Applies one {@link Preprocessing}. Not thread-safe; {@link #apply} reuses memory, which {@link #close} frees. */

@@ -1,4 +1,4 @@
-package io.vertebra.program;
+package io.vertebra.tensor;
 
 /**
  * The two types of 16 bits, as the bits of a {@code short}: IEEE 754 binary16, and bf16, the upper half of binary32.

@@ -1,4 +1,4 @@
-package io.vertebra.program;
+package io.vertebra.program.op;
 
 /** Elementwise functions that operations apply to their results. */
 public enum Activation {

@@ -1,4 +1,4 @@
-package io.vertebra.program;
+package io.vertebra.program.op;
 
 /**
  * Which tokens of a shifted window come from the same region of the map: two tokens may attend to each other fully only
