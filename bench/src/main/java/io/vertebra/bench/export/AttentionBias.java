@@ -1,6 +1,6 @@
 package io.vertebra.bench.export;
 
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.WindowAttention;
 
 /** What an attention adds to its scaled products, pair by pair, as other runtimes take it. */
 final class AttentionBias {
@@ -9,7 +9,7 @@ final class AttentionBias {
   private AttentionBias() {}
 
   /** Bias and mask in one, {@code [period, heads, tokens, tokens]}; null without either. */
-  static float[] of(Op.WindowAttention op, int period) {
+  static float[] of(WindowAttention op, int period) {
     if (op.bias() == null && op.mask() == null) {
       return null;
     }

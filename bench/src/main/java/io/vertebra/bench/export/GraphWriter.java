@@ -1,7 +1,7 @@
 package io.vertebra.bench.export;
 
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Op.Pool;
+import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Window;
 import java.io.Closeable;
 import java.io.IOException;

@@ -3,7 +3,6 @@ package io.vertebra.bench.export;
 import com.google.protobuf.CodedOutputStream;
 import com.google.protobuf.UnsafeByteOperations;
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Op.Pool;
 import io.vertebra.program.op.Window;
 import io.vertebra.tensor.Shape;
 import java.io.IOException;

@@ -4,13 +4,26 @@ import io.vertebra.bench.export.GraphWriter.AttentionSizes;
 import io.vertebra.bench.export.GraphWriter.FilterSizes;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.AdaptiveAveragePool;
+import io.vertebra.program.op.Affine;
+import io.vertebra.program.op.Bilinear;
 import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Convolution;
+import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.GlobalFilter;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
 import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Softmax;
+import io.vertebra.program.op.Sum;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowAttention;
+import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.io.IOException;
@@ -45,7 +58,7 @@ final class RecordingExporter {
     Tensor input = recording.inputs().get(0);
     values.put(input, GraphValue.maps(graph, input.shape(), graph.input()));
     for (Call call : recording.calls()) {
-      if (call.op() instanceof Op.Linear linear && window(call, linear) != null) {
+      if (call.op() instanceof Linear linear && window(call, linear) != null) {
         windows.put(call, window(call, linear));
       }
     }
@@ -63,41 +76,41 @@ final class RecordingExporter {
     GraphValue in = values.get(call.in());
     Shape shape = call.in().shape();
     Shape out = call.out().shape();
-    if (op instanceof Op.Linear linear) {
+    if (op instanceof Linear linear) {
       return linear(call, linear);
-    } else if (op instanceof Op.LayerNorm norm) {
+    } else if (op instanceof LayerNorm norm) {
       return norm.rows().map() == null ? normed(call.in(), norm.rows().norm())
           : GraphValue.rows(graph, out,
               graph.reshape(gathered(call, norm.rows(), out.channels()), GraphValue.flat(out)));
-    } else if (op instanceof Op.WindowAttention attention) {
+    } else if (op instanceof WindowAttention attention) {
       return GraphValue.rows(graph, out, attention(call, attention));
-    } else if (op instanceof Op.DepthwiseConv conv) {
+    } else if (op instanceof DepthwiseConv conv) {
       return GraphValue.maps(graph, out, depthwise(in, shape, conv));
-    } else if (op instanceof Op.Convolution conv) {
-      Window taps = Op.Convolution.WINDOW;
+    } else if (op instanceof Convolution conv) {
+      Window taps = Convolution.WINDOW;
       String bias = conv.bias() == null ? null : rows.vector(conv.bias());
       float[] weights = channelsFirst(RowExporter.floats(conv.weights()), shape.channels(), taps.taps());
       return GraphValue.maps(graph, out,
           activated(graph.conv(in.maps(), weights, kernel(out.channels(), shape.channels(), taps, 2), bias, taps, 1),
               conv.activation()));
-    } else if (op instanceof Op.GlobalFilter filter) {
+    } else if (op instanceof GlobalFilter filter) {
       int channels = out.channels();
       return GraphValue.maps(graph, out, graph.globalFilter(channels(in, shape, filter.firstChannel(), channels, true),
           new FilterSizes(out.dim(0), channels, out.dim(1), out.dim(2)), RowExporter.floats(filter.filter())));
-    } else if (op instanceof Op.Pool pool) {
+    } else if (op instanceof WindowPool pool) {
       return GraphValue.maps(graph, out, graph.pool(in.maps(), pool.kind(), pool.window(), shape.rank() - 2));
-    } else if (op instanceof Op.AdaptiveAveragePool) {
+    } else if (op instanceof AdaptiveAveragePool) {
       return GraphValue.rows(graph, out, graph.product(rows.bins(shape, out), in.rows()));
-    } else if (op instanceof Op.Bilinear) {
+    } else if (op instanceof Bilinear) {
       return GraphValue.maps(graph, out, graph.bilinear(in.maps(), out.dim(1), out.dim(2)));
-    } else if (op instanceof Op.Affine affine) {
+    } else if (op instanceof Affine affine) {
       return affine(call, affine);
-    } else if (op instanceof Op.MeanPool) {
+    } else if (op instanceof MeanPool) {
       boolean maps = in.hasMaps();
       return GraphValue.rows(graph, out, graph.mean(in.in(maps), maps ? spatialAxes(shape) : new int[] {1}));
-    } else if (op instanceof Op.Softmax) {
+    } else if (op instanceof Softmax) {
       return GraphValue.rows(graph, out, graph.softmax(in.rows()));
-    } else if (op instanceof Op.Sum sum) {
+    } else if (op instanceof Sum sum) {
       return GraphValue.rows(graph, out, activated(rows.sum(sum, out, values), sum.activation()));
     }
     throw new IllegalArgumentException("no translation for " + call);
@@ -112,7 +125,7 @@ final class RecordingExporter {
   }
 
   /** The window of a product that is a convolution; else null. */
-  private static Window window(Call call, Op.Linear op) {
+  private static Window window(Call call, Linear op) {
     RowMap map = op.rows().map();
     Shape in = call.in().shape();
     if (map == null || op.rows().norm() != null || in.rank() < 4) {
@@ -130,7 +143,7 @@ final class RecordingExporter {
         : null;
   }
 
-  private GraphValue linear(Call call, Op.Linear op) throws IOException {
+  private GraphValue linear(Call call, Linear op) throws IOException {
     Epilogue epilogue = op.epilogue();
     Shape out = call.out().shape();
     boolean last = epilogue.activationLast();
@@ -155,7 +168,7 @@ final class RecordingExporter {
         : sum;
   }
 
-  private GraphValue product(Call call, Op.Linear op, Activation activation) throws IOException {
+  private GraphValue product(Call call, Linear op, Activation activation) throws IOException {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
     int outs = op.weights().shape().dim(0);
@@ -180,7 +193,7 @@ final class RecordingExporter {
   }
 
   /** Whether a product position by position is better written as a 1x1 convolution. */
-  private boolean convolves(Call call, Op.Linear op, GraphValue operand) {
+  private boolean convolves(Call call, Linear op, GraphValue operand) {
     if (call.in().shape().rank() < 4 || call.out().shape().rank() < 4) {
       return false;
     }
@@ -197,16 +210,16 @@ final class RecordingExporter {
   /** Whether an operation on maps reads a tensor. */
   private boolean wantsMaps(Tensor tensor) {
     return recording.calls().stream()
-        .anyMatch(call -> call.in() == tensor && (windows.containsKey(call) || call.op() instanceof Op.Convolution
-            || call.op() instanceof Op.DepthwiseConv || call.op() instanceof Op.GlobalFilter
-            || call.op() instanceof Op.Pool || call.op() instanceof Op.Bilinear));
+        .anyMatch(call -> call.in() == tensor && (windows.containsKey(call) || call.op() instanceof Convolution
+            || call.op() instanceof DepthwiseConv || call.op() instanceof GlobalFilter
+            || call.op() instanceof WindowPool || call.op() instanceof Bilinear));
   }
 
   /** Whether an operation on rows reads a tensor. */
   private boolean wantsRows(Tensor tensor) {
-    return recording.calls().stream().anyMatch(
-        call -> call.in() == tensor && (call.op() instanceof Op.LayerNorm || call.op() instanceof Op.WindowAttention
-            || call.op() instanceof Op.Sum || call.op() instanceof Op.Linear linear
+    return recording.calls().stream()
+        .anyMatch(call -> call.in() == tensor && (call.op() instanceof LayerNorm || call.op() instanceof WindowAttention
+            || call.op() instanceof Sum || call.op() instanceof Linear linear
                 && (linear.rows().norm() != null || linear.rows().map() != null && !windows.containsKey(call))));
   }
 
@@ -229,7 +242,7 @@ final class RecordingExporter {
     return kernel;
   }
 
-  private String depthwise(GraphValue in, Shape shape, Op.DepthwiseConv op) throws IOException {
+  private String depthwise(GraphValue in, Shape shape, DepthwiseConv op) throws IOException {
     int outs = op.weights().shape().dim(1);
     int ins = outs / op.multiplier();
     int taps = op.window().taps();
@@ -250,7 +263,7 @@ final class RecordingExporter {
     return count == shape.channels() ? value.in(maps) : graph.slice(value.in(maps), axis, first, first + count);
   }
 
-  private GraphValue affine(Call call, Op.Affine op) throws IOException {
+  private GraphValue affine(Call call, Affine op) throws IOException {
     Shape shape = call.in().shape();
     GraphValue in = values.get(call.in());
     boolean maps = in.hasMaps() && (!in.hasRows() || wantsMaps(call.out()));
@@ -293,7 +306,7 @@ final class RecordingExporter {
     return source.norm() == null ? merged : rows.norm(merged, source.norm(), width);
   }
 
-  private String attention(Call call, Op.WindowAttention op) throws IOException {
+  private String attention(Call call, WindowAttention op) throws IOException {
     Shape in = call.in().shape();
     int windows = in.rows() / op.tokens();
     int period = op.mask() == null ? 1 : op.mask().windows();
@@ -305,7 +318,7 @@ final class RecordingExporter {
   /** Tokens of a window of the attention that reads or makes a tensor; 0 if none does. */
   private int attentionTokens(Tensor tensor) {
     return recording.calls().stream().filter(call -> call.in() == tensor || call.out() == tensor).map(Call::op)
-        .filter(Op.WindowAttention.class::isInstance).map(Op.WindowAttention.class::cast)
-        .mapToInt(Op.WindowAttention::tokens).findFirst().orElse(0);
+        .filter(WindowAttention.class::isInstance).map(WindowAttention.class::cast).mapToInt(WindowAttention::tokens)
+        .findFirst().orElse(0);
   }
 }

@@ -2,8 +2,8 @@ package io.vertebra.bench.export;
 
 import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RowMap;
+import io.vertebra.program.op.Sum;
 import io.vertebra.program.op.Weights;
 import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
 import io.vertebra.tensor.Shape;
@@ -136,7 +136,7 @@ final class RowExporter {
   }
 
   /** A term of a sum whose rows go to a few runs of positions in every image. */
-  private record Mapped(Op.Sum.Term term, List<RowPiece> pieces) {
+  private record Mapped(Sum.Term term, List<RowPiece> pieces) {
     RowPiece at(int position) {
       return pieces.stream().filter(piece -> piece.from() <= position && position < piece.to()).findFirst()
           .orElseThrow();
@@ -144,11 +144,11 @@ final class RowExporter {
   }
 
   /** The sum of terms, before its activation. */
-  String sum(Op.Sum op, Shape out, Map<Tensor, GraphValue> values) throws IOException {
+  String sum(Sum op, Shape out, Map<Tensor, GraphValue> values) throws IOException {
     List<String> whole = new ArrayList<>();
     List<Mapped> mapped = new ArrayList<>();
     int images = out.rank() > 2 ? out.dim(0) : 1;
-    for (Op.Sum.Term term : op.terms()) {
+    for (Sum.Term term : op.terms()) {
       Shape source = term.tensor() != null ? term.tensor().shape() : term.weights().shape();
       int sourceRows = Math.toIntExact(source.elements() / out.channels());
       int each = term.weights() != null ? 0 : sourceRows % images == 0 ? sourceRows / images : -1;

@@ -1,7 +1,6 @@
 package io.vertebra.bench.export;
 
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Op.Pool;
 import io.vertebra.program.op.Window;
 import java.io.IOException;
 import java.nio.ByteBuffer;

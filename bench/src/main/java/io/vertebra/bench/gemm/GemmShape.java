@@ -3,7 +3,7 @@ package io.vertebra.bench.gemm;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Call;
 import io.vertebra.program.op.Epilogue;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Linear;
 import io.vertebra.tensor.Shape;
 import java.util.Locale;
 import java.util.Optional;
@@ -42,7 +42,7 @@ public record GemmShape(int m, int k, int n, boolean bias, Activation activation
 
   /** The product in a model's step; empty for other steps. */
   public static Optional<GemmShape> of(Call call) {
-    if (!(call.op() instanceof Op.Linear linear)) {
+    if (!(call.op() instanceof Linear linear)) {
       return Optional.empty();
     }
     Shape weights = linear.weights().shape();

@@ -5,7 +5,7 @@ import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.VertebraKernel;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Epilogue;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Weights;
 import io.vertebra.tensor.Precision;
@@ -14,7 +14,7 @@ import io.vertebra.weights.Parameter;
 import java.util.List;
 import java.util.Set;
 
-/** Our matrix product: a program of one {@link Op.Linear}. The operand is fp32 in either precision. */
+/** Our matrix product: a program of one {@link Linear}. The operand is fp32 in either precision. */
 public final class VertebraGemm {
   private VertebraGemm() {}
 
@@ -32,7 +32,7 @@ public final class VertebraGemm {
     List<Shape> inputs = shape.residual() ? List.of(a, Shape.of(shape.m(), shape.n())) : List.of(a);
     return Recording.of(inputs, Set.of(VertebraKernel.OUT), r -> {
       Epilogue whole = shape.residual() ? epilogue.residual(r.inputs().get(1)) : epilogue;
-      r.output(VertebraKernel.OUT, r.linear("gemm", r.input(), RowSource.PLAIN, weights, whole));
+      r.output(VertebraKernel.OUT, r.record("gemm", new Linear(RowSource.PLAIN, weights, whole), r.input()));
     });
   }
 }

@@ -7,9 +7,12 @@ import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Call;
+import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.program.op.GlobalFilter;
 import io.vertebra.program.op.Op;
 import io.vertebra.program.op.Weights;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowAttention;
 import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
 import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.Shape;
@@ -49,11 +52,11 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
 
   private static ModelKernel of(String name, List<Call> calls) {
     Call first = calls.get(0);
-    int count = first.op() instanceof Op.GlobalFilter ? FILTERS : 1;
+    int count = first.op() instanceof GlobalFilter ? FILTERS : 1;
     List<Op> ops = calls.stream().limit(count).map(Call::op).toList();
     String full = ops.size() == 1 ? name : ops.size() + " x " + name;
     Shape in = first.in().shape();
-    Shape shape = first.op() instanceof Op.WindowAttention ? Shape.of(in.rows(), in.channels(), 1, 1)
+    Shape shape = first.op() instanceof WindowAttention ? Shape.of(in.rows(), in.channels(), 1, 1)
         : Shape.of(in.dim(0), channels(first), in.dim(1), in.dim(2));
     double flops = ops.size() * (double) Cost.of(first, Float.BYTES).flops();
     return new ModelKernel(full, ops, shape, FormulaWeights.input(full, shape), flops);
@@ -62,18 +65,18 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
   /** Channels of the operand that are read. */
   private static int channels(Call call) {
     int channels = call.out().shape().channels();
-    return call.op() instanceof Op.DepthwiseConv conv ? channels / conv.multiplier() : channels;
+    return call.op() instanceof DepthwiseConv conv ? channels / conv.multiplier() : channels;
   }
 
   /** Without commas, which JMH takes for separators; null for any other step. */
   private static String describe(Call call) {
     Shape in = call.in().shape();
-    if (call.op() instanceof Op.WindowAttention op) {
+    if (call.op() instanceof WindowAttention op) {
       return "attention " + in.rows() / op.tokens() + "x" + op.tokens() + " tokens " + op.heads() + "x" + op.headDim()
           + (op.bias() == null ? "" : " bias") + (op.mask() == null ? "" : " mask");
-    } else if (call.op() instanceof Op.GlobalFilter) {
+    } else if (call.op() instanceof GlobalFilter) {
       return "global filter " + in.dim(1) + "x" + in.dim(2) + "x" + channels(call);
-    } else if (call.op() instanceof Op.DepthwiseConv op && in.rank() == 4) {
+    } else if (call.op() instanceof DepthwiseConv op && in.rank() == 4) {
       Window.Extent size = op.window().size();
       return "depthwise " + size.height() + "x" + size.width() + " stride " + op.window().stride().height() + " on "
           + in.dim(1) + "x" + in.dim(2) + "x" + channels(call)
@@ -109,14 +112,14 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
   }
 
   private static Tensor record(Recorder r, Backend backend, String name, Tensor x, Op op) {
-    if (op instanceof Op.WindowAttention attention) {
-      return r.windowAttention(name, x, new Op.WindowAttention(attention.tokens(), attention.heads(),
-          attention.headDim(), attention.scale(), packed(attention.bias(), backend), attention.mask()));
-    } else if (op instanceof Op.GlobalFilter filter) {
-      return r.globalFilter(name, x, new Op.GlobalFilter(packed(filter.filter(), backend), 0));
-    } else if (op instanceof Op.DepthwiseConv conv) {
-      return r.depthwiseConv(name, x, new Op.DepthwiseConv(packed(conv.weights(), backend),
-          packed(conv.bias(), backend), conv.window(), 0, conv.multiplier(), conv.activation()));
+    if (op instanceof WindowAttention attention) {
+      return r.record(name, new WindowAttention(attention.tokens(), attention.heads(), attention.headDim(),
+          attention.scale(), packed(attention.bias(), backend), attention.mask()), x);
+    } else if (op instanceof GlobalFilter filter) {
+      return r.record(name, new GlobalFilter(packed(filter.filter(), backend), 0), x);
+    } else if (op instanceof DepthwiseConv conv) {
+      return r.record(name, new DepthwiseConv(packed(conv.weights(), backend), packed(conv.bias(), backend),
+          conv.window(), 0, conv.multiplier(), conv.activation()), x);
     }
     throw new IllegalArgumentException("no kernel to compare: " + op);
   }

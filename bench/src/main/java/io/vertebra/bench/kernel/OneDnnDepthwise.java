@@ -1,6 +1,6 @@
 package io.vertebra.bench.kernel;
 
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.Window;
 import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
 import io.vertebra.tensor.Shape;
@@ -17,7 +17,7 @@ final class OneDnnDepthwise extends OneDnnKernel {
   OneDnnDepthwise(ModelKernel kernel, boolean channelsLast, int threads) {
     super(threads);
     this.channelsLast = channelsLast;
-    Op.DepthwiseConv op = (Op.DepthwiseConv) kernel.ops().get(0);
+    DepthwiseConv op = (DepthwiseConv) kernel.ops().get(0);
     Shape in = kernel.shape();
     Window window = op.window();
     long groups = in.dim(1);

@@ -7,7 +7,7 @@ import io.vertebra.bench.Agreement;
 import io.vertebra.bench.ChannelOrder;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.Weights;
 import io.vertebra.program.op.Window;
 import io.vertebra.reference.ReferenceBackend;
@@ -27,7 +27,7 @@ class OneDnnDepthwiseTest {
   void librariesComputeTheReference(int taps, int stride, int multiplier, Activation activation, boolean bias) {
     int channels = 19 * multiplier;
     Weights weights = values("weight", Shape.of(taps * taps, channels));
-    Op.DepthwiseConv op = new Op.DepthwiseConv(weights, bias ? values("bias", Shape.of(channels)) : null,
+    DepthwiseConv op = new DepthwiseConv(weights, bias ? values("bias", Shape.of(channels)) : null,
         Window.square(taps, stride, taps / 2), 0, multiplier, activation);
     Shape shape = Shape.of(2, 19, 13, 9);
     ModelKernel kernel = new ModelKernel("odd", List.of(op), shape, FormulaWeights.input("odd", shape), 1);

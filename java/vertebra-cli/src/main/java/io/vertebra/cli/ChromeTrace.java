@@ -22,7 +22,7 @@ final class ChromeTrace {
         separator = ",\n";
         for (int i = 0; i <= last; i++) {
           Call call = times.calls().get(i);
-          write(file, separator, event(call.name(), StepKind.of(call.op()).toString(), times.begin(run, i) - origin,
+          write(file, separator, event(call.name(), StepKind.of(call).toString(), times.begin(run, i) - origin,
               times.end(run, i) - origin, Output.fields("call", call)));
         }
       }

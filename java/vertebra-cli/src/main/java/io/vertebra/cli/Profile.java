@@ -49,7 +49,7 @@ record Profile(List<Step> steps, double secondsBetween) {
     }
 
     StepKind kind() {
-      return StepKind.of(call.op());
+      return StepKind.of(call);
     }
   }
 

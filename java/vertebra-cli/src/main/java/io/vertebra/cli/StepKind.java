@@ -1,11 +1,49 @@
 package io.vertebra.cli;
 
+import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Convolution;
+import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.program.op.GlobalFilter;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Op;
+import io.vertebra.program.op.WindowAttention;
 
 /** What a step's time is spent on. */
 enum StepKind {
   GEMM("GEMM"), ATTENTION("attention"), DEPTHWISE("depthwise convolution"), FILTER("global filter"), ELEMENTWISE(
       "norm, elementwise");
+
+  private static final Op.Selection<StepKind> KINDS = new Op.Selection<>() {
+    @Override
+    public StepKind linear(Linear op, Call call) {
+      return GEMM;
+    }
+
+    @Override
+    public StepKind convolution(Convolution op, Call call) {
+      return GEMM;
+    }
+
+    @Override
+    public StepKind windowAttention(WindowAttention op, Call call) {
+      return ATTENTION;
+    }
+
+    @Override
+    public StepKind depthwiseConv(DepthwiseConv op, Call call) {
+      return DEPTHWISE;
+    }
+
+    @Override
+    public StepKind globalFilter(GlobalFilter op, Call call) {
+      return FILTER;
+    }
+
+    @Override
+    public StepKind otherwise(Call call) {
+      return ELEMENTWISE;
+    }
+  };
 
   private final String label;
 
@@ -13,15 +51,8 @@ enum StepKind {
     this.label = label;
   }
 
-  static StepKind of(Op op) {
-    if (op instanceof Op.Linear || op instanceof Op.Convolution) {
-      return GEMM;
-    } else if (op instanceof Op.WindowAttention) {
-      return ATTENTION;
-    } else if (op instanceof Op.DepthwiseConv) {
-      return DEPTHWISE;
-    }
-    return op instanceof Op.GlobalFilter ? FILTER : ELEMENTWISE;
+  static StepKind of(Call call) {
+    return call.accept(KINDS);
   }
 
   @Override

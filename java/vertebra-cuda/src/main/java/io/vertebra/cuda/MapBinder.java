@@ -3,8 +3,10 @@ package io.vertebra.cuda;
 import io.vertebra.cuda.LaunchList.Grid;
 import io.vertebra.cuda.runtime.GpuType;
 import io.vertebra.program.op.Call;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.program.op.GlobalFilter;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import java.util.Arrays;
 
@@ -27,15 +29,15 @@ final class MapBinder {
 
   private MapBinder() {}
 
-  static void depthwiseConv(LaunchList list, Call call, Op.DepthwiseConv op) {
+  static void depthwiseConv(LaunchList list, Call call, DepthwiseConv op) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
     Window.Extent size = op.window().size();
     Window.Extent stride = op.window().stride();
     Window.Extent padding = op.window().padding();
     Object[] arguments = {list.address(call.in()), list.values(op.weights()), list.values(op.bias()),
-      list.address(call.out()), in.dim(0), time(in), in.dim(-3), in.dim(-2), in.channels(), op.firstChannel(),
-      time(out), out.dim(-3), out.dim(-2), out.channels(), op.multiplier(), size.time(), size.height(), size.width(),
+      list.address(call.out()), in.dim(0), in.time(), in.dim(-3), in.dim(-2), in.channels(), op.firstChannel(),
+      out.time(), out.dim(-3), out.dim(-2), out.channels(), op.multiplier(), size.time(), size.height(), size.width(),
       stride.time(), stride.height(), stride.width(), padding.time(), padding.height(), padding.width(),
       ProductBinder.code(op.activation())};
     boolean vectors = op.multiplier() == 1 && list.vector(out.channels(), in.channels(), op.firstChannel()) > 1;
@@ -49,7 +51,7 @@ final class MapBinder {
     int stripsY = (int) Math.min(list.type() == GpuType.F32 ? 4 : 8, LaunchList.divideUp(out.dim(-3), STRIP_ROWS));
     int rows = stripsY * STRIP_ROWS;
     int columns = stripsX * STRIP_COLUMNS;
-    long tiles = (long) out.dim(0) * time(out) * LaunchList.divideUp(out.channels(), TILE_CHANNELS)
+    long tiles = (long) out.dim(0) * out.time() * LaunchList.divideUp(out.channels(), TILE_CHANNELS)
         * LaunchList.divideUp(out.dim(-3), rows) * LaunchList.divideUp(out.dim(-2), columns);
     int shared
         = TILE_CHANNELS * (Float.BYTES * side * side + (rows + side - 1) * (columns + side - 1) * list.type().bytes());
@@ -60,7 +62,7 @@ final class MapBinder {
   }
 
   /** Bytes of the maps that a filter in three launches keeps, in fp32; 0 if it is one launch. */
-  static long filterScratch(Op.GlobalFilter op, Shape in, int sharedMemory) {
+  static long filterScratch(GlobalFilter op, Shape in, int sharedMemory) {
     return filterShared(in.dim(1), in.dim(2)) <= sharedMemory ? 0
         : (long) in.rows() * LaunchList.divideUp(op.filter().shape().dim(2), FILTER_CHANNELS) * COMPLEX_BYTES;
   }
@@ -77,7 +79,7 @@ final class MapBinder {
         + 2L * Float.BYTES * (height + width);
   }
 
-  static void globalFilter(LaunchList list, Call call, Op.GlobalFilter op, int sharedMemory) {
+  static void globalFilter(LaunchList list, Call call, GlobalFilter op, int sharedMemory) {
     Shape in = call.in().shape();
     int batch = in.dim(0);
     int height = in.dim(1);
@@ -109,16 +111,16 @@ final class MapBinder {
         lines);
   }
 
-  static void windowPool(LaunchList list, Call call, Op.Pool op) {
+  static void windowPool(LaunchList list, Call call, WindowPool op) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
     Window.Extent size = op.window().size();
     Window.Extent stride = op.window().stride();
     Window.Extent padding = op.window().padding();
     list.kernel("vtb_window_pool", list.elementwise(call.out()), list.address(call.in()), list.address(call.out()),
-        in.dim(0), time(in), in.dim(-3), in.dim(-2), in.channels(), time(out), out.dim(-3), out.dim(-2), size.time(),
+        in.dim(0), in.time(), in.dim(-3), in.dim(-2), in.channels(), out.time(), out.dim(-3), out.dim(-2), size.time(),
         size.height(), size.width(), stride.time(), stride.height(), stride.width(), padding.time(), padding.height(),
-        padding.width(), op.kind() == Op.Pool.Kind.AVERAGE ? 1 : 0);
+        padding.width(), op.kind() == WindowPool.Kind.AVERAGE ? 1 : 0);
   }
 
   static void adaptiveAveragePool(LaunchList list, Call call) {
@@ -137,7 +139,7 @@ final class MapBinder {
 
   /** How many parts the positions of an image are averaged in first, each by a block; 1 if one launch does. */
   private static int meanParts(Shape in) {
-    int positions = in.rows() / in.dim(0);
+    int positions = in.positions();
     int parts = 1;
     if (positions > POOLED_POSITIONS) {
       // The mean of the means of equal parts is that of all.
@@ -158,7 +160,7 @@ final class MapBinder {
     Shape in = call.in().shape();
     int batch = in.dim(0);
     int channels = in.channels();
-    int positions = in.rows() / batch;
+    int positions = in.positions();
     int parts = meanParts(in);
     long from = list.address(call.in());
     if (parts > 1) {
@@ -181,7 +183,4 @@ final class MapBinder {
         in.dim(0), in.dim(1), in.dim(2), in.channels(), out.dim(1), out.dim(2));
   }
 
-  static int time(Shape map) {
-    return map.rank() == 5 ? map.dim(1) : 1;
-  }
 }

@@ -3,7 +3,9 @@ package io.vertebra.cuda;
 import io.vertebra.cuda.LaunchList.Grid;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Convolution;
 import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Norm;
 import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RowMap;
@@ -33,23 +35,35 @@ final class ProductBinder {
   ProductBinder(CudaBackend backend, List<Call> calls) {
     this.backend = backend;
     Map<Rows, Integer> gathered = new HashMap<>();
+    Op.Selection<Rows> gatheredRows = new Op.Selection<>() {
+      @Override
+      public Rows linear(Linear op, Call call) {
+        return plan(op, call.in().shape()).gathers() ? new Rows(call.in(), op.rows()) : null;
+      }
+
+      @Override
+      public Rows otherwise(Call call) {
+        return null;
+      }
+    };
     for (int i = 0; i < calls.size(); i++) {
       Call call = calls.get(i);
-      if (call.op() instanceof Op.Linear op && plan(op, call.in().shape()).gathers()) {
-        Rows rows = new Rows(call.in(), op.rows());
-        int by = gathered.getOrDefault(rows, i);
-        if (by < i && i - by <= KEPT_CALLS) {
-          gatherers.put(call.out(), calls.get(by));
-          lastReaders.put(calls.get(by).out(), call);
-        } else {
-          gathered.put(rows, i);
-        }
+      Rows rows = call.accept(gatheredRows);
+      if (rows == null) {
+        continue;
+      }
+      int by = gathered.getOrDefault(rows, i);
+      if (by < i && i - by <= KEPT_CALLS) {
+        gatherers.put(call.out(), calls.get(by));
+        lastReaders.put(calls.get(by).out(), call);
+      } else {
+        gathered.put(rows, i);
       }
     }
   }
 
   /** Bytes of scratch memory that a call needs. */
-  long scratchBytes(Call call, Op.Linear op) {
+  long scratchBytes(Call call, Linear op) {
     ProductPlan plan = plan(op, call.in().shape());
     return gatherers.containsKey(call.out()) ? plan.withRows().scratchBytes() : plan.scratchBytes();
   }
@@ -60,19 +74,19 @@ final class ProductBinder {
   }
 
   /** A convolution as the product that it is. */
-  Op.Linear product(Op.Convolution op, Shape in) {
-    RowMap rows = taps.computeIfAbsent(in, Op.Convolution.WINDOW::rows);
-    return new Op.Linear(new RowSource(rows, null), op.weights(), Epilogue.bias(op.bias()).activation(op.activation()));
+  Linear product(Convolution op, Shape in) {
+    RowMap rows = taps.computeIfAbsent(in, Convolution.WINDOW::rows);
+    return new Linear(new RowSource(rows, null), op.weights(), Epilogue.bias(op.bias()).activation(op.activation()));
   }
 
-  private ProductPlan plan(Op.Linear op, Shape in) {
+  private ProductPlan plan(Linear op, Shape in) {
     ProductPlan plan = ProductPlan.of(op, in, backend);
     long elements = (long) plan.m() * Math.max(plan.n(), plan.gathers() ? plan.k() : 1);
     CudaBinder.requireIndexable(elements, "a product of shape [" + plan.m() + ", " + plan.n() + "]");
     return plan;
   }
 
-  void bind(LaunchList list, Call call, Op.Linear op) {
+  void bind(LaunchList list, Call call, Linear op) {
     ProductPlan plan = plan(op, call.in().shape());
     long rows = list.address(call.in());
     RowMap map = plan.gathers() ? null : op.rows().map();

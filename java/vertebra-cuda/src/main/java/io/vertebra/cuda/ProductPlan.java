@@ -4,7 +4,7 @@ import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.GpuType;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Epilogue;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Linear;
 import io.vertebra.tensor.Shape;
 
 /**
@@ -56,7 +56,7 @@ record ProductPlan(int m, int n, int k, boolean gathers, int side, boolean finis
     }
   }
 
-  static ProductPlan of(Op.Linear op, Shape in, CudaBackend backend) {
+  static ProductPlan of(Linear op, Shape in, CudaBackend backend) {
     Epilogue epilogue = op.epilogue();
     boolean mapped = op.rows().map() != null;
     int m = mapped ? op.rows().map().size() : in.rows();

@@ -6,9 +6,12 @@ import io.vertebra.conformance.ConformanceCases.Fixture;
 import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Epilogue;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.GlobalFilter;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.WindowAttention;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.List;
@@ -24,14 +27,16 @@ final class CudaCases {
     Shape wide = Shape.of(2 * 70, 3 * 2 * 96);
     Shape rows = Shape.of(150, 40);
     return Stream.concat(ConformanceCases.cases(),
-        Stream.of(new Case("mean pool in two launches", positions, (r, f) -> r.meanPool("x", r.input())),
-            new Case("global filter in three launches", large,
-                (r, f) -> r.globalFilter("x", r.input(), new Op.GlobalFilter(filter(f, 72, 71, 4), 1))),
-            new Case("window attention with wide heads", wide,
-                (r, f) -> r.windowAttention("x", r.input(), new Op.WindowAttention(70, 2, 96, 0.1f, null, null))),
-            new Case("linear several tiles", rows,
-                (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(136, 40), Epilogue.bias(f.vector(136)))),
-            new Case("linears on the same rows", Shape.of(20, 24), CudaCases::sameRows)));
+        Stream
+            .of(new Case("mean pool in two launches", positions, (r, f) -> r.record("x", new MeanPool(), r.input())),
+                new Case("global filter in three launches", large,
+                    (r, f) -> r.record("x", new GlobalFilter(filter(f, 72, 71, 4), 1), r.input())),
+                new Case("window attention with wide heads", wide,
+                    (r, f) -> r.record("x", new WindowAttention(70, 2, 96, 0.1f, null, null), r.input())),
+                new Case("linear several tiles", rows,
+                    (r, f) -> r.record("x",
+                        new Linear(RowSource.PLAIN, f.matrix(136, 40), Epilogue.bias(f.vector(136))), r.input())),
+                new Case("linears on the same rows", Shape.of(20, 24), CudaCases::sameRows)));
   }
 
   /** The ways to compute a case's products that it is to be tried with. */
@@ -42,9 +47,9 @@ final class CudaCases {
 
   private static Tensor sameRows(Recorder r, Fixture f) {
     RowSource normed = RowSource.norm(f.norm(24));
-    Tensor a = r.linear("a", r.input(), normed, f.matrix(24, 24), Epilogue.bias(null));
-    Tensor b = r.linear("b", a, normed, f.matrix(24, 24), Epilogue.bias(null));
-    return r.linear("x", r.input(), normed, f.matrix(24, 24), Epilogue.bias(null).gate(b, 0));
+    Tensor a = r.record("a", new Linear(normed, f.matrix(24, 24), Epilogue.bias(null)), r.input());
+    Tensor b = r.record("b", new Linear(normed, f.matrix(24, 24), Epilogue.bias(null)), a);
+    return r.record("x", new Linear(normed, f.matrix(24, 24), Epilogue.bias(null).gate(b, 0)), r.input());
   }
 
   /** A filter of real, symmetric numbers. */

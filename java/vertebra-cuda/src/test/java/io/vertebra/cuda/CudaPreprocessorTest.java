@@ -14,7 +14,7 @@ import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Resize;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Affine;
 import io.vertebra.reference.ReferencePreprocessor;
 import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.Shape;
@@ -35,7 +35,7 @@ class CudaPreprocessorTest {
   private static Program echo(CudaBackend backend, Preprocessing recipe, int batch) {
     Shape input = Shape.of(batch, recipe.height(), recipe.width(), 3);
     return backend.compile(Recording.of(input, Set.of("x"),
-        r -> r.output("x", r.affine("x", r.input(), new Op.Affine(null, null, null, Activation.IDENTITY)))));
+        r -> r.output("x", r.record("x", new Affine(null, null, null, Activation.IDENTITY), r.input()))));
   }
 
   private static Image image(int width, int height, boolean direct) {

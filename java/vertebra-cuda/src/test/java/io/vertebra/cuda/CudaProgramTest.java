@@ -20,9 +20,10 @@ import io.vertebra.program.Recording;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Call;
 import io.vertebra.program.op.Epilogue;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.WindowAttention;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.Shape;
@@ -286,7 +287,7 @@ class CudaProgramTest {
       Weights values = backend.packValues(Shape.of(1, 2), new float[] {1, 2});
       for (Weights wrong : List.of(values, matrix(other, 1, 2))) {
         Recording recording = Recording.of(Shape.of(3, 2), Set.of("x"),
-            r -> r.output("x", r.linear("x", r.input(), RowSource.PLAIN, wrong, Epilogue.bias(null))));
+            r -> r.output("x", r.record("x", new Linear(RowSource.PLAIN, wrong, Epilogue.bias(null)), r.input())));
         assertThatIllegalArgumentException().isThrownBy(() -> backend.compile(recording))
             .withMessageContaining("weights [1, 2]");
       }
@@ -297,7 +298,7 @@ class CudaProgramTest {
   void whatKernelsCannotDoIsRefusedByName() {
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32)) {
       Recording heads = Recording.of(Shape.of(2, 3 * 129), Set.of("x"),
-          r -> r.output("x", r.windowAttention("x", r.input(), new Op.WindowAttention(2, 1, 129, 1, null, null))));
+          r -> r.output("x", r.record("x", new WindowAttention(2, 1, 129, 1, null, null), r.input())));
       assertThatIllegalArgumentException().isThrownBy(() -> backend.compile(heads))
           .withMessageContaining("heads of 129 channels");
     }
@@ -323,11 +324,11 @@ class CudaProgramTest {
   void largeProductsAreLeftToCublas() {
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP16)) {
       Weights deep = backend.packMatrix(new FormulaWeights().find("deep", Shape.of(512, 4096)));
-      Op.Linear op = new Op.Linear(RowSource.PLAIN, deep, Epilogue.bias(null).activation(Activation.GELU));
+      Linear op = new Linear(RowSource.PLAIN, deep, Epilogue.bias(null).activation(Activation.GELU));
       assertThat(ProductPlan.of(op, Shape.of(6272, 4096), backend).cublas()).isTrue();
       Weights shallow = backend.packMatrix(new FormulaWeights().find("shallow", Shape.of(512, 96)));
       ProductPlan fused
-          = ProductPlan.of(new Op.Linear(RowSource.PLAIN, shallow, Epilogue.bias(null)), Shape.of(6272, 96), backend);
+          = ProductPlan.of(new Linear(RowSource.PLAIN, shallow, Epilogue.bias(null)), Shape.of(6272, 96), backend);
       assertThat(fused.cublas()).isFalse();
     }
   }

@@ -19,7 +19,7 @@ public final class RelativePositions {
   private RelativePositions() {}
 
   /**
-   * The bias of an {@link io.vertebra.program.op.Op.WindowAttention}, in one form or the other.
+   * The bias of an {@link io.vertebra.program.op.WindowAttention}, in one form or the other.
    *
    * @param table gives {@code [2 rows - 1, 2 columns - 1, heads]} over (query row - key row, query column - key column)
    */

@@ -2,7 +2,8 @@ package io.vertebra.backend;
 
 import io.vertebra.image.Preprocessing;
 import io.vertebra.program.Recording;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Convolution;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Weights;
 import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Shape;
@@ -19,7 +20,7 @@ public interface Backend extends AutoCloseable {
   String describe();
 
   /**
-   * Packs a matrix {@code [out, in]} for {@link Op.Linear}.
+   * Packs a matrix {@code [out, in]} for {@link Linear}.
    *
    * @throws IllegalArgumentException if it is no matrix
    * @throws io.vertebra.weights.WeightsException if an element is NaN or infinite
@@ -27,7 +28,7 @@ public interface Backend extends AutoCloseable {
   Weights packMatrix(Parameter matrix);
 
   /**
-   * Packs {@code [out, 9 * in]} over (tap, channel) for an {@link Op.Convolution}, as {@link #packMatrix} does for a
+   * Packs {@code [out, 9 * in]} over (tap, channel) for an {@link Convolution}, as {@link #packMatrix} does for a
    * product.
    *
    * @throws io.vertebra.weights.WeightsException if an element is NaN or infinite

@@ -1,13 +1,30 @@
 package io.vertebra.cpu;
 
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.AdaptiveAveragePool;
+import io.vertebra.program.op.Affine;
+import io.vertebra.program.op.Bilinear;
 import io.vertebra.program.op.Call;
+import io.vertebra.program.op.Convolution;
+import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.GlobalFilter;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Op;
+import io.vertebra.program.op.PoolScores;
+import io.vertebra.program.op.RecoverTokens;
 import io.vertebra.program.op.RegionMask;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.ScoreTokens;
+import io.vertebra.program.op.ShrinkTokens;
+import io.vertebra.program.op.Softmax;
+import io.vertebra.program.op.Sum;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowAttention;
+import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.ArrayList;
@@ -24,7 +41,7 @@ import org.bytedeco.javacpp.Pointer;
  * Turns recorded operations into native calls: fills the argument struct of each and owns what the structs point to,
  * tensors and weights apart. Not thread-safe.
  */
-final class CpuBinder implements AutoCloseable {
+final class CpuBinder implements Op.Visitor<CpuBinder.Step>, AutoCloseable {
   /** A native operation. */
   @FunctionalInterface
   interface Kernel {
@@ -51,7 +68,7 @@ final class CpuBinder implements AutoCloseable {
   }
 
   Step[] bind(List<Call> calls, int threads) {
-    Step[] steps = calls.stream().map(this::bind).toArray(Step[]::new);
+    Step[] steps = calls.stream().map(call -> call.accept(this)).toArray(Step[]::new);
     if (scratchBytesPerThread > 0) {
       long scratch = keep(new NativeMemory(scratchBytesPerThread * threads)).address();
       scratchSetters.forEach(setter -> setter.accept(scratch));
@@ -59,59 +76,18 @@ final class CpuBinder implements AutoCloseable {
     return steps;
   }
 
-  private Step bind(Call call) {
-    if (call.op() instanceof Op.Linear op) {
-      return gemm(call, op);
-    } else if (call.op() instanceof Op.LayerNorm op) {
-      return layerNorm(call, op.rows());
-    } else if (call.op() instanceof Op.WindowAttention op) {
-      return windowAttention(call, op);
-    } else if (call.op() instanceof Op.MeanPool) {
-      return meanPool(call);
-    } else if (call.op() instanceof Op.Softmax) {
-      return softmax(call);
-    } else if (call.op() instanceof Op.DepthwiseConv op) {
-      return depthwiseConv(call, op);
-    } else if (call.op() instanceof Op.Convolution op) {
-      return convolution(call, op);
-    } else if (call.op() instanceof Op.GlobalFilter op) {
-      return globalFilter(call, op);
-    } else if (call.op() instanceof Op.Pool op) {
-      return windowPool(call, op);
-    } else if (call.op() instanceof Op.AdaptiveAveragePool) {
-      return new Step(Native::vtb_adaptive_average_pool, resize(call));
-    } else if (call.op() instanceof Op.Bilinear) {
-      return new Step(Native::vtb_bilinear, resize(call));
-    } else if (call.op() instanceof Op.Affine op) {
-      return affine(call, op);
-    } else if (call.op() instanceof Op.Sum op) {
-      return sum(call, op);
-    } else if (call.op() instanceof Op.ShrinkTokens op) {
-      return shrinkTokens(call, op);
-    } else if (call.op() instanceof Op.RecoverTokens op) {
-      return recoverTokens(call, op);
-    } else if (call.op() instanceof Op.ScoreTokens op) {
-      return scoreTokens(call, op);
-    } else if (call.op() instanceof Op.PoolScores) {
-      return poolScores(call);
-    }
-    throw new IllegalArgumentException("the cpu backend has no kernel for " + call);
-  }
-
-  private Step gemm(Call call, Op.Linear op) {
-    return gemm(call, op, backend.matrix(op.weights()));
-  }
-
-  private Step gemm(Call call, Op.Linear op, long packed) {
+  @Override
+  public Step linear(Linear op, Call call) {
     Shape weights = op.weights().shape();
     RowSource rows = op.rows();
     Epilogue epilogue = op.epilogue();
     vtb_gemm_args args = struct(vtb_gemm_args::new, vtb_gemm_args.class).arithmetic(backend.arithmetic())
-        .m(rows.map() == null ? call.in().shape().rows() : rows.map().size()).n(weights.dim(0)).k(weights.dim(1))
-        .groups(groups(rows)).a(address(call.in())).a_map(upload(rows.map())).gamma(gamma(rows)).beta(beta(rows))
-        .eps(eps(rows)).activation(activation(epilogue.activation())).activation_last(epilogue.activationLast() ? 1 : 0)
-        .weight(packed).bias(backend.values(epilogue.bias())).residual(address(epilogue.residual()))
-        .residual_map(upload(epilogue.residualRows())).out_map(upload(epilogue.map())).out(address(call.out()));
+        .m(rows.count(call.in().shape())).n(weights.dim(0)).k(weights.dim(1)).groups(groups(rows)).a(address(call.in()))
+        .a_map(upload(rows.map())).gamma(gamma(rows)).beta(beta(rows)).eps(eps(rows))
+        .activation(activation(epilogue.activation())).activation_last(epilogue.activationLast() ? 1 : 0)
+        .weight(backend.matrix(op.weights())).bias(backend.values(epilogue.bias()))
+        .residual(address(epilogue.residual())).residual_map(upload(epilogue.residualRows()))
+        .out_map(upload(epilogue.map())).out(address(call.out()));
     Epilogue.Gate gate = epilogue.gate();
     if (gate != null) {
       args.gate(address(gate.tensor()) + (long) gate.firstChannel() * Float.BYTES)
@@ -121,7 +97,9 @@ final class CpuBinder implements AutoCloseable {
     return new Step(Native::vtb_gemm, args.address());
   }
 
-  private Step layerNorm(Call call, RowSource rows) {
+  @Override
+  public Step layerNorm(LayerNorm op, Call call) {
+    RowSource rows = op.rows();
     Shape out = call.out().shape();
     return new Step(Native::vtb_layer_norm,
         struct(vtb_layer_norm_args::new, vtb_layer_norm_args.class).rows(out.rows()).channels(out.channels())
@@ -129,7 +107,8 @@ final class CpuBinder implements AutoCloseable {
             .eps(eps(rows)).out(address(call.out())).address());
   }
 
-  private Step windowAttention(Call call, Op.WindowAttention op) {
+  @Override
+  public Step windowAttention(WindowAttention op, Call call) {
     int windows = call.in().shape().rows() / op.tokens();
     vtb_window_attention_args args
         = struct(vtb_window_attention_args::new, vtb_window_attention_args.class).windows(windows)
@@ -140,36 +119,40 @@ final class CpuBinder implements AutoCloseable {
     return new Step(Native::vtb_window_attention, args.address());
   }
 
-  private Step meanPool(Call call) {
+  @Override
+  public Step meanPool(MeanPool op, Call call) {
     Shape in = call.in().shape();
     return new Step(Native::vtb_mean_pool, struct(vtb_mean_pool_args::new, vtb_mean_pool_args.class).batch(in.dim(0))
-        .tokens(perImage(in)).channels(in.channels()).in(address(call.in())).out(address(call.out())).address());
+        .tokens(in.positions()).channels(in.channels()).in(address(call.in())).out(address(call.out())).address());
   }
 
-  private Step softmax(Call call) {
+  @Override
+  public Step softmax(Softmax op, Call call) {
     Shape in = call.in().shape();
     return new Step(Native::vtb_softmax, struct(vtb_softmax_args::new, vtb_softmax_args.class).rows(in.rows())
         .channels(in.channels()).in(address(call.in())).out(address(call.out())).address());
   }
 
-  private Step depthwiseConv(Call call, Op.DepthwiseConv op) {
+  @Override
+  public Step depthwiseConv(DepthwiseConv op, Call call) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
     Window window = op.window();
     vtb_depthwise_conv_args args = struct(vtb_depthwise_conv_args::new, vtb_depthwise_conv_args.class).batch(in.dim(0))
-        .time(time(in)).height(in.dim(-3)).width(in.dim(-2)).in_channels(in.channels()).first_channel(op.firstChannel())
-        .out_time(time(out)).out_height(out.dim(-3)).out_width(out.dim(-2)).channels(out.channels())
-        .multiplier(op.multiplier()).size_time(window.size().time()).size_height(window.size().height())
-        .size_width(window.size().width()).stride_time(window.stride().time()).stride_height(window.stride().height())
-        .stride_width(window.stride().width()).padding_time(window.padding().time())
-        .padding_height(window.padding().height()).padding_width(window.padding().width())
-        .activation(activation(op.activation())).in(address(call.in())).weight(backend.values(op.weights()))
-        .bias(backend.values(op.bias())).out(address(call.out()));
+        .time(in.time()).height(in.dim(-3)).width(in.dim(-2)).in_channels(in.channels())
+        .first_channel(op.firstChannel()).out_time(out.time()).out_height(out.dim(-3)).out_width(out.dim(-2))
+        .channels(out.channels()).multiplier(op.multiplier()).size_time(window.size().time())
+        .size_height(window.size().height()).size_width(window.size().width()).stride_time(window.stride().time())
+        .stride_height(window.stride().height()).stride_width(window.stride().width())
+        .padding_time(window.padding().time()).padding_height(window.padding().height())
+        .padding_width(window.padding().width()).activation(activation(op.activation())).in(address(call.in()))
+        .weight(backend.values(op.weights())).bias(backend.values(op.bias())).out(address(call.out()));
     needScratch(Native.vtb_depthwise_conv_scratch(args), args::scratch);
     return new Step(Native::vtb_depthwise_conv, args.address());
   }
 
-  private Step convolution(Call call, Op.Convolution op) {
+  @Override
+  public Step convolution(Convolution op, Call call) {
     Shape in = call.in().shape();
     int channels = call.out().shape().channels();
     vtb_winograd_conv_args args = struct(vtb_winograd_conv_args::new, vtb_winograd_conv_args.class).batch(in.dim(0))
@@ -180,7 +163,8 @@ final class CpuBinder implements AutoCloseable {
     return new Step(Native::vtb_winograd_conv, args.address());
   }
 
-  private Step globalFilter(Call call, Op.GlobalFilter op) {
+  @Override
+  public Step globalFilter(GlobalFilter op, Call call) {
     Shape in = call.in().shape();
     vtb_global_filter_args args = struct(vtb_global_filter_args::new, vtb_global_filter_args.class).batch(in.dim(0))
         .height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).first_channel(op.firstChannel())
@@ -190,19 +174,30 @@ final class CpuBinder implements AutoCloseable {
     return new Step(Native::vtb_global_filter, args.address());
   }
 
-  private Step windowPool(Call call, Op.Pool op) {
+  @Override
+  public Step windowPool(WindowPool op, Call call) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
     Window window = op.window();
     return new Step(Native::vtb_window_pool,
-        struct(vtb_window_pool_args::new, vtb_window_pool_args.class).batch(in.dim(0)).time(time(in)).height(in.dim(-3))
-            .width(in.dim(-2)).channels(in.channels()).out_time(time(out)).out_height(out.dim(-3))
+        struct(vtb_window_pool_args::new, vtb_window_pool_args.class).batch(in.dim(0)).time(in.time())
+            .height(in.dim(-3)).width(in.dim(-2)).channels(in.channels()).out_time(out.time()).out_height(out.dim(-3))
             .out_width(out.dim(-2)).size_time(window.size().time()).size_height(window.size().height())
             .size_width(window.size().width()).stride_time(window.stride().time())
             .stride_height(window.stride().height()).stride_width(window.stride().width())
             .padding_time(window.padding().time()).padding_height(window.padding().height())
-            .padding_width(window.padding().width()).average(op.kind() == Op.Pool.Kind.AVERAGE ? 1 : 0)
+            .padding_width(window.padding().width()).average(op.kind() == WindowPool.Kind.AVERAGE ? 1 : 0)
             .in(address(call.in())).out(address(call.out())).address());
+  }
+
+  @Override
+  public Step adaptiveAveragePool(AdaptiveAveragePool op, Call call) {
+    return new Step(Native::vtb_adaptive_average_pool, resize(call));
+  }
+
+  @Override
+  public Step bilinear(Bilinear op, Call call) {
+    return new Step(Native::vtb_bilinear, resize(call));
   }
 
   private long resize(Call call) {
@@ -213,21 +208,23 @@ final class CpuBinder implements AutoCloseable {
         .out(address(call.out())).address();
   }
 
-  private Step affine(Call call, Op.Affine op) {
+  @Override
+  public Step affine(Affine op, Call call) {
     Shape in = call.in().shape();
     return new Step(Native::vtb_affine,
-        struct(vtb_affine_args::new, vtb_affine_args.class).batch(in.dim(0)).positions(perImage(in))
+        struct(vtb_affine_args::new, vtb_affine_args.class).batch(in.dim(0)).positions(in.positions())
             .channels(in.channels()).activation(activation(op.activation())).in(address(call.in()))
             .factor(address(op.factor())).scale(backend.values(op.scale())).shift(backend.values(op.shift()))
             .out(address(call.out())).address());
   }
 
-  private Step sum(Call call, Op.Sum op) {
+  @Override
+  public Step sum(Sum op, Call call) {
     Shape out = call.out().shape();
     vtb_sum_args args = struct(vtb_sum_args::new, vtb_sum_args.class).rows(out.rows()).channels(out.channels())
         .terms(op.terms().size()).activation(activation(op.activation())).out(address(call.out()));
     for (int i = 0; i < op.terms().size(); i++) {
-      Op.Sum.Term term = op.terms().get(i);
+      Sum.Term term = op.terms().get(i);
       long source = term.tensor() != null ? address(term.tensor()) : backend.values(term.weights());
       long map = upload(term.map());
       switch (i) {
@@ -239,48 +236,44 @@ final class CpuBinder implements AutoCloseable {
     return new Step(Native::vtb_sum, args.address());
   }
 
-  private Step shrinkTokens(Call call, Op.ShrinkTokens op) {
+  @Override
+  public Step shrinkTokens(ShrinkTokens op, Call call) {
     Shape in = call.in().shape();
     Shape classToken = op.classToken().shape();
     return new Step(Native::vtb_shrink_tokens,
-        struct(vtb_shrink_tokens_args::new, vtb_shrink_tokens_args.class).batch(in.dim(0)).tokens(perImage(in))
+        struct(vtb_shrink_tokens_args::new, vtb_shrink_tokens_args.class).batch(in.dim(0)).tokens(in.positions())
             .channels(in.channels()).kept(op.choice().kept()).in(address(call.in()))
             .scores(address(op.choice().scores())).class_token(address(op.classToken()))
             .class_stride(classToken.elements() / classToken.dim(0)).out(address(call.out())).address());
   }
 
-  private Step recoverTokens(Call call, Op.RecoverTokens op) {
+  @Override
+  public Step recoverTokens(RecoverTokens op, Call call) {
     Shape in = call.in().shape();
     return new Step(Native::vtb_recover_tokens,
-        struct(vtb_recover_tokens_args::new, vtb_recover_tokens_args.class).batch(in.dim(0)).tokens(perImage(in))
+        struct(vtb_recover_tokens_args::new, vtb_recover_tokens_args.class).batch(in.dim(0)).tokens(in.positions())
             .channels(in.channels()).kept(op.choice().kept()).in(address(call.in()))
             .scores(address(op.choice().scores())).before(address(op.before())).after(address(op.after()))
             .out(address(call.out())).address());
   }
 
-  private Step scoreTokens(Call call, Op.ScoreTokens op) {
+  @Override
+  public Step scoreTokens(ScoreTokens op, Call call) {
     Shape out = call.out().shape();
     vtb_score_tokens_args args = struct(vtb_score_tokens_args::new, vtb_score_tokens_args.class).batch(out.dim(0))
-        .tokens(perImage(out)).kept(op.choice().kept()).heads(op.heads()).head_dim(op.headDim()).scale(op.scale())
+        .tokens(out.positions()).kept(op.choice().kept()).heads(op.heads()).head_dim(op.headDim()).scale(op.scale())
         .trade_off(op.tradeOff()).qkv(address(call.in())).scores(address(op.choice().scores()))
         .out(address(call.out()));
     needScratch(Native.vtb_score_tokens_scratch(args), args::scratch);
     return new Step(Native::vtb_score_tokens, args.address());
   }
 
-  private Step poolScores(Call call) {
+  @Override
+  public Step poolScores(PoolScores op, Call call) {
     Shape in = call.in().shape();
     return new Step(Native::vtb_pool_scores,
-        struct(vtb_pool_scores_args::new, vtb_pool_scores_args.class).batch(in.dim(0)).time(time(in)).height(in.dim(-3))
-            .width(in.dim(-2)).in(address(call.in())).out(address(call.out())).address());
-  }
-
-  private static int time(Shape map) {
-    return map.rank() == 5 ? map.dim(1) : 1;
-  }
-
-  private static int perImage(Shape shape) {
-    return shape.rows() / shape.dim(0);
+        struct(vtb_pool_scores_args::new, vtb_pool_scores_args.class).batch(in.dim(0)).time(in.time())
+            .height(in.dim(-3)).width(in.dim(-2)).in(address(call.in())).out(address(call.out())).address());
   }
 
   private static int groups(RowSource rows) {

@@ -11,6 +11,7 @@ import io.vertebra.backbone.hornet.UperHeadConfig;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.tensor.Shape;
@@ -73,8 +74,8 @@ record HorNetGolden(Loader loader) implements GoldenModel {
       GnConv gnconv = new GnConv(new Layers(new Parameters(formula), backend), "", shape, projection -> projection);
       return r -> {
         Tensor gated = gnconv.gate(r, List.of(r.input()), RowSource.PLAIN);
-        r.output("out",
-            r.linear("proj_out", gated, RowSource.PLAIN, gnconv.projOut().weights(), gnconv.projOut().epilogue()));
+        r.output("out", r.record("proj_out",
+            new Linear(RowSource.PLAIN, gnconv.projOut().weights(), gnconv.projOut().epilogue()), gated));
       };
     };
   }
@@ -126,8 +127,9 @@ record HorNetGolden(Loader loader) implements GoldenModel {
       return (row / half * area + i % area) * channels + half + row % half;
     });
     Parameter matrix = Parameter.of("spectrum", Shape.of(height * columns * 2, area), transform);
-    return r.linear("spectrum", map, new RowSource(new RowMap(values, area), null), backend.packMatrix(matrix),
-        Epilogue.bias(null));
+    return r.record("spectrum",
+        new Linear(new RowSource(new RowMap(values, area), null), backend.packMatrix(matrix), Epilogue.bias(null)),
+        map);
   }
 
   @Override

@@ -83,7 +83,7 @@ public final class MemoryPlan {
     recording.inputs().forEach(input -> define(input, -1, lastRead));
     for (int i = 0; i < calls.size(); i++) {
       Call call = calls.get(i);
-      Tensor replaced = call.replaced();
+      Tensor replaced = call.op().replaceable(call.in());
       if (replaced != null && lastRead.get(replaced) == i) {
         Buffer buffer = buffers.get(replaced);
         buffer.last = lastRead.getOrDefault(call.out(), i);

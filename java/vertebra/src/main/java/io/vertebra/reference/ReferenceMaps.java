@@ -2,9 +2,11 @@ package io.vertebra.reference;
 
 import static io.vertebra.reference.ReferenceBackend.values;
 
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.program.op.GlobalFilter;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import java.util.Arrays;
 
@@ -12,7 +14,7 @@ import java.util.Arrays;
 final class ReferenceMaps {
   private ReferenceMaps() {}
 
-  static void depthwiseConv(Op.DepthwiseConv op, Shape shape, double[] in, Shape outShape, double[] out) {
+  static double[] depthwiseConv(DepthwiseConv op, Shape shape, double[] in, Shape outShape, double[] out) {
     float[] weights = values(op.weights());
     int channels = outShape.channels();
     slide(op.window(), shape, outShape, (position, tap, source) -> {
@@ -24,11 +26,12 @@ final class ReferenceMaps {
     for (int i = 0; i < out.length; i++) {
       out[i] = Functions.apply(op.activation(), out[i] + (op.bias() == null ? 0 : values(op.bias())[i % channels]));
     }
+    return out;
   }
 
-  static void pool(Op.Pool op, Shape shape, double[] in, Shape outShape, double[] out) {
+  static double[] pool(WindowPool op, Shape shape, double[] in, Shape outShape, double[] out) {
     int channels = shape.channels();
-    boolean max = op.kind() == Op.Pool.Kind.MAX;
+    boolean max = op.kind() == WindowPool.Kind.MAX;
     int[] counts = new int[outShape.rows()];
     if (max) {
       Arrays.fill(out, Double.NEGATIVE_INFINITY);
@@ -44,6 +47,7 @@ final class ReferenceMaps {
     for (int i = 0; !max && i < out.length; i++) {
       out[i] /= counts[i / channels];
     }
+    return out;
   }
 
   private interface Tap {
@@ -59,7 +63,7 @@ final class ReferenceMaps {
     }
   }
 
-  static void adaptiveAveragePool(Shape shape, double[] in, Shape outShape, double[] out) {
+  static double[] adaptiveAveragePool(Shape shape, double[] in, Shape outShape, double[] out) {
     int height = shape.dim(1);
     int width = shape.dim(2);
     int rows = outShape.dim(1);
@@ -80,9 +84,10 @@ final class ReferenceMaps {
         }
       }
     }
+    return out;
   }
 
-  static void bilinear(Shape shape, double[] in, Shape outShape, double[] out) {
+  static double[] bilinear(Shape shape, double[] in, Shape outShape, double[] out) {
     int height = shape.dim(1);
     int width = shape.dim(2);
     int channels = shape.channels();
@@ -105,6 +110,7 @@ final class ReferenceMaps {
           + at(in, image + bottom, right, width, channels, c) * across;
       out[i] = upper * (1 - down) + lower * down;
     }
+    return out;
   }
 
   private static double at(double[] map, int row, int column, int width, int channels, int channel) {
@@ -115,7 +121,7 @@ final class ReferenceMaps {
    * By the definition of the discrete Fourier transform, one channel at a time: as a row transform, then a column
    * transform, and back.
    */
-  static void globalFilter(Op.GlobalFilter op, Shape shape, double[] in, double[] out) {
+  static double[] globalFilter(GlobalFilter op, Shape shape, double[] in, double[] out) {
     int height = shape.dim(1);
     int width = shape.dim(2);
     int half = width / 2 + 1;
@@ -157,6 +163,7 @@ final class ReferenceMaps {
         }
       }
     }
+    return out;
   }
 
   private static void columns(double[] re, double[] im, int height, int half, int sign) {

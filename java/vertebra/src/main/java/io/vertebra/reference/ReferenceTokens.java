@@ -1,6 +1,7 @@
 package io.vertebra.reference;
 
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.ScoreTokens;
+import io.vertebra.program.op.TokenChoice;
 import io.vertebra.tensor.Shape;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -31,16 +32,15 @@ final class ReferenceTokens {
     return rows;
   }
 
-  private static int shrunken(int tokens, int kept) {
-    return kept == tokens ? kept + 1 : kept + 2;
-  }
-
-  static void shrink(Shape shape, double[] in, double[] scores, int kept, double[] classToken, double[] out) {
+  static double[] shrink(TokenChoice choice, Shape shape, double[] in, double[] scores, double[] classToken,
+      double[] out) {
     int batch = shape.dim(0);
     int channels = shape.channels();
-    int tokens = shape.rows() / batch;
+    int tokens = shape.positions();
+    int kept = choice.kept();
+    int shrunken = choice.shrunken(shape, 1).dim(1);
     for (int image = 0; image < batch; image++) {
-      int to = image * shrunken(tokens, kept);
+      int to = image * shrunken;
       int representative = to + kept + 1;
       System.arraycopy(classToken, classToken.length / batch * image, out, to * channels, channels);
       int[] rows = rows(scores, image, tokens, kept);
@@ -57,14 +57,17 @@ final class ReferenceTokens {
         }
       }
     }
+    return out;
   }
 
-  static void recover(Shape shape, double[] in, double[] scores, int kept, double[] before, double[] after,
-      double[] out) {
+  static double[] recover(TokenChoice choice, Shape shape, double[] in, double[] scores, double[] before,
+      double[] after, double[] out) {
     int channels = shape.channels();
-    int tokens = shape.rows() / shape.dim(0);
+    int tokens = shape.positions();
+    int kept = choice.kept();
+    int shrunken = choice.shrunken(shape, 1).dim(1);
     for (int image = 0; image < shape.dim(0); image++) {
-      int from = image * shrunken(tokens, kept);
+      int from = image * shrunken;
       int[] rows = rows(scores, image, tokens, kept);
       for (int i = 0; i < tokens * channels; i++) {
         int at = image * tokens * channels + i;
@@ -73,9 +76,10 @@ final class ReferenceTokens {
         out[at] = row > 0 ? after[source] : in[at] + after[source] - before[source];
       }
     }
+    return out;
   }
 
-  static void score(Op.ScoreTokens op, Shape shape, double[] qkv, double[] scores, double[] out) {
+  static double[] score(ScoreTokens op, Shape shape, double[] qkv, double[] scores, double[] out) {
     int batch = shape.dim(0);
     int n = shape.dim(1);
     int kept = op.choice().kept();
@@ -92,7 +96,7 @@ final class ReferenceTokens {
             weights[j] += qkv[query + d] * qkv[key + d] * op.scale();
           }
         }
-        ReferenceProgram.softmax(weights, 0, n);
+        ReferenceLoops.softmax(weights, 0, n);
         for (int j = 0; j < n; j++) {
           mean[j] += weights[j] / op.heads();
         }
@@ -108,9 +112,10 @@ final class ReferenceTokens {
         }
       }
     }
+    return out;
   }
 
-  static void poolScores(Shape shape, double[] in, Shape outShape, double[] out) {
+  static double[] poolScores(Shape shape, double[] in, Shape outShape, double[] out) {
     int height = outShape.dim(-3);
     int width = outShape.dim(-2);
     int batch = shape.dim(0);
@@ -126,6 +131,7 @@ final class ReferenceTokens {
         out[i] *= factor;
       }
     }
+    return out;
   }
 
   private static double sum(double[] values, int image, int batch) {

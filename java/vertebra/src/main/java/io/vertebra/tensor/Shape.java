@@ -58,6 +58,16 @@ public final class Shape {
     return (int) rows;
   }
 
+  /** Rows of one element of the outermost axis. */
+  public int positions() {
+    return rows() / dims[0];
+  }
+
+  /** Frames of a map {@code [batch, (time,) height, width, channels]}; 1 if it has no time. */
+  public int time() {
+    return dims.length == 5 ? dims[1] : 1;
+  }
+
   public long elements() {
     long elements = 1;
     for (int dim : dims) {

@@ -1,10 +1,8 @@
 package io.vertebra.tensor;
 
-import io.vertebra.backend.Program;
-
 /**
- * An fp32 activation of a recorded {@link Program}: a shape, channels last, whose memory the program plans. It holds no
- * data and no address; read results through the program's outputs.
+ * An fp32 activation of a recorded program: a shape, channels last, whose memory the program plans. It holds no data
+ * and no address; read results through the program's outputs.
  */
 public final class Tensor {
   private final Shape shape;

@@ -3,8 +3,8 @@ package io.vertebra.backbone;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.backbone.TableResize.Table;
-import io.vertebra.program.op.Op;
 import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.WindowAttention;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
 import io.vertebra.tensor.Shape;
@@ -31,7 +31,7 @@ class RelativePositionsTest {
         int tokens = window.area();
         assertThat(packed.shape())
             .isEqualTo(tokens <= 144 ? Shape.of(heads, tokens, tokens) : Shape.of(heads, height, width));
-        Op.WindowAttention op = new Op.WindowAttention(tokens, heads, 8, 1, packed, null);
+        WindowAttention op = new WindowAttention(tokens, heads, 8, 1, packed, null);
         float[] biases = ((ReferenceWeights) packed).values();
         float[] expanded = RelativePositions.expand(table, window);
         for (int i = 0; i < expanded.length; i++) {

@@ -5,15 +5,32 @@ import io.vertebra.backend.Program;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.AdaptiveAveragePool;
+import io.vertebra.program.op.Affine;
+import io.vertebra.program.op.Bilinear;
+import io.vertebra.program.op.Convolution;
+import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.GlobalFilter;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
-import io.vertebra.program.op.Op.Sum.Term;
+import io.vertebra.program.op.PoolScores;
+import io.vertebra.program.op.RecoverTokens;
 import io.vertebra.program.op.RegionMask;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.ScoreTokens;
+import io.vertebra.program.op.ShrinkTokens;
+import io.vertebra.program.op.Softmax;
+import io.vertebra.program.op.Sum;
+import io.vertebra.program.op.Sum.Term;
+import io.vertebra.program.op.TokenChoice;
 import io.vertebra.program.op.Weights;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowAttention;
+import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.Parameter;
@@ -62,7 +79,7 @@ public final class ConformanceCases {
     }
 
     public Weights convolution(int out, int in) {
-      int columns = Op.Convolution.WINDOW.taps() * in;
+      int columns = Convolution.WINDOW.taps() * in;
       return backend.packConvolution(
           Parameter.of("convolution", Shape.of(out, columns), values(out * columns, 1 / Math.sqrt(columns))));
     }
@@ -96,26 +113,39 @@ public final class ConformanceCases {
       int out = size[2];
       Shape shape = Shape.of(2, rows, in);
       cases.add(new Case("linear to " + out, shape,
-          (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(out, in), Epilogue.bias(null))));
-      cases.add(new Case("linear bias gelu to " + out, shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN,
-          f.matrix(out, in), Epilogue.bias(f.vector(out)).activation(Activation.GELU))));
-      cases.add(new Case("linear norm residual to " + in, shape, (r, f) -> r.linear("x", r.input(),
-          RowSource.norm(f.norm(in)), f.matrix(in, in), Epilogue.bias(f.vector(in)).residual(r.input()))));
+          (r, f) -> r.record("x", new Linear(RowSource.PLAIN, f.matrix(out, in), Epilogue.bias(null)), r.input())));
+      cases.add(new Case("linear bias gelu to " + out, shape,
+          (r, f) -> r.record("x",
+              new Linear(RowSource.PLAIN, f.matrix(out, in), Epilogue.bias(f.vector(out)).activation(Activation.GELU)),
+              r.input())));
+      cases.add(new Case("linear norm residual to " + in, shape,
+          (r, f) -> r.record("x",
+              new Linear(RowSource.norm(f.norm(in)), f.matrix(in, in), Epilogue.bias(f.vector(in)).residual(r.input())),
+              r.input())));
       cases.add(new Case("linear gather norm scatter gelu residual to " + in, shape,
-          (r, f) -> r.linear("x", r.input(), new RowSource(f.gather(2 * rows + 3, 1, 2 * rows), f.norm(in)),
-              f.matrix(in, in), Epilogue.bias(f.vector(in)).activation(Activation.GELU).residual(r.input())
-                  .scatter(f.scatter(2 * rows, 3)))));
-      cases.add(new Case("linear gather 4 norm to " + out, shape, (r, f) -> r.linear("x", r.input(),
-          new RowSource(f.gather(rows, 4, 2 * rows), f.norm(4 * in)), f.matrix(out, 4 * in), Epilogue.bias(null))));
-      cases.add(new Case("layer norm", shape, (r, f) -> r.layerNorm("x", r.input(), RowSource.norm(f.norm(in)))));
-      cases.add(new Case("layer norm gather", shape,
-          (r, f) -> r.layerNorm("x", r.input(), new RowSource(f.gather(rows + 1, 1, 2 * rows), f.norm(in)))));
+          (r, f) -> r.record("x",
+              new Linear(new RowSource(f.gather(2 * rows + 3, 1, 2 * rows), f.norm(in)), f.matrix(in, in), Epilogue
+                  .bias(f.vector(in)).activation(Activation.GELU).residual(r.input()).scatter(f.scatter(2 * rows, 3))),
+              r.input())));
+      cases.add(new Case("linear gather 4 norm to " + out, shape,
+          (r, f) -> r.record("x", new Linear(new RowSource(f.gather(rows, 4, 2 * rows), f.norm(4 * in)),
+              f.matrix(out, 4 * in), Epilogue.bias(null)), r.input())));
+      cases.add(
+          new Case("layer norm", shape, (r, f) -> r.record("x", new LayerNorm(RowSource.norm(f.norm(in))), r.input())));
+      cases.add(new Case("layer norm gather", shape, (r, f) -> r.record("x",
+          new LayerNorm(new RowSource(f.gather(rows + 1, 1, 2 * rows), f.norm(in))), r.input())));
       cases.add(new Case("gather 2", shape,
-          (r, f) -> r.layerNorm("x", r.input(), new RowSource(f.gather(rows, 2, 2 * rows), null))));
-      cases.add(new Case("mean pool", shape, (r, f) -> r.meanPool("x", r.input())));
-      cases.add(new Case("softmax", shape, (r, f) -> r.softmax("x", r.input())));
-      cases.add(new Case("sum", shape, (r, f) -> r.sum("x", shape, Activation.RELU, Term.of(r.input()),
-          Term.of(r.input(), f.gather(2 * rows, 1, 2 * rows)), Term.of(f.vector(3, in), f.gather(2 * rows, 1, 3)))));
+          (r, f) -> r.record("x", new LayerNorm(new RowSource(f.gather(rows, 2, 2 * rows), null)), r.input())));
+      cases.add(new Case("mean pool", shape, (r, f) -> r.record("x", new MeanPool(), r.input())));
+      cases.add(new Case("softmax", shape, (r, f) -> r.record("x", new Softmax(), r.input())));
+      cases
+          .add(
+              new Case("sum", shape,
+                  (r, f) -> r
+                      .record("x",
+                          new Sum(List.of(Term.of(r.input()), Term.of(r.input(), f.gather(2 * rows, 1, 2 * rows)),
+                              Term.of(f.vector(3, in), f.gather(2 * rows, 1, 3))), Activation.RELU),
+                          r.input(), shape)));
     }
     addEpilogues(cases);
     addConvolutions(cases);
@@ -134,23 +164,31 @@ public final class ConformanceCases {
       Shape shape = Shape.of(1, rows, in);
       for (Activation activation : Activation.values()) {
         String name = "linear " + activation;
-        cases.add(new Case(name, shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(half, in),
-            Epilogue.bias(f.vector(half)).activation(activation))));
-        cases.add(new Case(name + " gate", shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN,
-            f.matrix(half, in), Epilogue.bias(null).activation(activation).gate(r.input(), in - half))));
+        cases.add(new Case(name, shape,
+            (r, f) -> r.record("x",
+                new Linear(RowSource.PLAIN, f.matrix(half, in), Epilogue.bias(f.vector(half)).activation(activation)),
+                r.input())));
+        cases.add(new Case(name + " gate", shape, (r, f) -> r.record("x", new Linear(RowSource.PLAIN,
+            f.matrix(half, in), Epilogue.bias(null).activation(activation).gate(r.input(), in - half)), r.input())));
         cases.add(new Case(name + " gate residual", shape,
-            (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(in, in),
-                Epilogue.bias(f.vector(in)).activation(activation).gate(r.input(), 0).residual(r.input()))));
-        cases.add(new Case(name + " residual rows", shape,
-            (r, f) -> r.linear("x", r.input(), RowSource.PLAIN, f.matrix(in, in),
-                Epilogue.bias(f.vector(in)).activation(activation).residual(r.input(), f.gather(rows, 1, rows)))));
-        cases.add(new Case(name + " last residual", shape, (r, f) -> r.linear("x", r.input(), RowSource.PLAIN,
-            f.matrix(in, in), Epilogue.bias(f.vector(in)).lastActivation(activation).residual(r.input()))));
-        cases.add(new Case(name + " last gate residual rows scatter", shape,
-            (r, f) -> r.linear("x", r.input(), new RowSource(f.gather(rows + 2, 1, rows), null), f.matrix(in, in),
-                Epilogue.bias(f.vector(in)).lastActivation(activation).gate(r.input(), 0)
-                    .residual(r.input(), f.gather(rows, 1, rows)).scatter(f.scatter(rows, 2)),
-                shape)));
+            (r, f) -> r.record("x",
+                new Linear(RowSource.PLAIN, f.matrix(in, in),
+                    Epilogue.bias(f.vector(in)).activation(activation).gate(r.input(), 0).residual(r.input())),
+                r.input())));
+        cases
+            .add(new Case(name + " residual rows", shape,
+                (r, f) -> r.record("x", new Linear(RowSource.PLAIN, f.matrix(in, in),
+                    Epilogue.bias(f.vector(in)).activation(activation).residual(r.input(), f.gather(rows, 1, rows))),
+                    r.input())));
+        cases.add(new Case(name + " last residual", shape, (r, f) -> r.record("x", new Linear(RowSource.PLAIN,
+            f.matrix(in, in), Epilogue.bias(f.vector(in)).lastActivation(activation).residual(r.input())), r.input())));
+        cases
+            .add(new Case(name + " last gate residual rows scatter", shape,
+                (r, f) -> r.record("x",
+                    new Linear(new RowSource(f.gather(rows + 2, 1, rows), null), f.matrix(in, in),
+                        Epilogue.bias(f.vector(in)).lastActivation(activation).gate(r.input(), 0)
+                            .residual(r.input(), f.gather(rows, 1, rows)).scatter(f.scatter(rows, 2))),
+                    r.input(), shape)));
       }
     }
   }
@@ -161,23 +199,27 @@ public final class ConformanceCases {
     for (int[] window : new int[][] {{3, 1, 1}, {3, 2, 1}, {5, 1, 2}, {7, 1, 3}, {7, 2, 3}, {2, 2, 0}, {4, 3, 1}}) {
       Window square = Window.square(window[0], window[1], window[2]);
       String name = window[0] + "x" + window[0] + " stride " + window[1];
-      cases.add(
-          new Case("convolution " + name, map, (r, f) -> r.linear("x", r.input(), new RowSource(square.rows(map), null),
-              f.matrix(17, square.taps() * 12), Epilogue.bias(f.vector(17)).activation(Activation.RELU))));
+      cases
+          .add(new Case("convolution " + name, map,
+              (r, f) -> r.record("x", new Linear(new RowSource(square.rows(map), null),
+                  f.matrix(17, square.taps() * 12), Epilogue.bias(f.vector(17)).activation(Activation.RELU)),
+                  r.input())));
       addDepthwise(cases, name, map, square);
     }
     for (Shape plane : List.of(Shape.of(1, 1, 1, 1), Shape.of(2, 5, 7, 6), Shape.of(3, 8, 6, 33),
         Shape.of(1, 14, 14, 48))) {
       int in = plane.channels();
-      cases.add(new Case("3x3 convolution", plane, (r, f) -> r.convolution("x", r.input(),
-          new Op.Convolution(f.convolution(2 * in + 1, in), f.vector(2 * in + 1), Activation.RELU))));
+      cases.add(new Case("3x3 convolution", plane, (r, f) -> r.record("x",
+          new Convolution(f.convolution(2 * in + 1, in), f.vector(2 * in + 1), Activation.RELU), r.input())));
       cases.add(new Case("3x3 convolution gelu", plane,
-          (r, f) -> r.convolution("x", r.input(), new Op.Convolution(f.convolution(in, in), null, Activation.GELU))));
+          (r, f) -> r.record("x", new Convolution(f.convolution(in, in), null, Activation.GELU), r.input())));
     }
     for (int side : new int[] {3, 5}) {
       Window cube = new Window(Window.Extent.cube(side), new Window.Extent(1, 1, 1), Window.Extent.cube(side / 2));
-      cases.add(new Case("convolution in time " + side, clip, (r, f) -> r.linear("x", r.input(),
-          new RowSource(cube.rows(clip), null), f.matrix(9, cube.taps() * 10), Epilogue.bias(null))));
+      cases.add(new Case("convolution in time " + side, clip,
+          (r, f) -> r.record("x",
+              new Linear(new RowSource(cube.rows(clip), null), f.matrix(9, cube.taps() * 10), Epilogue.bias(null)),
+              r.input())));
       addDepthwise(cases, "in time " + side, clip, cube);
     }
     Window strided = new Window(new Window.Extent(3, 4, 4), new Window.Extent(2, 4, 4), new Window.Extent(1, 0, 0));
@@ -187,13 +229,15 @@ public final class ConformanceCases {
   private static void addDepthwise(List<Case> cases, String window, Shape map, Window taps) {
     int channels = map.channels();
     String name = "depthwise convolution " + window;
-    cases.add(new Case(name, map, (r, f) -> r.depthwiseConv("x", r.input(),
-        new Op.DepthwiseConv(f.vector(taps.taps(), channels), f.vector(channels), taps, 0, 1, Activation.IDENTITY))));
-    cases.add(new Case(name + " of some channels", map, (r, f) -> r.depthwiseConv("x", r.input(),
-        new Op.DepthwiseConv(f.vector(taps.taps(), channels - 3), null, taps, 2, 1, Activation.SILU))));
+    cases.add(new Case(name, map,
+        (r, f) -> r.record("x",
+            new DepthwiseConv(f.vector(taps.taps(), channels), f.vector(channels), taps, 0, 1, Activation.IDENTITY),
+            r.input())));
+    cases.add(new Case(name + " of some channels", map, (r, f) -> r.record("x",
+        new DepthwiseConv(f.vector(taps.taps(), channels - 3), null, taps, 2, 1, Activation.SILU), r.input())));
     cases.add(new Case(name + " multiplier", map,
-        (r, f) -> r.depthwiseConv("x", r.input(), new Op.DepthwiseConv(f.vector(taps.taps(), 2 * channels - 2),
-            f.vector(2 * channels - 2), taps, 1, 2, Activation.RELU))));
+        (r, f) -> r.record("x", new DepthwiseConv(f.vector(taps.taps(), 2 * channels - 2), f.vector(2 * channels - 2),
+            taps, 1, 2, Activation.RELU), r.input())));
   }
 
   private static void addAttention(List<Case> cases) {
@@ -207,69 +251,84 @@ public final class ConformanceCases {
       int masked = Math.max(1, windows / 2);
       float scale = (float) (1 / Math.sqrt(dim));
       cases.add(new Case("window attention " + tokens + " tokens, " + heads + " heads", shape,
-          (r, f) -> r.windowAttention("x", r.input(), new Op.WindowAttention(tokens, heads, dim, scale, null, null))));
-      cases.add(new Case("window attention bias mask " + tokens + " tokens, " + heads + " heads", shape,
-          (r, f) -> r.windowAttention("x", r.input(),
-              new Op.WindowAttention(tokens, heads, dim, scale, f.vector(heads, tokens, tokens),
-                  new RegionMask(f.random().ints((long) masked * tokens, 0, 3).toArray(), masked)))));
+          (r, f) -> r.record("x", new WindowAttention(tokens, heads, dim, scale, null, null), r.input())));
+      cases
+          .add(
+              new Case("window attention bias mask " + tokens + " tokens, " + heads + " heads", shape,
+                  (r, f) -> r.record("x",
+                      new WindowAttention(tokens, heads, dim, scale, f.vector(heads, tokens, tokens),
+                          new RegionMask(f.random().ints((long) masked * tokens, 0, 3).toArray(), masked)),
+                      r.input())));
     }
     for (int[] size : new int[][] {{3, 1, 5}, {2, 7, 3}, {4, 7, 7}, {2, 13, 14}, {1, 19, 29}}) {
       int tokens = size[1] * size[2];
-      cases.add(
-          new Case("window attention bias table " + size[1] + "x" + size[2], Shape.of(2 * size[0] * tokens, 3 * 2 * 24),
-              (r, f) -> r.windowAttention("x", r.input(),
-                  new Op.WindowAttention(tokens, 2, 24, 0.2f, f.vector(2, 2 * size[1] - 1, 2 * size[2] - 1),
-                      new RegionMask(f.random().ints((long) size[0] * tokens, 0, 3).toArray(), size[0])))));
+      cases
+          .add(
+              new Case("window attention bias table " + size[1] + "x" + size[2],
+                  Shape.of(2 * size[0] * tokens, 3 * 2 * 24),
+                  (r, f) -> r.record("x",
+                      new WindowAttention(tokens, 2, 24, 0.2f, f.vector(2, 2 * size[1] - 1, 2 * size[2] - 1),
+                          new RegionMask(f.random().ints((long) size[0] * tokens, 0, 3).toArray(), size[0])),
+                      r.input())));
     }
     for (int tokens : new int[] {196, 785}) {
       cases.add(new Case("global attention " + tokens, Shape.of(tokens, 3 * 33),
-          (r, f) -> r.windowAttention("x", r.input(), new Op.WindowAttention(tokens, 1, 33, 0.2f, null, null))));
+          (r, f) -> r.record("x", new WindowAttention(tokens, 1, 33, 0.2f, null, null), r.input())));
     }
   }
 
   private static void addMaps(List<Case> cases) {
     for (int[] size : new int[][] {{1, 1, 1, 3}, {2, 7, 7, 5}, {1, 8, 12, 32}, {3, 13, 6, 17}}) {
       Shape map = Shape.of(size[0], size[1], size[2], size[3]);
-      for (Op.Pool.Kind kind : Op.Pool.Kind.values()) {
-        cases.add(new Case("pool 3x3 " + kind, map, (r, f) -> r.pool("x", r.input(), kind, Window.square(3, 2, 1))));
+      for (WindowPool.Kind kind : WindowPool.Kind.values()) {
+        cases.add(new Case("pool 3x3 " + kind, map,
+            (r, f) -> r.record("x", new WindowPool(kind, Window.square(3, 2, 1)), r.input())));
         if (size[1] > 1) {
-          cases.add(new Case("pool 2x2 " + kind, map, (r, f) -> r.pool("x", r.input(), kind, Window.square(2, 2, 0))));
+          cases.add(new Case("pool 2x2 " + kind, map,
+              (r, f) -> r.record("x", new WindowPool(kind, Window.square(2, 2, 0)), r.input())));
         }
       }
       for (int[] to : new int[][] {{1, 1}, {3, 5}, {7, 7}, {14, 20}}) {
         cases.add(new Case("adaptive average pool to " + to[0], map,
-            (r, f) -> r.adaptiveAveragePool("x", r.input(), to[0], to[1])));
-        cases.add(new Case("bilinear to " + to[0], map, (r, f) -> r.bilinear("x", r.input(), to[0], to[1])));
+            (r, f) -> r.record("x", new AdaptiveAveragePool(to[0], to[1]), r.input())));
+        cases
+            .add(new Case("bilinear to " + to[0], map, (r, f) -> r.record("x", new Bilinear(to[0], to[1]), r.input())));
       }
       addAffine(cases, map);
     }
     Shape clip = Shape.of(2, 4, 6, 6, 9);
-    for (Op.Pool.Kind kind : Op.Pool.Kind.values()) {
-      cases.add(new Case("pool in time " + kind, clip, (r, f) -> r.pool("x", r.input(), kind,
-          new Window(Window.Extent.cube(3), new Window.Extent(1, 2, 2), new Window.Extent(1, 1, 1)))));
+    for (WindowPool.Kind kind : WindowPool.Kind.values()) {
+      cases.add(new Case("pool in time " + kind, clip,
+          (r, f) -> r.record("x",
+              new WindowPool(kind,
+                  new Window(Window.Extent.cube(3), new Window.Extent(1, 2, 2), new Window.Extent(1, 1, 1))),
+              r.input())));
     }
     for (Activation activation : Activation.values()) {
       Shape shape = Shape.of(19, 21);
       cases.add(new Case("sum " + activation, shape,
-          (r, f) -> r.sum("x", shape, activation, Term.of(r.input()), Term.of(r.input(), f.gather(19, 1, 19)))));
+          (r, f) -> r.record("x",
+              new Sum(List.of(Term.of(r.input()), Term.of(r.input(), f.gather(19, 1, 19))), activation), r.input(),
+              shape)));
     }
     Shape wide = Shape.of(6, 20);
     cases.add(new Case("sum of pieces of rows", wide,
-        (r, f) -> r.sum("x", Shape.of(7, 5), Activation.IDENTITY, Term.of(r.input(), f.gather(7, 1, 24)))));
+        (r, f) -> r.record("x", Sum.of(Term.of(r.input(), f.gather(7, 1, 24))), r.input(), Shape.of(7, 5))));
     cases.add(new Case("pieces of rows", wide,
-        (r, f) -> r.layerNorm("x", r.input(), new RowSource(f.gather(4, 3, 24), null), Shape.of(4, 15))));
+        (r, f) -> r.record("x", new LayerNorm(new RowSource(f.gather(4, 3, 24), null)), r.input(), Shape.of(4, 15))));
   }
 
   private static void addAffine(List<Case> cases, Shape map) {
     int channels = map.channels();
     for (Activation activation : Activation.values()) {
       cases.add(new Case("affine " + activation, map,
-          (r, f) -> r.affine("x", r.input(), new Op.Affine(null, f.vector(channels), f.vector(channels), activation))));
+          (r, f) -> r.record("x", new Affine(null, f.vector(channels), f.vector(channels), activation), r.input())));
     }
-    cases.add(new Case("affine factor", map, (r, f) -> r.affine("x", r.input(),
-        new Op.Affine(r.meanPool("factor", r.input()), null, null, Activation.IDENTITY))));
-    cases.add(new Case("affine factor scale shift", map, (r, f) -> r.affine("x", r.input(),
-        new Op.Affine(r.meanPool("factor", r.input()), f.vector(channels), f.vector(channels), Activation.SILU))));
+    cases.add(new Case("affine factor", map, (r, f) -> r.record("x",
+        new Affine(r.record("factor", new MeanPool(), r.input()), null, null, Activation.IDENTITY), r.input())));
+    cases.add(new Case("affine factor scale shift", map,
+        (r, f) -> r.record("x", new Affine(r.record("factor", new MeanPool(), r.input()), f.vector(channels),
+            f.vector(channels), Activation.SILU), r.input())));
   }
 
   private static void addFilters(List<Case> cases) {
@@ -278,7 +337,7 @@ public final class ConformanceCases {
       for (int channels : new int[] {1, 20, 33}) {
         Shape map = Shape.of(2, size[0], size[1], channels + 3);
         cases.add(new Case("global filter", map,
-            (r, f) -> r.globalFilter("x", r.input(), new Op.GlobalFilter(filter(f, size[0], size[1], channels), 2))));
+            (r, f) -> r.record("x", new GlobalFilter(filter(f, size[0], size[1], channels), 2), r.input())));
       }
     }
   }
@@ -314,34 +373,38 @@ public final class ConformanceCases {
       String name = " tokens, " + kept + " kept";
       cases.add(new Case("shrink" + name, map, (r, f) -> {
         Tensor scores = scores(r, f, channels);
-        return r.shrinkTokens("x", r.input(),
-            new Op.ShrinkTokens(new Op.TokenChoice(scores, kept), r.meanPool("class", r.input())));
+        return r.record("x",
+            new ShrinkTokens(new TokenChoice(scores, kept), r.record("class", new MeanPool(), r.input())), r.input());
       }));
       cases.add(new Case("recover" + name, map, (r, f) -> {
-        Op.TokenChoice choice = new Op.TokenChoice(scores(r, f, channels), kept);
+        TokenChoice choice = new TokenChoice(scores(r, f, channels), kept);
         Tensor before
-            = r.shrinkTokens("before", r.input(), new Op.ShrinkTokens(choice, r.meanPool("class", r.input())));
-        Tensor after = r.linear("after", before, RowSource.PLAIN, f.matrix(channels, channels), Epilogue.bias(null));
-        return r.recoverTokens("x", r.input(), new Op.RecoverTokens(choice, before, after));
+            = r.record("before", new ShrinkTokens(choice, r.record("class", new MeanPool(), r.input())), r.input());
+        Tensor after
+            = r.record("after", new Linear(RowSource.PLAIN, f.matrix(channels, channels), Epilogue.bias(null)), before);
+        return r.record("x", new RecoverTokens(choice, before, after), r.input());
       }));
       cases.add(new Case("score" + name, map, (r, f) -> {
         Tensor scores = scores(r, f, channels);
-        Op.TokenChoice choice = new Op.TokenChoice(scores, kept);
+        TokenChoice choice = new TokenChoice(scores, kept);
         Tensor shrunken
-            = r.shrinkTokens("shrunken", r.input(), new Op.ShrinkTokens(choice, r.meanPool("class", r.input())));
-        Tensor qkv = r.linear("qkv", shrunken, RowSource.PLAIN, f.matrix(3 * channels, channels), Epilogue.bias(null));
-        return r.scoreTokens("x", qkv, new Op.ScoreTokens(choice, 2, channels / 2, 0.3f, 0.5f), scores.shape());
+            = r.record("shrunken", new ShrinkTokens(choice, r.record("class", new MeanPool(), r.input())), r.input());
+        Tensor qkv = r.record("qkv", new Linear(RowSource.PLAIN, f.matrix(3 * channels, channels), Epilogue.bias(null)),
+            shrunken);
+        return r.record("x", new ScoreTokens(choice, scores.shape(), 2, channels / 2, 0.3f, 0.5f), qkv);
       }));
-      cases.add(new Case("pool scores of" + name, map, (r, f) -> r.poolScores("x", scores(r, f, channels))));
+      cases.add(
+          new Case("pool scores of" + name, map, (r, f) -> r.record("x", new PoolScores(), scores(r, f, channels))));
     }
     Shape all = Shape.of(2, 3, 4, 6);
-    cases.add(new Case("all tokens kept", all, (r, f) -> r.shrinkTokens("x", r.input(),
-        new Op.ShrinkTokens(new Op.TokenChoice(null, 12), r.meanPool("class", r.input())))));
+    cases.add(new Case("all tokens kept", all, (r, f) -> r.record("x",
+        new ShrinkTokens(new TokenChoice(null, 12), r.record("class", new MeanPool(), r.input())), r.input())));
   }
 
   private static Tensor scores(Recorder recorder, Fixture fixture, int channels) {
-    return recorder.linear("scores", recorder.input(), RowSource.PLAIN, fixture.matrix(1, channels),
-        Epilogue.bias(null).activation(Activation.SIGMOID));
+    return recorder.record("scores",
+        new Linear(RowSource.PLAIN, fixture.matrix(1, channels), Epilogue.bias(null).activation(Activation.SIGMOID)),
+        recorder.input());
   }
 
   /** What a backend gives for a case; the backend is closed. */

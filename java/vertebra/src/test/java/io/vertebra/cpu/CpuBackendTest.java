@@ -12,10 +12,13 @@ import io.vertebra.image.Preprocessing;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Convolution;
 import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Softmax;
 import io.vertebra.program.op.Weights;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.tensor.Precision;
@@ -129,7 +132,7 @@ class CpuBackendTest {
   }
 
   private static Recording linear(Weights weights, Epilogue epilogue) {
-    return record(r -> r.linear("y", r.input(), RowSource.PLAIN, weights, epilogue));
+    return record(r -> r.record("y", new Linear(RowSource.PLAIN, weights, epilogue), r.input()));
   }
 
   @Test
@@ -212,7 +215,7 @@ class CpuBackendTest {
   @Test
   void closedProgramsSaySo() {
     try (CpuBackend backend = new CpuBackend(1)) {
-      Program program = backend.compile(record(r -> r.softmax("y", r.input())));
+      Program program = backend.compile(record(r -> r.record("y", new Softmax(), r.input())));
       program.close();
       assertThatThrownBy(program::run).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
       assertThatThrownBy(program::input).isInstanceOf(IllegalStateException.class);
@@ -223,8 +226,8 @@ class CpuBackendTest {
   @Test
   void readingWhatIsNotThereIsRefused() {
     try (CpuBackend backend = new CpuBackend(1);
-        Program program = backend.compile(record(r -> r.softmax("y", r.input())))) {
-      Tensor foreign = record(r -> r.softmax("y", r.input())).inputs().get(0);
+        Program program = backend.compile(record(r -> r.record("y", new Softmax(), r.input())))) {
+      Tensor foreign = record(r -> r.record("y", new Softmax(), r.input())).inputs().get(0);
       Tensor own = program.recording().inputs().get(0);
       assertThatThrownBy(() -> program.read("z")).isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("[y]");
@@ -245,11 +248,11 @@ class CpuBackendTest {
       }
       Weights product = backend.packMatrix(Parameter.of("3x3", Shape.of(1, 9), new float[9]));
       assertThatThrownBy(() -> backend.compile(Recording.of(Shape.of(1, 4, 4, 1), Set.of("y"),
-          r -> r.output("y", r.convolution("y", r.input(), new Op.Convolution(product, null, Activation.IDENTITY))))))
+          r -> r.output("y", r.record("y", new Convolution(product, null, Activation.IDENTITY), r.input())))))
           .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("not a packed convolution");
       Weights packed = matrix(backend, 1, 40);
-      assertThatThrownBy(
-          () -> backend.compile(record(r -> r.layerNorm("y", r.input(), RowSource.norm(new Norm(packed, packed, 1))))))
+      assertThatThrownBy(() -> backend
+          .compile(record(r -> r.record("y", new LayerNorm(RowSource.norm(new Norm(packed, packed, 1))), r.input()))))
           .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("packed matrix");
       for (Backend any : new Backend[] {backend, new ReferenceBackend()}) {
         assertThatThrownBy(() -> any.packValues(Shape.of(1000), new float[1]))

@@ -6,10 +6,13 @@ import io.vertebra.Families;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Affine;
 import io.vertebra.program.op.Call;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Sum;
 import io.vertebra.program.op.Weights;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.tensor.Shape;
@@ -44,12 +47,11 @@ class MemoryPlanTest {
     try (Backend backend = new ReferenceBackend()) {
       Weights four = backend.packValues(Shape.of(4), new float[] {1, 2, 3, 4});
       Recording recording = Recording.of(Shape.of(1, 5, 4), Set.of("out"), r -> {
-        Tensor read = r.affine("kept", r.input(), new Op.Affine(null, four, null, Activation.IDENTITY));
-        Tensor factor = r.meanPool("factor", read);
-        Tensor scaled = r.affine("scaled", read, new Op.Affine(factor, four, four, Activation.GELU));
-        Tensor normed = r.layerNorm("normed", scaled, RowSource.norm(new Norm(four, four, 1e-5f)));
-        r.output("out",
-            r.sum("sum", normed.shape(), Activation.IDENTITY, Op.Sum.Term.of(normed), Op.Sum.Term.of(scaled)));
+        Tensor read = r.record("kept", new Affine(null, four, null, Activation.IDENTITY), r.input());
+        Tensor factor = r.record("factor", new MeanPool(), read);
+        Tensor scaled = r.record("scaled", new Affine(factor, four, four, Activation.GELU), read);
+        Tensor normed = r.record("normed", new LayerNorm(RowSource.norm(new Norm(four, four, 1e-5f))), scaled);
+        r.output("out", r.record("sum", Sum.of(Sum.Term.of(normed), Sum.Term.of(scaled)), normed));
       });
       MemoryPlan plan = new MemoryPlan(recording);
       checkLifetimes(recording, plan);
@@ -70,7 +72,7 @@ class MemoryPlanTest {
       MemoryPlan plan = new MemoryPlan(recording, 2, 256, new MemoryPlan.Scratch() {
         @Override
         public long bytes(Call call) {
-          return call.op() instanceof Op.Linear ? call.out().shape().elements() + 100 : 0;
+          return !call.op().matrices().isEmpty() ? call.out().shape().elements() + 100 : 0;
         }
 
         @Override
@@ -81,7 +83,7 @@ class MemoryPlanTest {
       for (int i = 0; i + 1 < calls.size(); i++) {
         Call call = calls.get(i);
         assertThat(plan.offset(call.out()) % 256).isZero();
-        if (call.op() instanceof Op.Linear) {
+        if (!call.op().matrices().isEmpty()) {
           long begin = plan.scratch(call);
           long end = begin + call.out().shape().elements() + 100;
           assertThat(begin % 256).isZero();
@@ -115,7 +117,7 @@ class MemoryPlanTest {
       Call call = calls.get(i);
       Tensor out = call.out();
       for (Tensor other : alive.keySet()) {
-        boolean takenOver = other == call.replaced() && lastUse.get(other) == now;
+        boolean takenOver = other == call.op().replaceable(call.in()) && lastUse.get(other) == now;
         boolean disjoint = plan.offset(out) + bytes(out) <= plan.offset(other)
             || plan.offset(other) + bytes(other) <= plan.offset(out);
         assertThat(disjoint || takenOver && plan.offset(out) == plan.offset(other)).as("%s over %s", call, other)

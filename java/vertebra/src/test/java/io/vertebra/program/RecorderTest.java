@@ -4,14 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.backend.Backend;
-import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Call;
 import io.vertebra.program.op.Epilogue;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RegionMask;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Softmax;
+import io.vertebra.program.op.Sum;
 import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.WindowAttention;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
@@ -38,51 +41,60 @@ class RecorderTest {
 
   @Test
   void rowMapsOutsideTheOperand() {
-    refuses(r -> r.linear("y", r.input(), new RowSource(map(1, 0, 6), null), square, Epilogue.bias(null)), "row map");
-    refuses(r -> r.linear("y", r.input(), new RowSource(map(1, 0, -2), null), square, Epilogue.bias(null)), "row map");
-    refuses(r -> r.linear("y", r.input(), new RowSource(map(2, 0, 12), null), square, Epilogue.bias(null)), "row map");
-    refuses(r -> r.linear("y", r.input(), new RowSource(map(3, 0, 1, 2), null), square, Epilogue.bias(null)),
+    refuses(r -> r.record("y", new Linear(new RowSource(map(1, 0, 6), null), square, Epilogue.bias(null)), r.input()),
+        "row map");
+    refuses(r -> r.record("y", new Linear(new RowSource(map(1, 0, -2), null), square, Epilogue.bias(null)), r.input()),
+        "row map");
+    refuses(r -> r.record("y", new Linear(new RowSource(map(2, 0, 12), null), square, Epilogue.bias(null)), r.input()),
+        "row map");
+    refuses(
+        r -> r.record("y", new Linear(new RowSource(map(3, 0, 1, 2), null), square, Epilogue.bias(null)), r.input()),
         "row map");
   }
 
   @Test
   void scattersThatLeaveGapsOrCollide() {
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square,
-        Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 4))), "scatter");
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square,
-        Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 6))), "scatter");
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square,
-        Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, -1))), "scatter");
+    refuses(r -> r.record("y",
+        new Linear(RowSource.PLAIN, square, Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 4))),
+        r.input()), "scatter");
+    refuses(r -> r.record("y",
+        new Linear(RowSource.PLAIN, square, Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 6))),
+        r.input()), "scatter");
+    refuses(r -> r.record("y",
+        new Linear(RowSource.PLAIN, square, Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, -1))),
+        r.input()), "scatter");
   }
 
   @Test
   void widthsThatDoNotFit() {
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(8, 7), new float[56]),
-        Epilogue.bias(null)), "width 7");
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(7, 8), new float[56]),
-        Epilogue.bias(vector)), "bias");
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null), Shape.of(5, 8)),
+    refuses(r -> r.record("y",
+        new Linear(RowSource.PLAIN, backend.packValues(Shape.of(8, 7), new float[56]), Epilogue.bias(null)), r.input()),
+        "width 7");
+    refuses(r -> r.record("y",
+        new Linear(RowSource.PLAIN, backend.packValues(Shape.of(7, 8), new float[56]), Epilogue.bias(vector)),
+        r.input()), "bias");
+    refuses(r -> r.record("y", new Linear(RowSource.PLAIN, square, Epilogue.bias(null)), r.input(), Shape.of(5, 8)),
         "output of 6 rows");
-    refuses(r -> r.sum("y", r.input().shape(), Activation.IDENTITY, Op.Sum.Term.of(r.input()),
-        Op.Sum.Term.of(vector, null)), "term");
-    refuses(r -> r.windowAttention("y", r.input(), new Op.WindowAttention(6, 1, 2, 1, null, null)), "windows");
-    refuses(r -> r.windowAttention("y", r.linear("qkv", r.input(), RowSource.PLAIN,
-        backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
-        new Op.WindowAttention(6, 1, 2, 1, vector, null)), "bias");
+    refuses(r -> r.record("y", Sum.of(Sum.Term.of(r.input()), Sum.Term.of(vector, null)), r.input()), "term");
+    refuses(r -> r.record("y", new WindowAttention(6, 1, 2, 1, null, null), r.input()), "windows");
+    refuses(r -> r.record("y", new WindowAttention(6, 1, 2, 1, vector, null),
+        r.record("qkv",
+            new Linear(RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
+            r.input())),
+        "bias");
     for (Shape bias : new Shape[] {Shape.of(1, 6, 5), Shape.of(2, 3, 5), Shape.of(1, 4, 5), Shape.of(1, 5, 5),
       Shape.of(15)}) {
-      refuses(
-          r -> r.windowAttention("y",
-              r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]),
-                  Epilogue.bias(null)),
-              new Op.WindowAttention(6, 1, 2, 1, backend.packValues(bias, new float[(int) bias.elements()]), null)),
+      refuses(r -> r.record("y",
+          new WindowAttention(6, 1, 2, 1, backend.packValues(bias, new float[(int) bias.elements()]), null),
+          r.record("qkv",
+              new Linear(RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
+              r.input())),
           "bias");
     }
-    refuses(
-        r -> r.windowAttention("y",
-            r.linear("qkv", r.input(), RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]),
-                Epilogue.bias(null)),
-            new Op.WindowAttention(6, 1, 2, 1, null, new RegionMask(new int[10], 2))),
+    refuses(r -> r.record("y", new WindowAttention(6, 1, 2, 1, null, new RegionMask(new int[10], 2)),
+        r.record("qkv",
+            new Linear(RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
+            r.input())),
         "mask");
   }
 
@@ -90,12 +102,11 @@ class RecorderTest {
   void sizesThatOverflowOrAreNone() {
     // 134217731 * 32 is 96 modulo 2^32.
     assertThatThrownBy(() -> Recording.of(Shape.of(49, 288), Set.of("y"),
-        r -> r.output("y",
-            r.windowAttention("y", r.input(), new Op.WindowAttention(49, 134217731, 32, 1, null, null)))))
+        r -> r.output("y", r.record("y", new WindowAttention(49, 134217731, 32, 1, null, null), r.input()))))
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("windows");
-    assertThatThrownBy(() -> new Op.WindowAttention(-49, 3, 32, 1, null, null))
+    assertThatThrownBy(() -> new WindowAttention(-49, 3, 32, 1, null, null))
         .isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> new Op.WindowAttention(49, -3, -32, 1, null, null))
+    assertThatThrownBy(() -> new WindowAttention(49, -3, -32, 1, null, null))
         .isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> new RegionMask(new int[] {0, 1 << 24}, 1)).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> RowMap.entries(1L << 40)).isInstanceOf(IllegalArgumentException.class)
@@ -103,18 +114,18 @@ class RecorderTest {
     assertThatThrownBy(() -> Shape.of(1 << 20, 1 << 20, 4).rows()).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> Shape.of()).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(
-        () -> Recording.of(Shape.of(1 << 29), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))))
+        () -> Recording.of(Shape.of(1 << 29), Set.of("y"), r -> r.output("y", r.record("y", new Softmax(), r.input()))))
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("2 GiB");
   }
 
   @Test
   void tensorsOfOtherRecordings() {
-    Tensor other
-        = Recording.of(Shape.of(6, 8), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))).inputs().get(0);
-    refuses(r -> r.softmax("y", other), "another recording");
+    Tensor other = Recording
+        .of(Shape.of(6, 8), Set.of("y"), r -> r.output("y", r.record("y", new Softmax(), r.input()))).inputs().get(0);
+    refuses(r -> r.record("y", new Softmax(), other), "another recording");
     refuses(r -> other, "another recording");
-    refuses(r -> r.linear("y", r.input(), RowSource.PLAIN, square, Epilogue.bias(null).residual(other), Shape.of(6, 8)),
-        "another recording");
+    refuses(r -> r.record("y", new Linear(RowSource.PLAIN, square, Epilogue.bias(null).residual(other)), r.input(),
+        Shape.of(6, 8)), "another recording");
   }
 
   @Test
@@ -122,43 +133,46 @@ class RecorderTest {
     Recorder[] kept = new Recorder[1];
     Recording recording = Recording.of(Shape.of(6, 8), Set.of("y"), r -> {
       kept[0] = r;
-      r.output("y", r.softmax("y", r.input()));
+      r.output("y", r.record("y", new Softmax(), r.input()));
     });
     Tensor before = recording.outputs().get("y");
-    kept[0].output("y", kept[0].softmax("late", before));
+    kept[0].output("y", kept[0].record("late", new Softmax(), before));
     assertThat(recording.outputs()).containsEntry("y", before);
     assertThat(recording.calls()).hasSize(1);
   }
 
   @Test
   void unknownOutputsAreNamedAndUnneededCallsLeftOut() {
-    assertThatThrownBy(() -> Recording.of(Shape.of(1, 8), Set.of("nothing"), r -> r.softmax("y", r.input())))
+    assertThatThrownBy(
+        () -> Recording.of(Shape.of(1, 8), Set.of("nothing"), r -> r.record("y", new Softmax(), r.input())))
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("nothing");
     Recording recording = Recording.of(Shape.of(1, 8), Set.of("z"), r -> {
-      r.softmax("unneeded", r.input());
-      r.output("z", r.scope("block", () -> r.softmax("y", r.input())));
+      r.record("unneeded", new Softmax(), r.input());
+      r.output("z", r.scope("block", () -> r.record("y", new Softmax(), r.input())));
     });
     assertThat(recording.calls()).extracting(Call::name).containsExactly("block.y");
   }
 
   @Test
   void layerNormRowsMayBeMadeOfPartsOfSourceRows() {
-    Recording recording = Recording.of(Shape.of(2, 8), Set.of("y"),
-        r -> r.output("y", r.layerNorm("y", r.input(), new RowSource(map(2, 1, 3, 0, 2), null), Shape.of(2, 1, 8))));
+    Recording recording = Recording.of(Shape.of(2, 8), Set.of("y"), r -> r.output("y",
+        r.record("y", new LayerNorm(new RowSource(map(2, 1, 3, 0, 2), null)), r.input(), Shape.of(2, 1, 8))));
     assertThat(recording.outputs().get("y").shape()).isEqualTo(Shape.of(2, 1, 8));
-    refuses(r -> r.layerNorm("y", r.input(), new RowSource(map(2, 1, 3), null), Shape.of(2, 8)), "output of 1 rows");
-    refuses(r -> r.layerNorm("y", r.input(), new RowSource(map(3, 1, 3, 0), null), Shape.of(1, 8)), "row map");
+    refuses(r -> r.record("y", new LayerNorm(new RowSource(map(2, 1, 3), null)), r.input(), Shape.of(2, 8)),
+        "output of 1 rows");
+    refuses(r -> r.record("y", new LayerNorm(new RowSource(map(3, 1, 3, 0), null)), r.input(), Shape.of(1, 8)),
+        "row map");
   }
 
   @Test
   void outputsOfAPartAreTensorsForTheWhole() {
     Consumer<Recorder> part = r -> {
-      r.output("a", r.softmax("part.a", r.input()));
-      r.output("b", () -> r.softmax("part.b", r.input()));
+      r.output("a", r.record("part.a", new Softmax(), r.input()));
+      r.output("b", () -> r.record("part.b", new Softmax(), r.input()));
     };
     Recording recording = Recording.of(Shape.of(1, 8), Set.of("a"), r -> {
       List<Tensor> tensors = r.scope("inner", () -> r.outputsOf(List.of("b"), part));
-      r.output("a", r.softmax("whole", tensors.get(0)));
+      r.output("a", r.record("whole", new Softmax(), tensors.get(0)));
     });
     assertThat(recording.calls()).extracting(Call::name).containsExactly("inner.part.b", "whole");
     assertThat(recording.outputs().keySet()).containsExactly("a");

@@ -4,8 +4,9 @@ import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Affine;
+import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Weights;
 import io.vertebra.tensor.Tensor;
@@ -37,11 +38,11 @@ record ChannelNorm(Norm layer, Matrix.Affine affine, Weights scale, Weights shif
   /** The norm, and then {@code activation}. */
   Tensor apply(Recorder r, String name, Tensor in, Activation activation) {
     if (isAffine()) {
-      return r.affine(name, in, new Op.Affine(null, scale, shift, activation));
+      return r.record(name, new Affine(null, scale, shift, activation), in);
     }
-    Tensor normed = r.layerNorm(name, in, RowSource.norm(layer));
+    Tensor normed = r.record(name, new LayerNorm(RowSource.norm(layer)), in);
     return activation == Activation.IDENTITY ? normed
-        : r.affine(name + ".act", normed, new Op.Affine(null, null, null, activation));
+        : r.record(name + ".act", new Affine(null, null, null, activation), normed);
   }
 
   /**

@@ -9,9 +9,13 @@ import io.vertebra.backbone.coatnet.CoAtNetConfig.Conv;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Convolution;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Softmax;
 import io.vertebra.program.op.Window;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Size;
@@ -95,23 +99,25 @@ public final class CoAtNet implements Backbone {
     Tensor pooled;
     Tensor logits;
     if (config.headHidden() > 0) {
-      pooled = r.meanPool(POOLED, x);
-      logits = r.linear("head.pre_logits", pooled, RowSource.norm(headNorm), preLogits.weights(),
-          preLogits.epilogue().activation(Activation.TANH));
-      r.output("head_norm", () -> r.layerNorm("head.norm", pooled, RowSource.norm(headNorm)));
+      pooled = r.record(POOLED, new MeanPool(), x);
+      logits = r.record("head.pre_logits",
+          new Linear(RowSource.norm(headNorm), preLogits.weights(), preLogits.epilogue().activation(Activation.TANH)),
+          pooled);
+      r.output("head_norm", () -> r.record("head.norm", new LayerNorm(RowSource.norm(headNorm)), pooled));
       r.output("pre_logits", logits);
     } else {
       // A batch norm may as well follow the mean.
-      pooled = norm.isAffine() ? norm.apply(r, "norm", r.meanPool("mean", x), Activation.IDENTITY)
-          : r.meanPool(POOLED, norm.apply(r, "norm", x, Activation.IDENTITY));
+      pooled = norm.isAffine() ? norm.apply(r, "norm", r.record("mean", new MeanPool(), x), Activation.IDENTITY)
+          : r.record(POOLED, new MeanPool(), norm.apply(r, "norm", x, Activation.IDENTITY));
       logits = pooled;
       r.output("norm", () -> norm.apply(r, "norm", x, Activation.IDENTITY));
     }
     // Without a classifier the reference's last layer is the identity.
-    Tensor scores = head == null ? logits : r.linear("head", logits, RowSource.PLAIN, head.weights(), head.epilogue());
+    Tensor scores = head == null ? logits
+        : r.record("head", new Linear(RowSource.PLAIN, head.weights(), head.epilogue()), logits);
     r.output(POOLED, pooled);
     r.output(LOGITS, scores);
-    r.output(PROBABILITIES, () -> r.softmax(PROBABILITIES, scores));
+    r.output(PROBABILITIES, () -> r.record(PROBABILITIES, new Softmax(), scores));
   }
 
   @Override
@@ -142,8 +148,7 @@ public final class CoAtNet implements Backbone {
     Activation activation = config.conv().activation();
     Tensor halved = halve(r, folded ? activation : Activation.IDENTITY);
     Tensor activated = folded ? halved : stemNorm.apply(r, "stem.norm1", halved, activation);
-    Tensor out = r.convolution("stem.conv2", activated,
-        new Op.Convolution(stem2.weights(), stem2.bias(), Activation.IDENTITY));
+    Tensor out = r.record("stem.conv2", new Convolution(stem2.weights(), stem2.bias(), Activation.IDENTITY), activated);
 
     r.output("stem.conv1",
         () -> folded ? Unfolded.before(r, layers, stemNorm.affine(), halve(r, Activation.IDENTITY)) : halved);
@@ -155,8 +160,9 @@ public final class CoAtNet implements Backbone {
   private Tensor halve(Recorder r, Activation activation) {
     Window window = Window.square(3, 2, 1);
     Shape image = r.input().shape();
-    return r.linear("stem.conv1", r.input(), new RowSource(window.rows(image), null), stem1.weights(),
-        stem1.epilogue().activation(activation), window.slide(image, config.stem().get(0)));
+    return r.record("stem.conv1",
+        new Linear(new RowSource(window.rows(image), null), stem1.weights(), stem1.epilogue().activation(activation)),
+        r.input(), window.slide(image, config.stem().get(0)));
   }
 
   @Override

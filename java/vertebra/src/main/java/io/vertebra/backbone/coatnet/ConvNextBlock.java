@@ -6,8 +6,10 @@ import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.coatnet.CoAtNetConfig.Conv;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Window;
 import io.vertebra.tensor.Tensor;
@@ -52,16 +54,17 @@ final class ConvNextBlock implements Block {
   @Override
   public Tensor forward(Recorder r, Tensor x) {
     Tensor around = shortcut.project(r, shortcut.pool(r, x));
-    Tensor spatial = r.depthwiseConv("conv_dw", x, new Op.DepthwiseConv(conv.weights(), conv.bias(),
-        Window.square(KERNEL, stride, KERNEL / 2), 0, multiplier, Activation.IDENTITY));
-    Tensor hidden = r.linear("mlp.fc1", spatial, RowSource.norm(norm), fc1.weights(),
-        fc1.epilogue().activation(config.activation()));
-    Tensor out = r.linear("mlp.fc2", hidden, RowSource.PLAIN, fc2.weights(), fc2.epilogue().residual(around));
+    Tensor spatial = r.record("conv_dw", new DepthwiseConv(conv.weights(), conv.bias(),
+        Window.square(KERNEL, stride, KERNEL / 2), 0, multiplier, Activation.IDENTITY), x);
+    Tensor hidden = r.record("mlp.fc1",
+        new Linear(RowSource.norm(norm), fc1.weights(), fc1.epilogue().activation(config.activation())), spatial);
+    Tensor out
+        = r.record("mlp.fc2", new Linear(RowSource.PLAIN, fc2.weights(), fc2.epilogue().residual(around)), hidden);
 
     r.output("conv_dw", spatial);
-    r.output("norm", () -> r.layerNorm("norm", spatial, RowSource.norm(norm)));
+    r.output("norm", () -> r.record("norm", new LayerNorm(RowSource.norm(norm)), spatial));
     r.output("mlp", () -> Unfolded.before(r, layers, scale,
-        r.linear("mlp.unfused", hidden, RowSource.PLAIN, fc2.weights(), fc2.epilogue())));
+        r.record("mlp.unfused", new Linear(RowSource.PLAIN, fc2.weights(), fc2.epilogue()), hidden)));
     return out;
   }
 }

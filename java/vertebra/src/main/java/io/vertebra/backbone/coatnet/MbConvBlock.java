@@ -7,7 +7,10 @@ import io.vertebra.backbone.coatnet.CoAtNetConfig.Conv;
 import io.vertebra.backbone.coatnet.CoAtNetConfig.Stride;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Affine;
+import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Window;
 import io.vertebra.tensor.Shape;
@@ -73,15 +76,16 @@ final class MbConvBlock implements Block {
     Tensor expanded = expand(r, down, config.activation());
     boolean early = config.earlyExcitation();
     Tensor spatial = convolve(r, expanded, early ? Activation.IDENTITY : config.activation());
-    Tensor mean = r.meanPool("se.mean", spatial);
-    Tensor squeezed = r.linear("se.fc1", mean, RowSource.PLAIN, squeeze.weights(),
-        squeeze.epilogue().activation(config.excitationActivation()));
-    Tensor gate = r.linear("se.fc2", squeezed, RowSource.PLAIN, excite.weights(),
-        excite.epilogue().activation(Activation.SIGMOID));
-    Tensor excited
-        = r.affine("se", spatial, early ? new Op.Affine(gate, norm2.scale(), norm2.shift(), config.activation())
-            : new Op.Affine(gate, null, null, Activation.IDENTITY));
-    Tensor out = r.linear("conv3_1x1", excited, RowSource.PLAIN, conv3.weights(), conv3.epilogue().residual(around));
+    Tensor mean = r.record("se.mean", new MeanPool(), spatial);
+    Tensor squeezed = r.record("se.fc1",
+        new Linear(RowSource.PLAIN, squeeze.weights(), squeeze.epilogue().activation(config.excitationActivation())),
+        mean);
+    Tensor gate = r.record("se.fc2",
+        new Linear(RowSource.PLAIN, excite.weights(), excite.epilogue().activation(Activation.SIGMOID)), squeezed);
+    Tensor excited = r.record("se", early ? new Affine(gate, norm2.scale(), norm2.shift(), config.activation())
+        : new Affine(gate, null, null, Activation.IDENTITY), spatial);
+    Tensor out = r.record("conv3_1x1", new Linear(RowSource.PLAIN, conv3.weights(), conv3.epilogue().residual(around)),
+        excited);
 
     r.output("pre_norm", () -> preNorm(r, x));
     r.output("down", () -> branchPool == null ? preNorm(r, x) : branchPool.apply(r, "down", preNorm(r, x)));
@@ -91,8 +95,9 @@ final class MbConvBlock implements Block {
         () -> early ? spatial : Unfolded.before(r, layers, norm2.affine(), convolve(r, expanded, Activation.IDENTITY)));
     r.output("norm2", early ? excited : spatial);
     r.output("se", excited);
-    r.output("se_early", () -> r.affine("se_early", spatial, new Op.Affine(gate, null, null, Activation.IDENTITY)));
-    r.output("conv3_1x1", () -> r.linear("conv3.unfused", excited, RowSource.PLAIN, conv3.weights(), conv3.epilogue()));
+    r.output("se_early", () -> r.record("se_early", new Affine(gate, null, null, Activation.IDENTITY), spatial));
+    r.output("conv3_1x1",
+        () -> r.record("conv3.unfused", new Linear(RowSource.PLAIN, conv3.weights(), conv3.epilogue()), excited));
     return out;
   }
 
@@ -113,11 +118,10 @@ final class MbConvBlock implements Block {
     Window single = Window.square(1, conv1Stride, 0);
     RowSource rows = conv1Stride == 1 ? RowSource.PLAIN : new RowSource(single.rows(x.shape()), null);
     Shape out = single.slide(x.shape(), conv1.weights().shape().dim(0));
-    return r.linear("conv1_1x1", x, rows, conv1.weights(), conv1.epilogue().activation(activation), out);
+    return r.record("conv1_1x1", new Linear(rows, conv1.weights(), conv1.epilogue().activation(activation)), x, out);
   }
 
   private Tensor convolve(Recorder r, Tensor x, Activation activation) {
-    return r.depthwiseConv("conv2_kxk", x,
-        new Op.DepthwiseConv(conv2.weights(), conv2.bias(), window, 0, 1, activation));
+    return r.record("conv2_kxk", new DepthwiseConv(conv2.weights(), conv2.bias(), window, 0, 1, activation), x);
   }
 }

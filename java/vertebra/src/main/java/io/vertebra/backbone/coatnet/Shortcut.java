@@ -4,6 +4,7 @@ import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.program.Recorder;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.tensor.Tensor;
 
@@ -29,7 +30,7 @@ record Shortcut(Pooling pooling, Layer expand) {
   /** @param pooled from {@link #pool} */
   Tensor project(Recorder r, Tensor pooled) {
     Tensor shortcut = expand == null ? pooled
-        : r.linear("shortcut.expand", pooled, RowSource.PLAIN, expand.weights(), expand.epilogue());
+        : r.record("shortcut.expand", new Linear(RowSource.PLAIN, expand.weights(), expand.epilogue()), pooled);
     r.output("shortcut", shortcut);
     return shortcut;
   }

@@ -9,9 +9,11 @@ import io.vertebra.backbone.coatnet.CoAtNetConfig.Transformer;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Epilogue;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.WindowAttention;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Size;
 import io.vertebra.tensor.Tensor;
@@ -89,21 +91,23 @@ final class TransformerBlock implements Block {
     Tensor around = shortcut.project(r, pooled);
     Tensor in = norm1Folds() ? pooled : norm1(r, x);
     Size map = new Size(in.shape().dim(1), in.shape().dim(2));
-    Tensor projected
-        = r.linear("attn.qkv", in, norm1Folds() ? norm1.rows() : RowSource.PLAIN, qkv.weights(), qkv.epilogue());
-    Tensor heard = r.windowAttention("attn", projected, new Op.WindowAttention(map.area(), heads, config.headDim(),
-        (float) (1 / Math.sqrt(config.headDim())), biases.get(map, () -> bias(map)), null));
-    Tensor y = r.linear("attn.proj", heard, RowSource.PLAIN, proj.weights(), proj.epilogue().residual(around));
-    Tensor hidden = r.linear("mlp.fc1", y, norm2.rows(), fc1.weights(), fc1.epilogue().activation(config.activation()));
-    Tensor out = r.linear("mlp.fc2", hidden, RowSource.PLAIN, fc2.weights(), fc2.epilogue().residual(y));
+    Tensor projected = r.record("attn.qkv",
+        new Linear(norm1Folds() ? norm1.rows() : RowSource.PLAIN, qkv.weights(), qkv.epilogue()), in);
+    Tensor heard = r.record("attn", new WindowAttention(map.area(), heads, config.headDim(),
+        (float) (1 / Math.sqrt(config.headDim())), biases.get(map, () -> bias(map)), null), projected);
+    Tensor y
+        = r.record("attn.proj", new Linear(RowSource.PLAIN, proj.weights(), proj.epilogue().residual(around)), heard);
+    Tensor hidden = r.record("mlp.fc1",
+        new Linear(norm2.rows(), fc1.weights(), fc1.epilogue().activation(config.activation())), y);
+    Tensor out = r.record("mlp.fc2", new Linear(RowSource.PLAIN, fc2.weights(), fc2.epilogue().residual(y)), hidden);
 
     r.output("norm1", () -> norm1(r, x));
     r.output("attn.qkv", () -> inCheckpointOrder(r, projected));
     r.output("attn", () -> Unfolded.before(r, layers, scale1,
-        r.linear("attn.unfused", heard, RowSource.PLAIN, proj.weights(), proj.epilogue())));
+        r.record("attn.unfused", new Linear(RowSource.PLAIN, proj.weights(), proj.epilogue()), heard)));
     r.output("norm2", () -> norm2.apply(r, "norm2", y, Activation.IDENTITY));
     r.output("mlp", () -> Unfolded.before(r, layers, scale2,
-        r.linear("mlp.unfused", hidden, RowSource.PLAIN, fc2.weights(), fc2.epilogue())));
+        r.record("mlp.unfused", new Linear(RowSource.PLAIN, fc2.weights(), fc2.epilogue()), hidden)));
     bias.outputs(r, map);
     return out;
   }
@@ -123,6 +127,6 @@ final class TransformerBlock implements Block {
     IntStream.range(0, rows.length).forEach(i -> permutation[rows[i] * rows.length + i] = 1);
     Weights matrix
         = layers.backend().packMatrix(Parameter.of("permutation", Shape.of(rows.length, rows.length), permutation));
-    return r.linear("attn.qkv.reordered", projected, RowSource.PLAIN, matrix, Epilogue.bias(null));
+    return r.record("attn.qkv.reordered", new Linear(RowSource.PLAIN, matrix, Epilogue.bias(null)), projected);
   }
 }

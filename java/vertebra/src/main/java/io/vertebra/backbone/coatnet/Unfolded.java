@@ -4,7 +4,7 @@ import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Affine;
 import io.vertebra.tensor.Tensor;
 
 /** Intermediate tensors of the published implementation that folding does away with, for tests. */
@@ -19,8 +19,8 @@ final class Unfolded {
       scale[c] = 1 / affine.scale()[c];
       shift[c] = -affine.shift()[c] / affine.scale()[c];
     }
-    return r.affine("unfolded", mapped,
-        new Op.Affine(null, layers.values(scale), layers.values(shift), Activation.IDENTITY));
+    return r.record("unfolded", new Affine(null, layers.values(scale), layers.values(shift), Activation.IDENTITY),
+        mapped);
   }
 
   /** The same for a layer scale; null for none. */

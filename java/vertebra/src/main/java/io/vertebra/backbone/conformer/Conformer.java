@@ -8,14 +8,22 @@ import io.vertebra.backbone.conformer.ConformerConfig.Classifiers;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Affine;
+import io.vertebra.program.op.Convolution;
 import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
-import io.vertebra.program.op.Op.Sum.Term;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Softmax;
+import io.vertebra.program.op.Sum;
+import io.vertebra.program.op.Sum.Term;
 import io.vertebra.program.op.Weights;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowAttention;
+import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.Parameters;
@@ -196,7 +204,7 @@ public final class Conformer implements Backbone {
 
     private Tensor stem() {
       Tensor wide = conv("conv1", r.input(), stem, Window.square(7, 2, 3), Activation.RELU);
-      Tensor map = r.pool("maxpool", wide, Op.Pool.Kind.MAX, Window.square(3, 2, 1));
+      Tensor map = r.record("maxpool", new WindowPool(WindowPool.Kind.MAX, Window.square(3, 2, 1)), wide);
       r.output("stem", map);
       Shape shape = map.shape();
       int cell = config.pooling(1);
@@ -215,7 +223,7 @@ public final class Conformer implements Backbone {
                   + config.patch() + " pixels; resize it to " + 4 * height + "x" + 4 * width + " pixels");
         }
         RowMap rows = TokenGrid.padded(shape, height, width);
-        map = r.sum("pad", Shape.of(shape.dim(0), height, width, STEM), Activation.IDENTITY, Term.of(map, rows));
+        map = r.record("pad", Sum.of(Term.of(map, rows)), map, Shape.of(shape.dim(0), height, width, STEM));
       }
       r.output("stem_padded", map);
       return map;
@@ -227,8 +235,9 @@ public final class Conformer implements Backbone {
       int cell = config.pooling(1);
       Tensor embedded
           = conv("trans_patch_conv", stemmed, patchProjection, Window.square(cell, cell, 0), Activation.IDENTITY);
-      Tensor tokens = r.sum("cls_token", grid.shape(config.embedDim()), Activation.IDENTITY,
-          Term.of(embedded, patchesAmongTokens), Term.of(classToken, grid.oneClassAmongTokens()));
+      Tensor tokens = r.record("cls_token",
+          Sum.of(Term.of(embedded, patchesAmongTokens), Term.of(classToken, grid.oneClassAmongTokens())), embedded,
+          grid.shape(config.embedDim()));
       return new State(map, r.scope("trans_1", () -> {
         Tensor out = block(firstBlock, tokens);
         rows(out);
@@ -244,8 +253,9 @@ public final class Conformer implements Backbone {
 
       Tensor squeezed = r.scope("squeeze_block", () -> squeeze(step, inner));
       // The squeezed map comes with the class token in front, so adding it doubles that.
-      Tensor met = r.sum("meet", in.tokens.shape(), Activation.IDENTITY, Term.of(in.tokens),
-          Term.of(in.tokens, classesAmongTokens), Term.of(squeezed, patchesAmongTokens));
+      Tensor met = r.record("meet",
+          Sum.of(Term.of(in.tokens), Term.of(in.tokens, classesAmongTokens), Term.of(squeezed, patchesAmongTokens)),
+          in.tokens);
       Tensor tokens = r.scope("trans_block", () -> block(step.block, met));
       rows(tokens);
 
@@ -257,10 +267,12 @@ public final class Conformer implements Backbone {
         r.output("med_block." + j, x);
       }
       Tensor mapped = x;
-      Tensor expanded = r.linear("expand_block", tokens, new RowSource(patches, null), step.expand.weights(),
-          step.expand.epilogue().activation(Activation.RELU), grid.patchShape(step.expand.weights().shape().dim(0)));
-      r.output("expand_block", () -> r.sum("upsample", mapped.shape().withChannels(expanded.shape().channels()),
-          Activation.IDENTITY, Term.of(expanded, upsampling(step))));
+      Tensor expanded = r.record("expand_block",
+          new Linear(new RowSource(patches, null), step.expand.weights(),
+              step.expand.epilogue().activation(Activation.RELU)),
+          tokens, grid.patchShape(step.expand.weights().shape().dim(0)));
+      r.output("expand_block", () -> r.record("upsample", Sum.of(Term.of(expanded, upsampling(step))), expanded,
+          mapped.shape().withChannels(expanded.shape().channels())));
       Tensor map = r.scope("fusion_block", () -> fuse(step, mapped, expanded));
       r.output("conv", map);
       return new State(map, tokens);
@@ -269,10 +281,10 @@ public final class Conformer implements Backbone {
     /** Map positions to tokens. */
     private Tensor squeeze(Step step, Tensor x) {
       Window cell = Window.square(step.pooling, step.pooling, 0);
-      Tensor pooled = step.pooling == 1 ? x : r.pool("pool", x, Op.Pool.Kind.AVERAGE, cell);
+      Tensor pooled = step.pooling == 1 ? x : r.record("pool", new WindowPool(WindowPool.Kind.AVERAGE, cell), x);
       Tensor projected = linear("conv_project", pooled, step.squeeze, step.squeeze.epilogue());
-      Tensor normed = r.layerNorm("ln", projected, RowSource.norm(step.squeezeNorm));
-      Tensor tokens = r.affine("gelu", normed, new Op.Affine(null, null, null, Activation.GELU));
+      Tensor normed = r.record("ln", new LayerNorm(RowSource.norm(step.squeezeNorm)), projected);
+      Tensor tokens = r.record("gelu", new Affine(null, null, null, Activation.GELU), normed);
       r.output("tokens", tokens);
       return tokens;
     }
@@ -282,7 +294,7 @@ public final class Conformer implements Backbone {
       Layer conv1 = step.fusion.conv1;
       Epilogue epilogue = conv1.epilogue().activation(Activation.RELU);
       epilogue = step.pooling == 1 ? epilogue.residual(expanded) : epilogue.residual(expanded, upsampling(step));
-      Tensor a = r.linear("conv1", x, RowSource.PLAIN, conv1.weights(), epilogue,
+      Tensor a = r.record("conv1", new Linear(RowSource.PLAIN, conv1.weights(), epilogue), x,
           x.shape().withChannels(expanded.shape().channels()));
       return last(step.fusion, x, conv2(step.fusion, a));
     }
@@ -299,7 +311,7 @@ public final class Conformer implements Backbone {
 
     private Tensor conv2(Bottleneck block, Tensor a) {
       return block.stride == 1
-          ? r.convolution("conv2", a, new Op.Convolution(block.conv2.weights(), block.conv2.bias(), Activation.RELU))
+          ? r.record("conv2", new Convolution(block.conv2.weights(), block.conv2.bias(), Activation.RELU), a)
           : conv("conv2", a, block.conv2, Window.square(3, block.stride, 1), Activation.RELU);
     }
 
@@ -312,7 +324,7 @@ public final class Conformer implements Backbone {
     }
 
     private Tensor linear(String name, Tensor x, Layer layer, Epilogue epilogue) {
-      return r.linear(name, x, RowSource.PLAIN, layer.weights(), epilogue);
+      return r.record(name, new Linear(RowSource.PLAIN, layer.weights(), epilogue), x);
     }
 
     /** A convolution as a matrix product over the rows its window reads. */
@@ -321,29 +333,30 @@ public final class Conformer implements Backbone {
       boolean pointwise = window.equals(Window.square(1, 1, 0));
       RowMap rows = pointwise ? null
           : windows.computeIfAbsent(List.of(window, x.shape().withChannels(1)), key -> window.rows(x.shape()));
-      return r.linear(name, x, new RowSource(rows, null), layer.weights(), layer.epilogue().activation(activation),
-          out);
+      return r.record(name,
+          new Linear(new RowSource(rows, null), layer.weights(), layer.epilogue().activation(activation)), x, out);
     }
 
     private Tensor block(TransformerBlock block, Tensor x) {
-      Tensor qkv = r.linear("attn.qkv", x, RowSource.norm(block.norm1), block.qkv.weights(), block.qkv.epilogue());
-      Tensor heard = r.windowAttention("attn", qkv,
-          new Op.WindowAttention(grid.tokens(), config.heads(), config.headDim(), config.scale(), null, null));
+      Tensor qkv
+          = r.record("attn.qkv", new Linear(RowSource.norm(block.norm1), block.qkv.weights(), block.qkv.epilogue()), x);
+      Tensor heard = r.record("attn",
+          new WindowAttention(grid.tokens(), config.heads(), config.headDim(), config.scale(), null, null), qkv);
       Tensor y = linear("attn.proj", heard, block.proj, block.proj.epilogue().residual(x));
-      Tensor hidden = r.linear("mlp.fc1", y, RowSource.norm(block.norm2), block.fc1.weights(),
-          block.fc1.epilogue().activation(Activation.GELU));
+      Tensor hidden = r.record("mlp.fc1", new Linear(RowSource.norm(block.norm2), block.fc1.weights(),
+          block.fc1.epilogue().activation(Activation.GELU)), y);
       return linear("mlp.fc2", hidden, block.fc2, block.fc2.epilogue().residual(y));
     }
 
     /** Names the two kinds of tokens apart, as one grows in every step. */
     private void rows(Tensor tokens) {
-      r.output("cls", () -> r.layerNorm("cls", tokens, new RowSource(classes, null)));
-      r.output("tokens", () -> r.layerNorm("tokens", tokens, new RowSource(patches, null)));
+      r.output("cls", () -> r.record("cls", new LayerNorm(new RowSource(classes, null)), tokens));
+      r.output("tokens", () -> r.record("tokens", new LayerNorm(new RowSource(patches, null)), tokens));
     }
 
     /** The sum of the branches' logits; the embedding is what both classifiers read. */
     private void classify(State state) {
-      Tensor token = r.layerNorm("trans_norm", state.tokens, new RowSource(classes, norm));
+      Tensor token = r.record("trans_norm", new LayerNorm(new RowSource(classes, norm)), state.tokens);
       r.output("trans_pooled", token);
       Tensor tokenLogits = linear("trans_cls_head", token, tokenClassifier, tokenClassifier.epilogue());
       r.output("trans_logits", tokenLogits);
@@ -351,7 +364,7 @@ public final class Conformer implements Backbone {
       if (mapClassifier == null) {
         r.output(POOLED, token);
       } else {
-        Tensor pooled = r.meanPool("conv_pooled", state.map);
+        Tensor pooled = r.record("conv_pooled", new MeanPool(), state.map);
         r.output("conv_pooled", pooled);
         r.output(POOLED, () -> concatenate(pooled, token));
         r.output("conv_logits", () -> linear("conv_cls_head.unfused", pooled, mapClassifier, mapClassifier.epilogue()));
@@ -359,7 +372,7 @@ public final class Conformer implements Backbone {
       }
       Tensor summed = logits;
       r.output(LOGITS, summed);
-      r.output(PROBABILITIES, () -> r.softmax(PROBABILITIES, summed));
+      r.output(PROBABILITIES, () -> r.record(PROBABILITIES, new Softmax(), summed));
     }
 
     /** The rows of {@code a}, each followed by that of {@code b}. */
@@ -369,10 +382,11 @@ public final class Conformer implements Backbone {
       int second = b.shape().channels() / segment;
       int all = first + second;
       int batch = a.shape().rows();
-      Tensor segments = r.sum("segments", Shape.of(batch * all, segment), Activation.IDENTITY,
-          Term.of(a, RowMap.of(batch * all, 1, i -> i % all < first ? i / all * first + i % all : -1)),
-          Term.of(b, RowMap.of(batch * all, 1, i -> i % all < first ? -1 : i / all * second + i % all - first)));
-      return r.layerNorm("concat", segments, new RowSource(RowMap.of(batch * all, all, i -> i), null));
+      Tensor segments = r.record("segments",
+          Sum.of(Term.of(a, RowMap.of(batch * all, 1, i -> i % all < first ? i / all * first + i % all : -1)),
+              Term.of(b, RowMap.of(batch * all, 1, i -> i % all < first ? -1 : i / all * second + i % all - first))),
+          a, Shape.of(batch * all, segment));
+      return r.record("concat", new LayerNorm(new RowSource(RowMap.of(batch * all, all, i -> i), null)), segments);
     }
   }
 

@@ -8,11 +8,14 @@ import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.backbone.WeakCache;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.program.op.GlobalFilter;
+import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
-import io.vertebra.program.op.Op.Sum.Term;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Sum;
+import io.vertebra.program.op.Sum.Term;
 import io.vertebra.program.op.Weights;
 import io.vertebra.program.op.Window;
 import io.vertebra.tensor.Shape;
@@ -24,7 +27,7 @@ import java.util.Arrays;
 /**
  * HorNet's global and local filter (Rao et al., "HorNet: Efficient High-Order Spatial Interactions with Recursive Gated
  * Convolutions", arXiv 2207.14284): LayerNorm; half of the channels through a 3x3 depthwise convolution, the others
- * through a {@link Op.GlobalFilter}; LayerNorm.
+ * through a {@link GlobalFilter}; LayerNorm.
  *
  * <p>The published output interleaves the halves, channel 2j being local and 2j + 1 global. Here every segment of
  * {@code 2 * run} published channels comes as its local ones, then its global ones, so that long runs are copied; see
@@ -133,14 +136,15 @@ public final class GlobalLocalFilter {
     Shape shape = x.shape();
     Size map = new Size(shape.dim(1), shape.dim(2));
     int half = channels / 2;
-    Tensor normed = r.layerNorm("pre_norm", x, RowSource.norm(preNorm));
-    Tensor near = r.depthwiseConv("dw", normed,
-        new Op.DepthwiseConv(local.weights(), null, Window.square(3, 1, 1), 0, 1, Activation.IDENTITY));
-    Tensor far = r.globalFilter("filter", normed, new Op.GlobalFilter(filters.get(map, () -> pack(map)), half));
+    Tensor normed = r.record("pre_norm", new LayerNorm(RowSource.norm(preNorm)), x);
+    Tensor near = r.record("dw",
+        new DepthwiseConv(local.weights(), null, Window.square(3, 1, 1), 0, 1, Activation.IDENTITY), normed);
+    Tensor far = r.record("filter", new GlobalFilter(filters.get(map, () -> pack(map)), half), normed);
     int rows = shape.rows();
-    Tensor both = r.sum("concat", Shape.of(2 * rows, half), Activation.IDENTITY,
-        Term.of(near, block(2 * rows, 0, rows)), Term.of(far, block(2 * rows, rows, rows)));
-    Tensor out = r.layerNorm("post_norm", both, new RowSource(arrange(rows), postNorm), shape);
+    Tensor both
+        = r.record("concat", Sum.of(Term.of(near, block(2 * rows, 0, rows)), Term.of(far, block(2 * rows, rows, rows))),
+            near, Shape.of(2 * rows, half));
+    Tensor out = r.record("post_norm", new LayerNorm(new RowSource(arrange(rows), postNorm)), both, shape);
 
     r.output("pre_norm", normed);
     r.output("local", near);

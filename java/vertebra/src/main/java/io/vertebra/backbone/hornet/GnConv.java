@@ -6,8 +6,10 @@ import io.vertebra.backbone.Matrix;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Affine;
+import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.Epilogue;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Window;
 import io.vertebra.tensor.Shape;
@@ -148,14 +150,14 @@ public final class GnConv {
   public Tensor gate(Recorder r, List<Tensor> inputs, RowSource rows) {
     Tensor convolved = project(r, "proj_in.q", inputs, rows, q, null);
     Tensor y = filter != null ? r.scope("dwconv", () -> filter.forward(r, convolved))
-        : r.depthwiseConv("dwconv", convolved, new Op.DepthwiseConv(depthwise.weights(), depthwise.bias(),
-            Window.square(config.kernel, 1, config.kernel / 2), 0, 1, Activation.IDENTITY));
+        : r.record("dwconv", new DepthwiseConv(depthwise.weights(), depthwise.bias(),
+            Window.square(config.kernel, 1, config.kernel / 2), 0, 1, Activation.IDENTITY), convolved);
     Tensor a = project(r, "proj_in.p", inputs, rows, p, y);
     output(r, "state0", a, order(0));
     int first = widths[0];
     for (int k = 1; k < config.order; k++) {
       Layer layer = recursion.get(k - 1);
-      a = r.linear("pws." + (k - 1), a, RowSource.PLAIN, layer.weights(), layer.epilogue().gate(y, first));
+      a = r.record("pws." + (k - 1), new Linear(RowSource.PLAIN, layer.weights(), layer.epilogue().gate(y, first)), a);
       output(r, "state" + k, a, order(k));
       first += widths[k];
     }
@@ -172,7 +174,7 @@ public final class GnConv {
       Epilogue epilogue = layers.get(i).epilogue();
       epilogue = gate == null ? epilogue : epilogue.gate(gate, 0);
       epilogue = sum == null ? epilogue : epilogue.residual(sum);
-      sum = r.linear(name, inputs.get(i), rows, layers.get(i).weights(), epilogue);
+      sum = r.record(name, new Linear(rows, layers.get(i).weights(), epilogue), inputs.get(i));
     }
     return sum;
   }
@@ -197,7 +199,7 @@ public final class GnConv {
     float[] factor = new float[y.shape().channels()];
     Arrays.fill(factor, (float) (1 / config.scale));
     Tensor published = filter == null ? y : filter.published(r, y);
-    return r.affine("dwconv.unscaled", published,
-        new Op.Affine(null, backend.packValues(Shape.of(factor.length), factor), null, Activation.IDENTITY));
+    return r.record("dwconv.unscaled",
+        new Affine(null, backend.packValues(Shape.of(factor.length), factor), null, Activation.IDENTITY), published);
   }
 }

@@ -7,6 +7,7 @@ import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.Matrix.Affine;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.tensor.Size;
 import io.vertebra.tensor.Tensor;
@@ -48,8 +49,8 @@ final class GnConvModule {
   Tensor forward(Recorder r, List<Tensor> inputs) {
     Tensor gated = gnconv.gate(r, inputs, RowSource.PLAIN);
     Layer projection = gnconv.projOut();
-    return r.linear("proj_out", gated, RowSource.PLAIN, projection.weights(),
-        projection.epilogue().activation(activation));
+    return r.record("proj_out",
+        new Linear(RowSource.PLAIN, projection.weights(), projection.epilogue().activation(activation)), gated);
   }
 
   /**

@@ -7,10 +7,11 @@ import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Epilogue;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.Parameters;
@@ -51,7 +52,8 @@ public final class HorFpn implements Neck {
       Epilogue epilogue = laterals.get(i).epilogue().activation(activation);
       epilogue = i == levels - 1 ? epilogue
           : epilogue.residual(lateral[i + 1], nearest(lateral[i + 1].shape(), map.shape()));
-      lateral[i] = r.linear("lateral_convs." + i, map, RowSource.PLAIN, laterals.get(i).weights(), epilogue);
+      lateral[i]
+          = r.record("lateral_convs." + i, new Linear(RowSource.PLAIN, laterals.get(i).weights(), epilogue), map);
       r.output("lateral" + i, lateral[i]);
     }
     Tensor last = null;
@@ -62,7 +64,7 @@ public final class HorFpn implements Neck {
       r.output("out" + i, last);
     }
     for (int i = levels; i < config.outputs(); i++) {
-      last = r.pool("subsample." + i, last, Op.Pool.Kind.MAX, Window.square(1, 2, 0));
+      last = r.record("subsample." + i, new WindowPool(WindowPool.Kind.MAX, Window.square(1, 2, 0)), last);
       r.output("out" + i, last);
     }
   }

@@ -7,9 +7,13 @@ import io.vertebra.backbone.Matrix;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Affine;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Softmax;
 import io.vertebra.program.op.Window;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
@@ -92,14 +96,14 @@ public final class HorNet implements Backbone {
   public void forward(Recorder r) {
     Tensor x = stages(r);
     if (norm != null) {
-      Tensor mean = r.meanPool("mean", x);
-      Tensor pooled = r.layerNorm("norm", mean, RowSource.norm(norm));
+      Tensor mean = r.record("mean", new MeanPool(), x);
+      Tensor pooled = r.record("norm", new LayerNorm(RowSource.norm(norm)), mean);
       r.output(POOLED, pooled);
       // Without a classifier the reference's head is the identity.
-      Tensor logits
-          = head == null ? pooled : r.linear("head", pooled, RowSource.PLAIN, head.weights(), head.epilogue());
+      Tensor logits = head == null ? pooled
+          : r.record("head", new Linear(RowSource.PLAIN, head.weights(), head.epilogue()), pooled);
       r.output(LOGITS, logits);
-      r.output(PROBABILITIES, () -> r.softmax(PROBABILITIES, logits));
+      r.output(PROBABILITIES, () -> r.record(PROBABILITIES, new Softmax(), logits));
     }
   }
 
@@ -129,7 +133,7 @@ public final class HorNet implements Backbone {
       if (config.featureStages().contains(i)) {
         String name = "norm" + i;
         Norm featureNorm = featureNorms.get(i);
-        r.output("out" + i, () -> r.layerNorm(name, out, RowSource.norm(featureNorm)));
+        r.output("out" + i, () -> r.record(name, new LayerNorm(RowSource.norm(featureNorm)), out));
       }
     }
     return x;
@@ -146,35 +150,37 @@ public final class HorNet implements Backbone {
           + " pixels is too small: HorNet takes " + least + "x" + least + " or more");
     }
     Tensor x = convolve(r, "downsample_layers.0.0", r.input(), stem, HorNetConfig.PATCH);
-    return r.layerNorm("downsample_layers.0.1", x, RowSource.norm(stemNorm));
+    return r.record("downsample_layers.0.1", new LayerNorm(RowSource.norm(stemNorm)), x);
   }
 
   private static Tensor downsample(Recorder r, String name, Downsampling downsampling, Tensor x) {
-    Tensor normed = r.layerNorm(name + ".0", x, RowSource.norm(downsampling.norm));
+    Tensor normed = r.record(name + ".0", new LayerNorm(RowSource.norm(downsampling.norm)), x);
     return convolve(r, name + ".1", normed, downsampling.convolution, 2);
   }
 
   /** Patches side by side; what fills none is left out. */
   private static Tensor convolve(Recorder r, String name, Tensor x, Layer layer, int size) {
     Window window = Window.square(size, size, 0);
-    return r.linear(name, x, new RowSource(window.rows(x.shape()), null), layer.weights(), layer.epilogue(),
+    return r.record(name, new Linear(new RowSource(window.rows(x.shape()), null), layer.weights(), layer.epilogue()), x,
         window.slide(x.shape(), layer.weights().shape().dim(0)));
   }
 
   /** The rest of a block behind the recursion of its gated convolution. */
   private static Tensor finish(Recorder r, Block block, Tensor x, Tensor gated) {
     Layer projection = block.gnconv.projOut();
-    Tensor y
-        = r.linear("gnconv.proj_out", gated, RowSource.PLAIN, projection.weights(), projection.epilogue().residual(x));
-    Tensor hidden = r.linear("pwconv1", y, RowSource.norm(block.norm2), block.pwconv1.weights(),
-        block.pwconv1.epilogue().activation(Activation.GELU));
-    return r.linear("pwconv2", hidden, RowSource.PLAIN, block.pwconv2.weights(), block.pwconv2.epilogue().residual(y));
+    Tensor y = r.record("gnconv.proj_out",
+        new Linear(RowSource.PLAIN, projection.weights(), projection.epilogue().residual(x)), gated);
+    Tensor hidden = r.record("pwconv1", new Linear(RowSource.norm(block.norm2), block.pwconv1.weights(),
+        block.pwconv1.epilogue().activation(Activation.GELU)), y);
+    return r.record("pwconv2",
+        new Linear(RowSource.PLAIN, block.pwconv2.weights(), block.pwconv2.epilogue().residual(y)), hidden);
   }
 
   /** The gated convolution's output as published, before the layer scale. */
   private Tensor unscaled(Recorder r, Block block, Tensor gated) {
     Layer projection = block.gnconv.projOut();
-    Tensor scaled = r.linear("gnconv.unfused", gated, RowSource.PLAIN, projection.weights(), projection.epilogue());
+    Tensor scaled
+        = r.record("gnconv.unfused", new Linear(RowSource.PLAIN, projection.weights(), projection.epilogue()), gated);
     if (block.gamma1 == null) {
       return scaled;
     }
@@ -182,7 +188,7 @@ public final class HorNet implements Backbone {
     for (int i = 0; i < inverse.length; i++) {
       inverse[i] = 1 / block.gamma1[i];
     }
-    return r.affine("gnconv.unscaled", scaled, new Op.Affine(null, layers.values(inverse), null, Activation.IDENTITY));
+    return r.record("gnconv.unscaled", new Affine(null, layers.values(inverse), null, Activation.IDENTITY), scaled);
   }
 
   @Override

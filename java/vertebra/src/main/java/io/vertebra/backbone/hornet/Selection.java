@@ -4,6 +4,7 @@ import io.vertebra.backbone.Matrix;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Epilogue;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.tensor.Tensor;
 
@@ -20,8 +21,9 @@ record Selection(Recorder recorder, Backend backend) {
   Tensor of(String name, Tensor in, int[] channels, Tensor sum) {
     Matrix matrix = Matrix.selection(name, channels, in.shape().channels());
     Epilogue epilogue = Epilogue.bias(null);
-    return recorder.linear(name, in, RowSource.PLAIN, matrix.pack(backend).weights(),
-        sum == null ? epilogue : epilogue.residual(sum));
+    return recorder.record(name,
+        new Linear(RowSource.PLAIN, matrix.pack(backend).weights(), sum == null ? epilogue : epilogue.residual(sum)),
+        in);
   }
 
   /** Where each published channel stands, from the published channel at each place. */

@@ -7,8 +7,11 @@ import io.vertebra.backbone.Neck;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.AdaptiveAveragePool;
+import io.vertebra.program.op.Bilinear;
+import io.vertebra.program.op.Convolution;
 import io.vertebra.program.op.Epilogue;
-import io.vertebra.program.op.Op;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowSource;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
@@ -79,20 +82,21 @@ public final class UperHead implements Neck {
     for (int i = deepest - 1; i >= 0; i--) {
       Layer lateral = laterals.get(i);
       Tensor upper = resize(r, "top_down." + i, levels[i + 1], maps.get(i).shape());
-      levels[i] = r.linear("lateral_convs." + i, maps.get(i), RowSource.PLAIN, lateral.weights(),
-          lateral.epilogue().activation(Activation.RELU).residual(upper));
+      levels[i] = r.record("lateral_convs." + i, new Linear(RowSource.PLAIN, lateral.weights(),
+          lateral.epilogue().activation(Activation.RELU).residual(upper)), maps.get(i));
       r.output("lateral" + i, levels[i]);
     }
     List<Tensor> fused = new ArrayList<>();
     for (int i = 0; i < maps.size(); i++) {
       Tensor out = i == deepest ? levels[i]
-          : r.convolution("fpn_convs." + i, levels[i],
-              new Op.Convolution(outputs.get(i).weights(), outputs.get(i).bias(), Activation.RELU));
+          : r.record("fpn_convs." + i,
+              new Convolution(outputs.get(i).weights(), outputs.get(i).bias(), Activation.RELU), levels[i]);
       fused.add(resize(r, "fpn_convs." + i + ".resize", out, maps.get(0).shape()));
     }
     Tensor features = r.scope("fpn_bottleneck", () -> fusion.forward(r, fused));
     r.output("feats", features);
-    r.output(LOGITS, r.linear("conv_seg", features, RowSource.PLAIN, classifier.weights(), classifier.epilogue()));
+    r.output(LOGITS,
+        r.record("conv_seg", new Linear(RowSource.PLAIN, classifier.weights(), classifier.epilogue()), features));
   }
 
   /**
@@ -104,26 +108,26 @@ public final class UperHead implements Neck {
     for (int m = 0; m < pooled.size(); m++) {
       String name = "psp_modules." + m;
       int scale = config.poolScales().get(m);
-      Tensor grid = r.adaptiveAveragePool(name + ".0", map, scale, scale);
+      Tensor grid = r.record(name + ".0", new AdaptiveAveragePool(scale, scale), map);
       Layer layer = pooled.get(m);
-      Tensor projected
-          = r.linear(name + ".1", grid, RowSource.PLAIN, layer.weights(), layer.epilogue().activation(Activation.RELU));
+      Tensor projected = r.record(name + ".1",
+          new Linear(RowSource.PLAIN, layer.weights(), layer.epilogue().activation(Activation.RELU)), grid);
       parts.add(resize(r, name + ".resize", projected, map.shape()));
     }
-    RowSource taps = new RowSource(Op.Convolution.WINDOW.rows(map.shape()), null);
+    RowSource taps = new RowSource(Convolution.WINDOW.rows(map.shape()), null);
     Shape shape = map.shape().withChannels(config.channels());
     Tensor sum = null;
     for (int i = 0; i < parts.size(); i++) {
       Epilogue epilogue = sum == null ? bottleneck.get(i).epilogue() : bottleneck.get(i).epilogue().residual(sum);
       epilogue = i == parts.size() - 1 ? epilogue.lastActivation(Activation.RELU) : epilogue;
-      sum = r.linear("bottleneck." + i, parts.get(i), taps, bottleneck.get(i).weights(), epilogue, shape);
+      sum = r.record("bottleneck." + i, new Linear(taps, bottleneck.get(i).weights(), epilogue), parts.get(i), shape);
     }
     return sum;
   }
 
   private static Tensor resize(Recorder r, String name, Tensor x, Shape like) {
     boolean same = x.shape().dim(1) == like.dim(1) && x.shape().dim(2) == like.dim(2);
-    return same ? x : r.bilinear(name, x, like.dim(1), like.dim(2));
+    return same ? x : r.record(name, new Bilinear(like.dim(1), like.dim(2)), x);
   }
 
   @Override

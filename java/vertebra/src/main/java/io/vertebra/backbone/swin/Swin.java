@@ -12,13 +12,18 @@ import io.vertebra.backbone.swin.SwinConfig.Behaviour;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
-import io.vertebra.program.op.Op.Sum.Term;
 import io.vertebra.program.op.RegionMask;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Softmax;
+import io.vertebra.program.op.Sum;
+import io.vertebra.program.op.Sum.Term;
 import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.WindowAttention;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Size;
 import io.vertebra.tensor.Tensor;
@@ -170,7 +175,7 @@ public final class Swin implements Backbone {
       if (config.featureStages().contains(i)) {
         String name = "norm" + i;
         Norm featureNorm = featureNorms.get(i);
-        r.output("out" + i, () -> r.layerNorm(name, out, RowSource.norm(featureNorm)));
+        r.output("out" + i, () -> r.record(name, new LayerNorm(RowSource.norm(featureNorm)), out));
       }
       if (stage.merging != null) {
         x = r.scope("layers." + i + ".downsample", () -> merge(r, rules, stage.merging, out));
@@ -178,15 +183,15 @@ public final class Swin implements Backbone {
       }
     }
     if (norm != null) {
-      Tensor normed = r.layerNorm("norm", x, RowSource.norm(norm));
+      Tensor normed = r.record("norm", new LayerNorm(RowSource.norm(norm)), x);
       r.output("norm", normed);
-      Tensor pooled = r.meanPool(POOLED, normed);
+      Tensor pooled = r.record(POOLED, new MeanPool(), normed);
       r.output(POOLED, pooled);
       // Without a classifier the reference's head is the identity.
-      Tensor logits
-          = head == null ? pooled : r.linear("head", pooled, RowSource.PLAIN, head.weights(), head.epilogue());
+      Tensor logits = head == null ? pooled
+          : r.record("head", new Linear(RowSource.PLAIN, head.weights(), head.epilogue()), pooled);
       r.output(LOGITS, logits);
-      r.output(PROBABILITIES, () -> r.softmax(PROBABILITIES, logits));
+      r.output(PROBABILITIES, () -> r.record(PROBABILITIES, new Softmax(), logits));
     }
   }
 
@@ -195,10 +200,11 @@ public final class Swin implements Backbone {
     Shape image = r.input().shape();
     Size map = patchGrid(rules, image.dim(1), image.dim(2));
     RowMap patches = patches(image, map, config.patch());
-    Tensor x = r.linear("patch_embed.proj", r.input(), new RowSource(patches, null), patchProjection.weights(),
-        patchProjection.epilogue(), Shape.of(image.dim(0), map.rows(), map.columns(), config.width()));
+    Tensor x = r.record("patch_embed.proj",
+        new Linear(new RowSource(patches, null), patchProjection.weights(), patchProjection.epilogue()), r.input(),
+        Shape.of(image.dim(0), map.rows(), map.columns(), config.width()));
     if (patchNorm != null) {
-      x = r.layerNorm("patch_embed.norm", x, RowSource.norm(patchNorm));
+      x = r.record("patch_embed.norm", new LayerNorm(RowSource.norm(patchNorm)), x);
     }
     r.output("patch_embed", x);
     if (absolutePositions != null) {
@@ -206,7 +212,7 @@ public final class Swin implements Backbone {
       Weights positions
           = constant(List.of("absolute_pos_embed", map), Shape.of(map.area(), config.width()), table::values);
       RowMap rows = RowMap.of(x.shape().rows(), 1, i -> i % map.area());
-      x = r.sum("absolute_pos_embed", x.shape(), Activation.IDENTITY, Term.of(x), Term.of(positions, rows));
+      x = r.record("absolute_pos_embed", Sum.of(Term.of(x), Term.of(positions, rows)), x);
     }
     return x;
   }
@@ -260,23 +266,27 @@ public final class Swin implements Backbone {
     RowMap rows = cut.rows;
     RegionMask mask = cut.mask;
     int heads = config.heads().get(stage);
-    Op.WindowAttention attention = new Op.WindowAttention(window.area(), heads, config.headDim(stage),
-        config.scale(stage), attentionBias(rules, block, window), mask);
+    WindowAttention attention = new WindowAttention(window.area(), heads, config.headDim(stage), config.scale(stage),
+        attentionBias(rules, block, window), mask);
 
-    Tensor qkv = r.linear("attn.qkv", x, new RowSource(rows, block.norm1), block.qkv.weights(), block.qkv.epilogue());
-    Tensor heard = r.windowAttention("attn", qkv, attention);
-    Tensor y = r.linear("attn.proj", heard, RowSource.PLAIN, block.proj.weights(),
-        block.proj.epilogue().residual(x).scatter(rows));
-    Tensor hidden = r.linear("mlp.fc1", y, RowSource.norm(block.norm2), block.fc1.weights(),
-        block.fc1.epilogue().activation(Activation.GELU));
-    Tensor out = r.linear("mlp.fc2", hidden, RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue().residual(y));
+    Tensor qkv = r.record("attn.qkv",
+        new Linear(new RowSource(rows, block.norm1), block.qkv.weights(), block.qkv.epilogue()), x);
+    Tensor heard = r.record("attn", attention, qkv);
+    Tensor y = r.record("attn.proj",
+        new Linear(RowSource.PLAIN, block.proj.weights(), block.proj.epilogue().residual(x).scatter(rows)), heard);
+    Tensor hidden = r.record("mlp.fc1",
+        new Linear(RowSource.norm(block.norm2), block.fc1.weights(), block.fc1.epilogue().activation(Activation.GELU)),
+        y);
+    Tensor out = r.record("mlp.fc2", new Linear(RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue().residual(y)),
+        hidden);
 
     r.output("attn.qkv", qkv);
-    r.output("norm1", () -> r.layerNorm("norm1", x, RowSource.norm(block.norm1)));
-    r.output("attn.in", () -> r.layerNorm("attn.in", x, new RowSource(rows, block.norm1)));
-    r.output("attn",
-        () -> r.linear("attn.unfused", heard, RowSource.PLAIN, block.proj.weights(), block.proj.epilogue()));
-    r.output("mlp", () -> r.linear("mlp.unfused", hidden, RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue()));
+    r.output("norm1", () -> r.record("norm1", new LayerNorm(RowSource.norm(block.norm1)), x));
+    r.output("attn.in", () -> r.record("attn.in", new LayerNorm(new RowSource(rows, block.norm1)), x));
+    r.output("attn", () -> r.record("attn.unfused",
+        new Linear(RowSource.PLAIN, block.proj.weights(), block.proj.epilogue()), heard));
+    r.output("mlp",
+        () -> r.record("mlp.unfused", new Linear(RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue()), hidden));
     r.constant("attn.relative_position_index", () -> relativePositionIndex(window));
     r.constant("attn.bias", () -> RelativePositions.expand(biasTable(rules, block, window), window));
     r.constant("attn_mask", () -> expandedMask(mask));
@@ -359,9 +369,10 @@ public final class Swin implements Backbone {
       return row >= map.rows() || column >= map.columns() ? -1
           : (token / merged.area() * map.rows() + row) * map.columns() + column;
     });
-    r.output("concat", () -> r.layerNorm("concat", x, new RowSource(gather, null)));
-    return r.linear("reduction", x, new RowSource(gather, merging.norm), merging.reduction.weights(),
-        merging.reduction.epilogue(), Shape.of(batch, merged.rows(), merged.columns(), 2 * x.shape().channels()));
+    r.output("concat", () -> r.record("concat", new LayerNorm(new RowSource(gather, null)), x));
+    return r.record("reduction",
+        new Linear(new RowSource(gather, merging.norm), merging.reduction.weights(), merging.reduction.epilogue()), x,
+        Shape.of(batch, merged.rows(), merged.columns(), 2 * x.shape().channels()));
   }
 
   private Weights constant(List<Object> key, Shape shape, Supplier<float[]> values) {

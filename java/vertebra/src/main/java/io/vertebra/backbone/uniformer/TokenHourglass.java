@@ -6,11 +6,20 @@ import io.vertebra.backbone.uniformer.UniFormerLayers.GlobalBlock;
 import io.vertebra.backbone.uniformer.UniFormerLayers.Representative;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Op;
-import io.vertebra.program.op.Op.Sum.Term;
+import io.vertebra.program.op.Convolution;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.PoolScores;
+import io.vertebra.program.op.RecoverTokens;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.ScoreTokens;
+import io.vertebra.program.op.ShrinkTokens;
+import io.vertebra.program.op.Sum;
+import io.vertebra.program.op.Sum.Term;
+import io.vertebra.program.op.TokenChoice;
 import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.WindowAttention;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 
@@ -43,48 +52,48 @@ final class TokenHourglass {
   /** The state before stage 3. */
   State begin(Recorder r, Tensor map) {
     int batch = map.shape().dim(0);
-    Tensor token = r.sum("cls_token", Shape.of(batch, 1, map.shape().channels()), Activation.IDENTITY,
-        Term.of(map, RowMap.of(batch, 1, image -> -1)), Term.of(classToken, RowMap.of(batch, 1, image -> 0)));
+    Tensor token = r.record("cls_token",
+        Sum.of(Term.of(map, RowMap.of(batch, 1, image -> -1)), Term.of(classToken, RowMap.of(batch, 1, image -> 0))),
+        map, Shape.of(batch, 1, map.shape().channels()));
     return new State(map, token, null);
   }
 
   /** The state before stage 4. */
   State coarsen(Recorder r, State state) {
     Shape token = state.classToken.shape();
-    Tensor wider = r.linear("cls_upsample", state.classToken, new RowSource(rowOfEach(token, 0), null),
-        upsample.weights(), upsample.epilogue(), Shape.of(token.dim(0), 1, upsample.weights().shape().dim(0)));
-    return new State(null, wider, r.poolScores("global_attn3", state.scores));
+    Tensor wider = r.record("cls_upsample",
+        new Linear(new RowSource(rowOfEach(token, 0), null), upsample.weights(), upsample.epilogue()), state.classToken,
+        Shape.of(token.dim(0), 1, upsample.weights().shape().dim(0)));
+    return new State(null, wider, r.record("global_attn3", new PoolScores(), state.scores));
   }
 
   State block(Recorder r, GlobalBlock block, int stage, int index, Tensor x, State state) {
-    Tensor placed = r.depthwiseConv("pos_embed", x, block.position());
+    Tensor placed = r.record("pos_embed", block.position(), x);
     Shape shape = placed.shape();
     int tokens = shape.rows() / shape.dim(0);
     int heads = config.heads(stage);
     int headDim = shape.channels() / heads;
     float scale = config.scale(stage);
     float tradeOff = config.light().tradeOff().get(stage).get(index).floatValue();
-    Op.TokenChoice choice
-        = new Op.TokenChoice(state.scores, (int) (tokens * config.light().kept().get(stage).get(index)));
+    TokenChoice choice = new TokenChoice(state.scores, (int) (tokens * config.light().kept().get(stage).get(index)));
 
-    Tensor before = r.shrinkTokens("shrink", placed, new Op.ShrinkTokens(choice, state.classToken));
+    Tensor before = r.record("shrink", new ShrinkTokens(choice, state.classToken), placed);
     UniFormerLayers.Attention attention = block.attention();
-    Tensor qkv = r.linear("attn.qkv", before, RowSource.norm(attention.norm()), attention.qkv().weights(),
-        attention.qkv().epilogue());
-    Tensor heard = r.windowAttention("attn", qkv,
-        new Op.WindowAttention(before.shape().dim(1), heads, headDim, scale, null, null));
-    Tensor scores = r.scoreTokens("score", qkv, new Op.ScoreTokens(choice, heads, headDim, scale, tradeOff),
-        shape.withChannels(1));
-    Tensor y = r.linear("attn.proj", heard, RowSource.PLAIN, attention.proj().weights(),
-        attention.proj().epilogue().residual(before));
-    Tensor hidden = r.linear("mlp.fc1", y, RowSource.norm(block.norm2()), block.fc1().weights(),
-        block.fc1().epilogue().activation(Activation.GELU));
-    Tensor after
-        = r.linear("mlp.fc2", hidden, RowSource.PLAIN, block.fc2().weights(), block.fc2().epilogue().residual(y));
+    Tensor qkv = r.record("attn.qkv",
+        new Linear(RowSource.norm(attention.norm()), attention.qkv().weights(), attention.qkv().epilogue()), before);
+    Tensor heard = r.record("attn", new WindowAttention(before.shape().dim(1), heads, headDim, scale, null, null), qkv);
+    Tensor scores
+        = r.record("score", new ScoreTokens(choice, shape.withChannels(1), heads, headDim, scale, tradeOff), qkv);
+    Tensor y = r.record("attn.proj",
+        new Linear(RowSource.PLAIN, attention.proj().weights(), attention.proj().epilogue().residual(before)), heard);
+    Tensor hidden = r.record("mlp.fc1", new Linear(RowSource.norm(block.norm2()), block.fc1().weights(),
+        block.fc1().epilogue().activation(Activation.GELU)), y);
+    Tensor after = r.record("mlp.fc2",
+        new Linear(RowSource.PLAIN, block.fc2().weights(), block.fc2().epilogue().residual(y)), hidden);
     if (block.representative() != null) {
       after = withScaledRepresentative(r, block.representative(), before, heard, hidden, after);
     }
-    return new State(r.recoverTokens("recover", placed, new Op.RecoverTokens(choice, before, after)), after, scores);
+    return new State(r.record("recover", new RecoverTokens(choice, before, after), placed), after, scores);
   }
 
   /**
@@ -98,15 +107,15 @@ final class TokenHourglass {
     RowMap last = rowOfEach(shape, rows - 1);
     Layer proj = layers.proj();
     Layer fc2 = layers.fc2();
-    Tensor attended
-        = r.linear("representative.proj", heard, new RowSource(last, null), proj.weights(), proj.epilogue());
-    Tensor gain = r.linear("representative.fc2", hidden, new RowSource(last, null), fc2.weights(),
-        fc2.epilogue().residual(attended));
+    Tensor attended = r.record("representative.proj",
+        new Linear(new RowSource(last, null), proj.weights(), proj.epilogue()), heard);
+    Tensor gain = r.record("representative.fc2",
+        new Linear(new RowSource(last, null), fc2.weights(), fc2.epilogue().residual(attended)), hidden);
     RowMap others = RowMap.of(shape.rows(), 1, i -> i % rows == rows - 1 ? -1 : i);
     RowMap own = RowMap.of(shape.rows(), 1, i -> i % rows == rows - 1 ? i : -1);
     RowMap image = RowMap.of(shape.rows(), 1, i -> i % rows == rows - 1 ? i / rows : -1);
-    return r.sum("representative", shape, Activation.IDENTITY, Term.of(after, others), Term.of(before, own),
-        Term.of(gain, image));
+    return r.record("representative", Sum.of(Term.of(after, others), Term.of(before, own), Term.of(gain, image)), after,
+        shape);
   }
 
   private static RowMap rowOfEach(Shape shape, int row) {
@@ -117,7 +126,8 @@ final class TokenHourglass {
   void outputs(Recorder r, int stage, State state) {
     Shape token = state.classToken.shape();
     r.output("cls_token" + stage,
-        () -> r.layerNorm("cls_token", state.classToken, new RowSource(rowOfEach(token, 0), null)));
-    r.output("global_attn" + stage, () -> stage == 3 ? r.poolScores("global_attn", state.scores) : state.scores);
+        () -> r.record("cls_token", new LayerNorm(new RowSource(rowOfEach(token, 0), null)), state.classToken));
+    r.output("global_attn" + stage,
+        () -> stage == 3 ? r.record("global_attn", new PoolScores(), state.scores) : state.scores);
   }
 }

@@ -13,12 +13,18 @@ import io.vertebra.backbone.uniformer.UniFormerLayers.LocalBlock;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Affine;
+import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Softmax;
 import io.vertebra.program.op.Weights;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowAttention;
+import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Size;
 import io.vertebra.tensor.Tensor;
@@ -45,7 +51,7 @@ public final class UniFormer implements Backbone {
   private final List<List<LocalBlock>> localBlocks = new ArrayList<>();
   private final List<List<GlobalBlock>> globalBlocks = new ArrayList<>();
   private final TokenHourglass hourglass;
-  private final Op.Affine norm;
+  private final Affine norm;
   private final Layer head;
   private final Auxiliary auxiliary;
   private final List<Norm> featureNorms = new ArrayList<>();
@@ -82,7 +88,7 @@ public final class UniFormer implements Backbone {
     int classes = config.classes();
     Matrix.Affine finalNorm = kind.isDense() ? null : loader.batchNorm("norm", last);
     this.norm = kind.isDense() ? null
-        : new Op.Affine(null, layers.values(finalNorm.scale()), layers.values(finalNorm.shift()), Activation.IDENTITY);
+        : new Affine(null, layers.values(finalNorm.scale()), layers.values(finalNorm.shift()), Activation.IDENTITY);
     this.head = classes > 0 ? layers.linear("head", classes, last, true) : null;
     this.auxiliary
         = kind == Kind.TOKEN_LABELING && classes > 0
@@ -137,7 +143,7 @@ public final class UniFormer implements Backbone {
       Tensor out = x;
       r.output("stage" + number, out);
       Norm featureNorm = featureNorms.get(stage);
-      r.output("out" + number, () -> r.layerNorm("norm" + number, out, RowSource.norm(featureNorm)));
+      r.output("out" + number, () -> r.record("norm" + number, new LayerNorm(RowSource.norm(featureNorm)), out));
       if (state != null) {
         hourglass.outputs(r, number, state);
       }
@@ -166,26 +172,29 @@ public final class UniFormer implements Backbone {
       }
       Activation activation = i + 1 < embedding.convolutions().size() ? Activation.GELU : Activation.IDENTITY;
       Layer layer = convolution.layer();
-      x = r.linear(name + ".proj", x, new RowSource(window.rows(in), null), layer.weights(),
-          layer.epilogue().activation(activation), window.slide(in, layer.weights().shape().dim(0)));
+      x = r.record(name + ".proj",
+          new Linear(new RowSource(window.rows(in), null), layer.weights(), layer.epilogue().activation(activation)), x,
+          window.slide(in, layer.weights().shape().dim(0)));
     }
-    return embedding.norm() == null ? x : r.layerNorm(name + ".norm", x, RowSource.norm(embedding.norm()));
+    return embedding.norm() == null ? x : r.record(name + ".norm", new LayerNorm(RowSource.norm(embedding.norm())), x);
   }
 
   private static Tensor localBlock(Recorder r, LocalBlock block, Tensor x) {
-    Tensor placed = r.depthwiseConv("pos_embed", x, block.position());
-    Tensor mixed = r.linear("conv1", placed, RowSource.PLAIN, block.conv1().weights(), block.conv1().epilogue());
-    Tensor heard = r.depthwiseConv("attn", mixed, block.attention());
-    Tensor y
-        = r.linear("conv2", heard, RowSource.PLAIN, block.conv2().weights(), block.conv2().epilogue().residual(placed));
-    Tensor hidden = r.linear("mlp.fc1", y, RowSource.PLAIN, block.fc1().weights(),
-        block.fc1().epilogue().activation(Activation.GELU));
-    return r.linear("mlp.fc2", hidden, RowSource.PLAIN, block.fc2().weights(), block.fc2().epilogue().residual(y));
+    Tensor placed = r.record("pos_embed", block.position(), x);
+    Tensor mixed
+        = r.record("conv1", new Linear(RowSource.PLAIN, block.conv1().weights(), block.conv1().epilogue()), placed);
+    Tensor heard = r.record("attn", block.attention(), mixed);
+    Tensor y = r.record("conv2",
+        new Linear(RowSource.PLAIN, block.conv2().weights(), block.conv2().epilogue().residual(placed)), heard);
+    Tensor hidden = r.record("mlp.fc1",
+        new Linear(RowSource.PLAIN, block.fc1().weights(), block.fc1().epilogue().activation(Activation.GELU)), y);
+    return r.record("mlp.fc2", new Linear(RowSource.PLAIN, block.fc2().weights(), block.fc2().epilogue().residual(y)),
+        hidden);
   }
 
   private Tensor globalBlock(Recorder r, int stage, int index, Tensor x) {
     GlobalBlock block = globalBlocks.get(stage).get(index);
-    Tensor placed = r.depthwiseConv("pos_embed", x, block.position());
+    Tensor placed = r.record("pos_embed", block.position(), x);
     Shape shape = placed.shape();
     Tensor y;
     if (block.time() != null) {
@@ -199,9 +208,10 @@ public final class UniFormer implements Backbone {
     } else {
       y = attend(r, "attn", block.attention(), stage, placed, null, shape.rows() / shape.dim(0), placed);
     }
-    Tensor hidden = r.linear("mlp.fc1", y, RowSource.norm(block.norm2()), block.fc1().weights(),
-        block.fc1().epilogue().activation(Activation.GELU));
-    return r.linear("mlp.fc2", hidden, RowSource.PLAIN, block.fc2().weights(), block.fc2().epilogue().residual(y));
+    Tensor hidden = r.record("mlp.fc1", new Linear(RowSource.norm(block.norm2()), block.fc1().weights(),
+        block.fc1().epilogue().activation(Activation.GELU)), y);
+    return r.record("mlp.fc2", new Linear(RowSource.PLAIN, block.fc2().weights(), block.fc2().epilogue().residual(y)),
+        hidden);
   }
 
   /**
@@ -212,12 +222,13 @@ public final class UniFormer implements Backbone {
   private Tensor attend(Recorder r, String name, UniFormerLayers.Attention layers, int stage, Tensor x, RowMap rows,
       int tokens, Tensor residual) {
     int heads = config.heads(stage);
-    Tensor qkv = r.linear(name + ".qkv", x, new RowSource(rows, layers.norm()), layers.qkv().weights(),
-        layers.qkv().epilogue());
-    Tensor heard = r.windowAttention(name, qkv,
-        new Op.WindowAttention(tokens, heads, x.shape().channels() / heads, config.scale(stage), null, null));
-    return r.linear(name + ".proj", heard, RowSource.PLAIN, layers.proj().weights(),
-        layers.proj().epilogue().residual(residual).scatter(rows));
+    Tensor qkv = r.record(name + ".qkv",
+        new Linear(new RowSource(rows, layers.norm()), layers.qkv().weights(), layers.qkv().epilogue()), x);
+    Tensor heard = r.record(name,
+        new WindowAttention(tokens, heads, x.shape().channels() / heads, config.scale(stage), null, null), qkv);
+    return r.record(name + ".proj",
+        new Linear(RowSource.PLAIN, layers.proj().weights(), layers.proj().epilogue().residual(residual).scatter(rows)),
+        heard);
   }
 
   /** The frames of each position one after another. */
@@ -228,30 +239,31 @@ public final class UniFormer implements Backbone {
   }
 
   private void classify(Recorder r, Tensor x) {
-    r.output("norm", () -> r.affine("norm", x, norm));
+    r.output("norm", () -> r.record("norm", norm, x));
     // The mean of the normed positions is the normed mean.
-    Tensor pooled = r.affine(POOLED, r.meanPool("mean", x), norm);
+    Tensor pooled = r.record(POOLED, norm, r.record("mean", new MeanPool(), x));
     r.output(POOLED, pooled);
     // Without a classifier the reference's head is the identity.
     Tensor logits = head == null ? pooled : auxiliary == null ? head(r, pooled) : labelTokens(r, x, pooled);
     r.output(LOGITS, logits);
-    r.output(PROBABILITIES, () -> r.softmax(PROBABILITIES, logits));
+    r.output(PROBABILITIES, () -> r.record(PROBABILITIES, new Softmax(), logits));
   }
 
   private Tensor head(Recorder r, Tensor pooled) {
-    return r.linear("head", pooled, RowSource.PLAIN, head.weights(), head.epilogue());
+    return r.record("head", new Linear(RowSource.PLAIN, head.weights(), head.epilogue()), pooled);
   }
 
   /** {@code head(pooled) + 0.5 max over tokens of aux_head(token)}. */
   private Tensor labelTokens(Recorder r, Tensor x, Tensor pooled) {
     Layer layer = auxiliary.head();
-    Tensor labels = r.linear("aux_head", x, RowSource.PLAIN, layer.weights(), layer.epilogue());
+    Tensor labels = r.record("aux_head", new Linear(RowSource.PLAIN, layer.weights(), layer.epilogue()), x);
     r.output("logits_aux", labels);
     r.output("logits_cls", () -> head(r, pooled));
     Window.Extent whole = new Window.Extent(1, x.shape().dim(1), x.shape().dim(2));
-    Tensor max = r.pool("aux_head.max", labels, Op.Pool.Kind.MAX, new Window(whole, whole, new Window.Extent(0, 0, 0)));
-    Tensor half = r.affine("aux_head.half", max, new Op.Affine(null, auxiliary.half(), null, Activation.IDENTITY));
-    return r.linear("head", pooled, RowSource.PLAIN, head.weights(), head.epilogue().residual(half));
+    Tensor max = r.record("aux_head.max",
+        new WindowPool(WindowPool.Kind.MAX, new Window(whole, whole, new Window.Extent(0, 0, 0))), labels);
+    Tensor half = r.record("aux_head.half", new Affine(null, auxiliary.half(), null, Activation.IDENTITY), max);
+    return r.record("head", new Linear(RowSource.PLAIN, head.weights(), head.epilogue().residual(half)), pooled);
   }
 
   @Override

@@ -4,8 +4,8 @@ import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.Op;
 import io.vertebra.program.op.Window;
 import io.vertebra.program.op.Window.Extent;
 import io.vertebra.weights.Parameters;
@@ -29,8 +29,7 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
   record Embedding(List<Convolution> convolutions, Norm norm) {}
 
   /** Convolutions only: the paper's local MHRA. */
-  record LocalBlock(Op.DepthwiseConv position, Layer conv1, Op.DepthwiseConv attention, Layer conv2, Layer fc1,
-      Layer fc2) {}
+  record LocalBlock(DepthwiseConv position, Layer conv1, DepthwiseConv attention, Layer conv2, Layer fc1, Layer fc2) {}
 
   /** Attention with the norm before it. */
   record Attention(Norm norm, Layer qkv, Layer proj) {}
@@ -47,7 +46,7 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
    * @param time attention over time before the one over space; null if one attends to both
    * @param representative of a light block that scales it by a factor of its own; else null
    */
-  record GlobalBlock(Op.DepthwiseConv position, Attention time, Attention attention, Norm norm2, Layer fc1, Layer fc2,
+  record GlobalBlock(DepthwiseConv position, Attention time, Attention attention, Norm norm2, Layer fc1, Layer fc2,
       Representative representative) {}
 
   private Parameters parameters() {
@@ -145,7 +144,7 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
   }
 
   /** {@code x + pos_embed(x)}. */
-  private Op.DepthwiseConv position(String block, int width) {
+  private DepthwiseConv position(String block, int width) {
     return depthwise(depthwise(block + ".pos_embed", true, width, 3).plusOperand(), 3);
   }
 
@@ -154,11 +153,11 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
     return Matrix.of(parameters(), name, bias, kernel(width, 1, size));
   }
 
-  private Op.DepthwiseConv depthwise(Matrix matrix, int side) {
+  private DepthwiseConv depthwise(Matrix matrix, int side) {
     Layer layer = layers.depthwise(matrix);
     Window window = config.kind().isVideo() ? new Window(Extent.cube(side), Extent.cube(1), Extent.cube(side / 2))
         : Window.square(side, 1, side / 2);
-    return new Op.DepthwiseConv(layer.weights(), layer.bias(), window, 0, 1, Activation.IDENTITY);
+    return new DepthwiseConv(layer.weights(), layer.bias(), window, 0, 1, Activation.IDENTITY);
   }
 
   /** Shape of a convolution's weights. */

@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 
 /**
@@ -44,6 +45,30 @@ public record Epilogue(Weights bias, Activation activation, boolean activationLa
   /** Adds row {@code rows(r)} of {@code tensor} to row r of the output. */
   public Epilogue residual(Tensor tensor, RowMap rows) {
     return new Epilogue(bias, activation, activationLast, gate, tensor, rows, map);
+  }
+
+  /**
+   * Checks what follows a product of {@code rows} rows stored to a result of shape {@code out}.
+   *
+   * @throws IllegalArgumentException naming what does not fit
+   */
+  void check(int rows, Shape out) {
+    if (residual == null) {
+      Fit.require(residualRows == null, "residual rows without a residual", out);
+    } else if (residualRows == null) {
+      Fit.require(residual.shape().equals(out), "residual", out);
+    } else {
+      Fit.require(residual.shape().channels() == out.channels() && residualRows.groups() == 1
+          && residualRows.size() == out.rows() && residualRows.fits(residual.shape().rows()), "residual rows", out);
+    }
+    Fit.require(gate == null || gate.tensor().shape().rows() == out.rows() && gate.firstChannel() >= 0
+        && gate.firstChannel() + out.channels() <= gate.tensor().shape().channels(), "gate", out);
+    Fit.require(Fit.isVector(bias, out.channels()), "bias", out);
+    if (map == null) {
+      Fit.require(out.rows() == rows, "output of " + rows + " rows", out);
+    } else {
+      Fit.require(map.groups() == 1 && map.size() == rows && map.covers(out.rows()), "row scatter", out);
+    }
   }
 
   public Epilogue scatter(RowMap rows) {

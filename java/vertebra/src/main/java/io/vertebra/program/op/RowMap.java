@@ -126,12 +126,12 @@ public final class RowMap {
   }
 
   /** Whether every entry lies in {@code [-1, sourceRows)}. */
-  public boolean fits(long sourceRows) {
+  boolean fits(long sourceRows) {
     return least >= -1 && greatest < sourceRows;
   }
 
   /** Whether the entries, -1 apart, are each of {@code 0 .. size - 1} exactly once. */
-  public boolean covers(int size) {
+  boolean covers(int size) {
     boolean[] seen = new boolean[size];
     int count = 0;
     for (int entry = 0; entry < entries; entry++) {

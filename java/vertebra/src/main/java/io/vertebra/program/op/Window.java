@@ -14,6 +14,10 @@ public record Window(Extent size, Extent stride, Extent padding) {
 
   /** A number for each axis. */
   public record Extent(int time, int height, int width) {
+    boolean isAtLeast(int least) {
+      return time >= least && height >= least && width >= least;
+    }
+
     public static Extent square(int side) {
       return new Extent(1, side, side);
     }
@@ -35,22 +39,21 @@ public record Window(Extent size, Extent stride, Extent padding) {
   /**
    * The map of outputs for a map {@code [batch, (time,) height, width, channels]}; sizes round down.
    *
-   * @throws IllegalArgumentException if the window is larger than the padded map
+   * @throws IllegalArgumentException if the window does not slide over such a map, or is larger than the padded map
    */
   public Shape slide(Shape in, int channels) {
-    int width = steps(in.dim(-2), size.width(), stride.width(), padding.width());
-    int height = steps(in.dim(-3), size.height(), stride.height(), padding.height());
-    if (in.rank() == 4) {
-      return Shape.of(in.dim(0), height, width, channels);
-    }
-    return Shape.of(in.dim(0), steps(in.dim(1), size.time(), stride.time(), padding.time()), height, width, channels);
+    boolean clip = in.rank() == 5;
+    Fit.require(size.isAtLeast(1) && stride.isAtLeast(1) && padding.isAtLeast(0)
+        && (clip || in.rank() == 4 && size.time() == 1 && stride.time() == 1 && padding.time() == 0), "window", in);
+    int width = steps(in, in.dim(-2), size.width(), stride.width(), padding.width());
+    int height = steps(in, in.dim(-3), size.height(), stride.height(), padding.height());
+    return clip
+        ? Shape.of(in.dim(0), steps(in, in.dim(1), size.time(), stride.time(), padding.time()), height, width, channels)
+        : Shape.of(in.dim(0), height, width, channels);
   }
 
-  private static int steps(int length, int taps, int step, int pad) {
-    if (length + 2 * pad < taps) {
-      throw new IllegalArgumentException(
-          "a window of " + taps + " positions does not fit " + length + " with padding " + pad);
-    }
+  private static int steps(Shape in, int length, int taps, int step, int pad) {
+    Fit.require(length + 2 * pad >= taps, "window larger than the padded map", in);
     return (length + 2 * pad - taps) / step + 1;
   }
 
@@ -67,8 +70,8 @@ public record Window(Extent size, Extent stride, Extent padding) {
   private void put(Shape in, IntBuffer entries) {
     Shape out = slide(in, 1);
     int positions = out.rows();
-    int times = in.rank() == 4 ? 1 : in.dim(1);
-    int outTimes = in.rank() == 4 ? 1 : out.dim(1);
+    int times = in.time();
+    int outTimes = out.time();
     int height = in.dim(-3);
     int width = in.dim(-2);
     int outHeight = out.dim(-3);

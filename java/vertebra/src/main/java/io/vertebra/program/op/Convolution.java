@@ -1,0 +1,46 @@
+package io.vertebra.program.op;
+
+import io.vertebra.tensor.Shape;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * A dense convolution of 3 x 3 taps, stride 1, zero padding 1: {@code [batch, height, width, in]} to
+ * {@code [batch, height, width, out]}.
+ *
+ * @param weights {@code [out, 9 * in]} over (tap, channel), packed by {@code Backend.packConvolution}
+ * @param bias {@code [out]}, or null
+ */
+public record Convolution(Weights weights, Weights bias, Activation activation) implements Op {
+  /** What each output reads. */
+  public static final Window WINDOW = Window.square(3, 1, 1);
+
+  @Override
+  public Shape result(Shape in) {
+    Shape matrix = weights.shape();
+    Fit.require(in.rank() == 4 && matrix.rank() == 2 && matrix.dim(1) == WINDOW.taps() * in.channels(),
+        "weights " + matrix, in);
+    Fit.require(Fit.isVector(bias, matrix.dim(0)), "bias", in);
+    return in.withChannels(matrix.dim(0));
+  }
+
+  @Override
+  public List<Weights> matrices() {
+    return List.of(weights);
+  }
+
+  @Override
+  public List<Weights> values() {
+    return Stream.ofNullable(bias).toList();
+  }
+
+  @Override
+  public long macs(Shape in, Shape out) {
+    return in.rows() * weights.shape().elements();
+  }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor, Call call) {
+    return visitor.convolution(this, call);
+  }
+}

@@ -1,0 +1,50 @@
+package io.vertebra.program.op;
+
+import io.vertebra.tensor.Shape;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+
+/**
+ * Each channel convolved by itself, in two or three dimensions: {@code [batch, (time,) height, width, channels]}, zero
+ * padding.
+ *
+ * @param weights {@code [taps, out channels]}, taps in (time, height, width) order; output channel c reads input
+ *   channel {@code firstChannel + c / multiplier}
+ * @param bias {@code [out channels]}, or null
+ * @param firstChannel of the operand's channels that are convolved; the others are not read
+ */
+public record DepthwiseConv(Weights weights, Weights bias, Window window, int firstChannel, int multiplier,
+    Activation activation) implements Op {
+  @Override
+  public Shape result(Shape in) {
+    Shape taps = weights.shape();
+    int channels = taps.channels();
+    Fit.require(multiplier >= 1 && taps.equals(Shape.of(window.taps(), channels)), "weights " + taps, in);
+    Fit.require(Fit.isVector(bias, channels), "bias", in);
+    Fit.require(
+        firstChannel >= 0 && channels % multiplier == 0 && firstChannel + channels / multiplier <= in.channels(),
+        "channels", in);
+    return window.slide(in, channels);
+  }
+
+  @Override
+  public List<Weights> values() {
+    return Stream.of(weights, bias).filter(Objects::nonNull).toList();
+  }
+
+  @Override
+  public long macs(Shape in, Shape out) {
+    return out.elements() * window.taps();
+  }
+
+  @Override
+  public long elementsRead(Shape in, Shape out) {
+    return (long) in.rows() * out.channels() / multiplier;
+  }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor, Call call) {
+    return visitor.depthwiseConv(this, call);
+  }
+}
