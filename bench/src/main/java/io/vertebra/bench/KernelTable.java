@@ -3,8 +3,8 @@ package io.vertebra.bench;
 import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.ModelKernel;
 import io.vertebra.bench.kernel.RatioTable;
+import io.vertebra.bench.measure.Commands;
 import io.vertebra.bench.peer.PeerKernel;
-import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.tensor.Precision;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -48,7 +48,7 @@ public final class KernelTable implements Runnable {
   public void run() {
     RatioTable table = new RatioTable(threads, Precision.FP32, seconds, TOLERANCE);
     for (ModelKernel kernel : ModelKernel.of(models, size)) {
-      if (!(kernel.ops().get(0) instanceof DepthwiseConv)) {
+      if (kernel.kind() != ModelKernel.Kind.DEPTHWISE) {
         try (Kernel ours = kernel.vertebra(threads);
             Kernel onnxRuntime = PeerKernel.onnxRuntime(kernel, threads);
             Kernel libtorch = PeerKernel.libtorch(kernel, threads)) {

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.vertebra.Families;
 import io.vertebra.backbone.Variant;
+import io.vertebra.bench.measure.Commands;
+import io.vertebra.bench.measure.MachineFacts;
 import io.vertebra.bench.peer.Comparison;
 import io.vertebra.tensor.Precision;
 import java.io.IOException;

@@ -1,7 +1,6 @@
 package io.vertebra.bench.export;
 
 import io.vertebra.tensor.Shape;
-import java.io.IOException;
 
 /**
  * A tensor's value in a graph: as rows, {@code [batch, positions, channels]}, as maps, {@code [batch, channels, (time,)
@@ -47,11 +46,11 @@ final class GraphValue {
     return asMaps ? hasMaps() : hasRows();
   }
 
-  String in(boolean asMaps) throws IOException {
+  String in(boolean asMaps) {
     return asMaps ? maps() : rows();
   }
 
-  String rows() throws IOException {
+  String rows() {
     if (rows == null && shape.rows() == shape.dim(0)) {
       // Of a single position both orders are the same.
       rows = graph.reshape(maps, flat(shape));
@@ -65,7 +64,7 @@ final class GraphValue {
     return rows;
   }
 
-  String maps() throws IOException {
+  String maps() {
     if (maps == null) {
       int[] axes = new int[shape.rank()];
       for (int i = 1; i < axes.length; i++) {

@@ -3,8 +3,8 @@ package io.vertebra.bench.export;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowPool;
 import java.io.Closeable;
-import java.io.IOException;
 
 /**
  * A file format for computation graphs, and how it says the few operations a backbone needs. Methods that compute take
@@ -17,7 +17,7 @@ interface GraphWriter extends Closeable {
   String input();
 
   /** A constant. */
-  String constant(float[] values, int... shape) throws IOException;
+  String constant(float[] values, int... shape);
 
   /**
    * A convolution of maps, zero padding.
@@ -25,56 +25,56 @@ interface GraphWriter extends Closeable {
    * @param kernel {@code [out, in / groups, (time,) height, width]}
    * @param bias {@code [out]}, or null
    */
-  String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups) throws IOException;
+  String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups);
 
   /**
    * {@code in . weights^T + bias} over the last axis; {@code weights} is {@code [out, in]}, {@code bias} may be null.
    */
-  String linear(String in, float[] weights, int outs, int ins, String bias) throws IOException;
+  String linear(String in, float[] weights, int outs, int ins, String bias);
 
   /** Matrix product over the last two axes, the others broadcast. */
-  String product(String a, String b) throws IOException;
+  String product(String a, String b);
 
   /** LayerNorm over the last axis, of {@code width}. */
-  String layerNorm(String in, String gamma, String beta, float eps, int width) throws IOException;
+  String layerNorm(String in, String gamma, String beta, float eps, int width);
 
   /** @param function not the identity */
-  String activate(String in, Activation function) throws IOException;
+  String activate(String in, Activation function);
 
   /** Broadcast, as all elementwise operations. */
-  String add(String a, String b) throws IOException;
+  String add(String a, String b);
 
-  String multiply(String a, String b) throws IOException;
+  String multiply(String a, String b);
 
-  String reshape(String in, int... shape) throws IOException;
+  String reshape(String in, int... shape);
 
-  String permute(String in, int... axes) throws IOException;
+  String permute(String in, int... axes);
 
   /** Elements {@code [from, to)} of an axis. */
-  String slice(String in, int axis, int from, int to) throws IOException;
+  String slice(String in, int axis, int from, int to);
 
-  String concatenate(int axis, String... parts) throws IOException;
+  String concatenate(int axis, String... parts);
 
   /** Rolls axes 1 and 2: element {@code (i, j)} comes from {@code (i + rows, j + columns)}, cyclically. */
-  String roll(String in, int rows, int columns) throws IOException;
+  String roll(String in, int rows, int columns);
 
   /**
    * Elements {@code rows} of axis 0 of a value of two axes; {@code padded}: one past the last stands for zeros, {@code
    * width} of them.
    */
-  String gather(String in, int[] rows, boolean padded, int width) throws IOException;
+  String gather(String in, int[] rows, boolean padded, int width);
 
   /** Pools maps over {@code axes} axes; padding is left out. */
-  String pool(String in, Pool.Kind kind, Window window, int axes) throws IOException;
+  String pool(String in, WindowPool.Kind kind, Window window, int axes);
 
   /** Maps with every position repeated {@code size x size} times. */
-  String repeat(String in, int size, int height, int width) throws IOException;
+  String repeat(String in, int size, int height, int width);
 
   /** Maps resized bilinearly, half-pixel centres. */
-  String bilinear(String in, int height, int width) throws IOException;
+  String bilinear(String in, int height, int width);
 
   /** {@code irfft2(rfft2(in) * filter)} of maps {@code [batch, channels, height, width]}. */
-  String globalFilter(String in, FilterSizes sizes, float[] filter) throws IOException;
+  String globalFilter(String in, FilterSizes sizes, float[] filter);
 
   /**
    * {@code softmax(scale * q . k^T + bias) . v} in each window: {@code [windows * tokens, 3 * heads * headDim]} to
@@ -82,16 +82,16 @@ interface GraphWriter extends Closeable {
    *
    * @param bias {@code [period, heads, tokens, tokens]}: window {@code w} takes {@code w % period}; null for none
    */
-  String attention(String in, AttentionSizes sizes, float[] bias) throws IOException;
+  String attention(String in, AttentionSizes sizes, float[] bias);
 
   /** Mean over these axes, which vanish. */
-  String mean(String in, int... axes) throws IOException;
+  String mean(String in, int... axes);
 
   /** Over the last axis. */
-  String softmax(String in) throws IOException;
+  String softmax(String in);
 
   /** @param shape of the value */
-  void output(String name, String value, int... shape) throws IOException;
+  void output(String name, String value, int... shape);
 
   /** Sizes of a windowed attention. */
   record AttentionSizes(int windows, int period, int tokens, int heads, int headDim, float scale) {}

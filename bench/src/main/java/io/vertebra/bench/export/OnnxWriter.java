@@ -4,6 +4,7 @@ import com.google.protobuf.CodedOutputStream;
 import com.google.protobuf.UnsafeByteOperations;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -43,13 +44,13 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
-  public String constant(float[] values, int... shape) throws IOException {
+  public String constant(float[] values, int... shape) {
     ByteBuffer bytes = ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     bytes.asFloatBuffer().put(values);
     return initializer(FLOAT, bytes, shape);
   }
 
-  private String indices(int... values) throws IOException {
+  private String indices(int... values) {
     return initializer(INT64, longs(values), values.length);
   }
 
@@ -59,7 +60,7 @@ final class OnnxWriter implements GraphWriter {
     return bytes;
   }
 
-  private String initializer(int type, ByteBuffer values, int... shape) throws IOException {
+  private String initializer(int type, ByteBuffer values, int... shape) {
     String name = name("weight");
     ProtoMessage tensor = new ProtoMessage();
     for (int dim : shape) {
@@ -70,13 +71,12 @@ final class OnnxWriter implements GraphWriter {
     return name;
   }
 
-  private String scalar(float value) throws IOException {
+  private String scalar(float value) {
     return constant(new float[] {value});
   }
 
   @Override
-  public String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups)
-      throws IOException {
+  public String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups) {
     int axes = shape.length - 2;
     String[] inputs = bias == null ? inputs(in, constant(kernel, shape)) : inputs(in, constant(kernel, shape), bias);
     return node("Conv", inputs, ints("kernel_shape", Arrays.copyOfRange(shape, 2, shape.length)),
@@ -84,7 +84,7 @@ final class OnnxWriter implements GraphWriter {
   }
 
   /** Before every axis, then behind every axis. */
-  private static ProtoMessage pads(Window window, int axes) throws IOException {
+  private static ProtoMessage pads(Window window, int axes) {
     int[] padding = GraphWriter.extents(window.padding(), axes);
     int[] both = Arrays.copyOf(padding, 2 * axes);
     System.arraycopy(padding, 0, both, axes, axes);
@@ -92,7 +92,7 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
-  public String linear(String in, float[] weights, int outs, int ins, String bias) throws IOException {
+  public String linear(String in, float[] weights, int outs, int ins, String bias) {
     float[] transposed = new float[weights.length];
     for (int i = 0; i < transposed.length; i++) {
       transposed[i] = weights[i % outs * ins + i / outs];
@@ -102,17 +102,17 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
-  public String product(String a, String b) throws IOException {
+  public String product(String a, String b) {
     return node("MatMul", inputs(a, b));
   }
 
   @Override
-  public String layerNorm(String in, String gamma, String beta, float eps, int width) throws IOException {
+  public String layerNorm(String in, String gamma, String beta, float eps, int width) {
     return node("LayerNormalization", inputs(in, gamma, beta), integer("axis", -1), real("epsilon", eps));
   }
 
   @Override
-  public String activate(String in, Activation function) throws IOException {
+  public String activate(String in, Activation function) {
     return switch (function) {
       case GELU -> {
         // As PyTorch's exporter writes it: a pattern that runtimes know.
@@ -128,41 +128,41 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
-  public String add(String a, String b) throws IOException {
+  public String add(String a, String b) {
     return node("Add", inputs(a, b));
   }
 
   @Override
-  public String multiply(String a, String b) throws IOException {
+  public String multiply(String a, String b) {
     return node("Mul", inputs(a, b));
   }
 
   @Override
-  public String reshape(String in, int... shape) throws IOException {
+  public String reshape(String in, int... shape) {
     return node("Reshape", inputs(in, indices(shape)));
   }
 
   @Override
-  public String permute(String in, int... axes) throws IOException {
+  public String permute(String in, int... axes) {
     return node("Transpose", inputs(in), ints("perm", axes));
   }
 
   @Override
-  public String slice(String in, int axis, int from, int to) throws IOException {
+  public String slice(String in, int axis, int from, int to) {
     return node("Slice", inputs(in, indices(from), indices(to), indices(axis)));
   }
 
   @Override
-  public String concatenate(int axis, String... parts) throws IOException {
+  public String concatenate(int axis, String... parts) {
     return node("Concat", parts, integer("axis", axis));
   }
 
   @Override
-  public String roll(String in, int rows, int columns) throws IOException {
+  public String roll(String in, int rows, int columns) {
     return rollAxis(rollAxis(in, 1, rows), 2, columns);
   }
 
-  private String rollAxis(String in, int axis, int shift) throws IOException {
+  private String rollAxis(String in, int axis, int shift) {
     if (shift == 0) {
       return in;
     }
@@ -170,26 +170,26 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
-  public String gather(String in, int[] rows, boolean padded, int width) throws IOException {
+  public String gather(String in, int[] rows, boolean padded, int width) {
     String source = padded ? concatenate(0, in, constant(new float[width], 1, width)) : in;
     return node("Gather", inputs(source, indices(rows)), integer("axis", 0));
   }
 
   @Override
-  public String pool(String in, Pool.Kind kind, Window window, int axes) throws IOException {
-    return node(kind == Pool.Kind.MAX ? "MaxPool" : "AveragePool", inputs(in),
+  public String pool(String in, WindowPool.Kind kind, Window window, int axes) {
+    return node(kind == WindowPool.Kind.MAX ? "MaxPool" : "AveragePool", inputs(in),
         ints("kernel_shape", GraphWriter.extents(window.size(), axes)),
         ints("strides", GraphWriter.extents(window.stride(), axes)), pads(window, axes));
   }
 
   @Override
-  public String repeat(String in, int size, int height, int width) throws IOException {
+  public String repeat(String in, int size, int height, int width) {
     return node("Resize", inputs(in, "", constant(new float[] {1, 1, size, size}, 4)), text("mode", "nearest"),
         text("coordinate_transformation_mode", "asymmetric"), text("nearest_mode", "floor"));
   }
 
   @Override
-  public String bilinear(String in, int height, int width) throws IOException {
+  public String bilinear(String in, int height, int width) {
     String batchAndChannels = node("Slice", inputs(node("Shape", inputs(in)), indices(0), indices(2)));
     String sizes = concatenate(0, batchAndChannels, indices(height, width));
     return node("Resize", inputs(in, "", "", sizes), text("mode", "linear"),
@@ -203,7 +203,7 @@ final class OnnxWriter implements GraphWriter {
    * (-i, i)}.
    */
   @Override
-  public String globalFilter(String in, FilterSizes sizes, float[] filter) throws IOException {
+  public String globalFilter(String in, FilterSizes sizes, float[] filter) {
     int area = sizes.height() * sizes.width();
     int frequencies = sizes.height() * sizes.columns();
     FourierMatrices matrices = new FourierMatrices(sizes.height(), sizes.width());
@@ -225,7 +225,7 @@ final class OnnxWriter implements GraphWriter {
   }
 
   @Override
-  public String attention(String in, AttentionSizes sizes, float[] bias) throws IOException {
+  public String attention(String in, AttentionSizes sizes, float[] bias) {
     int tokens = sizes.tokens();
     int heads = sizes.heads();
     String split = permute(reshape(in, sizes.windows(), tokens, 3, heads, sizes.headDim()), 2, 0, 3, 1, 4);
@@ -238,7 +238,7 @@ final class OnnxWriter implements GraphWriter {
     return reshape(permute(heard, 0, 2, 1, 3), sizes.windows() * tokens, heads * sizes.headDim());
   }
 
-  private String addBias(String scores, AttentionSizes sizes, float[] bias) throws IOException {
+  private String addBias(String scores, AttentionSizes sizes, float[] bias) {
     int tokens = sizes.tokens();
     String constant = constant(bias, sizes.period(), sizes.heads(), tokens, tokens);
     int images = sizes.windows() / sizes.period();
@@ -249,22 +249,22 @@ final class OnnxWriter implements GraphWriter {
     return reshape(add(byImage, constant), sizes.windows(), sizes.heads(), tokens, tokens);
   }
 
-  private String part(String split, int index) throws IOException {
+  private String part(String split, int index) {
     return node("Gather", inputs(split, initializer(INT64, longs(index))), integer("axis", 0));
   }
 
   @Override
-  public String mean(String in, int... axes) throws IOException {
+  public String mean(String in, int... axes) {
     return node("ReduceMean", inputs(in), ints("axes", axes), integer("keepdims", 0));
   }
 
   @Override
-  public String softmax(String in) throws IOException {
+  public String softmax(String in) {
     return node("Softmax", inputs(in), integer("axis", -1));
   }
 
   @Override
-  public void output(String name, String value, int... shape) throws IOException {
+  public void output(String name, String value, int... shape) {
     graph(new ProtoMessage().message(1, new ProtoMessage().string(1, value).string(2, name).string(4, "Identity")));
     graph(new ProtoMessage().message(12, valueInfo(name, shape)));
   }
@@ -273,7 +273,7 @@ final class OnnxWriter implements GraphWriter {
     return names;
   }
 
-  private String node(String operation, String[] inputs, ProtoMessage... attributes) throws IOException {
+  private String node(String operation, String[] inputs, ProtoMessage... attributes) {
     String result = name("value");
     ProtoMessage node = new ProtoMessage();
     for (String input : inputs) {
@@ -287,19 +287,19 @@ final class OnnxWriter implements GraphWriter {
     return result;
   }
 
-  private static ProtoMessage integer(String name, long value) throws IOException {
+  private static ProtoMessage integer(String name, long value) {
     return new ProtoMessage().string(1, name).integer(3, value).integer(20, 2);
   }
 
-  private static ProtoMessage real(String name, float value) throws IOException {
+  private static ProtoMessage real(String name, float value) {
     return new ProtoMessage().string(1, name).real(2, value).integer(20, 1);
   }
 
-  private static ProtoMessage text(String name, String value) throws IOException {
+  private static ProtoMessage text(String name, String value) {
     return new ProtoMessage().string(1, name).string(4, value).integer(20, 3);
   }
 
-  private static ProtoMessage ints(String name, int... values) throws IOException {
+  private static ProtoMessage ints(String name, int... values) {
     ProtoMessage attribute = new ProtoMessage().string(1, name);
     for (int value : values) {
       attribute.integer(8, value);
@@ -307,7 +307,7 @@ final class OnnxWriter implements GraphWriter {
     return attribute.integer(20, 7);
   }
 
-  private static ProtoMessage valueInfo(String name, int... dims) throws IOException {
+  private static ProtoMessage valueInfo(String name, int... dims) {
     ProtoMessage shape = new ProtoMessage();
     for (int dim : dims) {
       shape.message(1, new ProtoMessage().integer(1, dim));
@@ -320,13 +320,15 @@ final class OnnxWriter implements GraphWriter {
     return kind + ++count;
   }
 
-  private void graph(ProtoMessage part) throws IOException {
-    model.writeBytes(7, part.toByteString());
+  private void graph(ProtoMessage part) {
+    Writing.unchecked(() -> model.writeBytes(7, part.toByteString()));
   }
 
   @Override
-  public void close() throws IOException {
-    model.flush();
-    stream.close();
+  public void close() {
+    Writing.unchecked(() -> {
+      model.flush();
+      stream.close();
+    });
   }
 }

@@ -2,39 +2,38 @@ package io.vertebra.bench.export;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedOutputStream;
-import java.io.IOException;
 
 /** A protobuf message being written field by field, by number. */
 final class ProtoMessage {
   private final ByteString.Output bytes = ByteString.newOutput();
   private final CodedOutputStream fields = CodedOutputStream.newInstance(bytes);
 
-  ProtoMessage string(int field, String value) throws IOException {
-    fields.writeString(field, value);
+  ProtoMessage string(int field, String value) {
+    Writing.unchecked(() -> fields.writeString(field, value));
     return this;
   }
 
-  ProtoMessage integer(int field, long value) throws IOException {
-    fields.writeInt64(field, value);
+  ProtoMessage integer(int field, long value) {
+    Writing.unchecked(() -> fields.writeInt64(field, value));
     return this;
   }
 
-  ProtoMessage real(int field, float value) throws IOException {
-    fields.writeFloat(field, value);
+  ProtoMessage real(int field, float value) {
+    Writing.unchecked(() -> fields.writeFloat(field, value));
     return this;
   }
 
-  ProtoMessage message(int field, ProtoMessage value) throws IOException {
+  ProtoMessage message(int field, ProtoMessage value) {
     return bytes(field, value.toByteString());
   }
 
-  ProtoMessage bytes(int field, ByteString value) throws IOException {
-    fields.writeBytes(field, value);
+  ProtoMessage bytes(int field, ByteString value) {
+    Writing.unchecked(() -> fields.writeBytes(field, value));
     return this;
   }
 
-  ByteString toByteString() throws IOException {
-    fields.flush();
+  ByteString toByteString() {
+    Writing.unchecked(fields::flush);
     return bytes.toByteString();
   }
 }

@@ -17,8 +17,12 @@ import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
 import io.vertebra.program.op.Op;
+import io.vertebra.program.op.PoolScores;
+import io.vertebra.program.op.RecoverTokens;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.ScoreTokens;
+import io.vertebra.program.op.ShrinkTokens;
 import io.vertebra.program.op.Softmax;
 import io.vertebra.program.op.Sum;
 import io.vertebra.program.op.Window;
@@ -26,7 +30,6 @@ import io.vertebra.program.op.WindowAttention;
 import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
-import java.io.IOException;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -38,7 +41,46 @@ import java.util.Map;
  * have. Matrix products over windows of a map are convolutions of maps, channels first; so are products between such.
  * Norms, attention and the products at them work on rows.
  */
-final class RecordingExporter {
+final class RecordingExporter implements Op.Visitor<GraphValue> {
+  /** The window of a product that is a convolution; else null. */
+  private static final Op.Selection<Window> WINDOW = new Op.Selection<>() {
+    @Override
+    public Window linear(Linear op, Call call) {
+      RowMap map = op.rows().map();
+      Shape in = call.in().shape();
+      if (map == null || op.rows().norm() != null || in.rank() < 4) {
+        return null;
+      }
+      int width = op.weights().shape().dim(1);
+      int patch = map.groups();
+      // A stem's row of pixels lies in one piece.
+      boolean cut = in.rank() == 4 && width == patch * patch * in.channels() && TokenOrder.cutsPatches(map, in, patch);
+      if (cut) {
+        return Window.square(patch, patch, 0);
+      }
+      return width == patch * in.channels() && call.out().shape().rank() == in.rank() && op.epilogue().map() == null
+          ? MapPatterns.window(map, in, call.out().shape())
+          : null;
+    }
+
+    @Override
+    public Window otherwise(Call call) {
+      return null;
+    }
+  };
+
+  private static final Op.Selection<Integer> ATTENTION_TOKENS = new Op.Selection<>() {
+    @Override
+    public Integer windowAttention(WindowAttention op, Call call) {
+      return op.tokens();
+    }
+
+    @Override
+    public Integer otherwise(Call call) {
+      return 0;
+    }
+  };
+
   private final Recording recording;
   private final GraphWriter graph;
   private final Map<Tensor, GraphValue> values = new HashMap<>();
@@ -53,17 +95,21 @@ final class RecordingExporter {
     this.rows = new RowExporter(graph);
   }
 
-  /** @throws IllegalArgumentException for an operation that has no translation */
-  void export() throws IOException {
+  /**
+   * @throws IllegalArgumentException for an operation that has no translation
+   * @throws java.io.UncheckedIOException if writing fails
+   */
+  void export() {
     Tensor input = recording.inputs().get(0);
     values.put(input, GraphValue.maps(graph, input.shape(), graph.input()));
     for (Call call : recording.calls()) {
-      if (call.op() instanceof Linear linear && window(call, linear) != null) {
-        windows.put(call, window(call, linear));
+      Window window = call.accept(WINDOW);
+      if (window != null) {
+        windows.put(call, window);
       }
     }
     for (Call call : recording.calls()) {
-      values.put(call.out(), translate(call));
+      values.put(call.out(), call.accept(this));
     }
     for (Map.Entry<String, Tensor> output : recording.outputs().entrySet()) {
       Tensor tensor = output.getValue();
@@ -71,79 +117,138 @@ final class RecordingExporter {
     }
   }
 
-  private GraphValue translate(Call call) throws IOException {
-    Op op = call.op();
-    GraphValue in = values.get(call.in());
-    Shape shape = call.in().shape();
+  @Override
+  public GraphValue layerNorm(LayerNorm op, Call call) {
     Shape out = call.out().shape();
-    if (op instanceof Linear linear) {
-      return linear(call, linear);
-    } else if (op instanceof LayerNorm norm) {
-      return norm.rows().map() == null ? normed(call.in(), norm.rows().norm())
-          : GraphValue.rows(graph, out,
-              graph.reshape(gathered(call, norm.rows(), out.channels()), GraphValue.flat(out)));
-    } else if (op instanceof WindowAttention attention) {
-      return GraphValue.rows(graph, out, attention(call, attention));
-    } else if (op instanceof DepthwiseConv conv) {
-      return GraphValue.maps(graph, out, depthwise(in, shape, conv));
-    } else if (op instanceof Convolution conv) {
-      Window taps = Convolution.WINDOW;
-      String bias = conv.bias() == null ? null : rows.vector(conv.bias());
-      float[] weights = channelsFirst(RowExporter.floats(conv.weights()), shape.channels(), taps.taps());
-      return GraphValue.maps(graph, out,
-          activated(graph.conv(in.maps(), weights, kernel(out.channels(), shape.channels(), taps, 2), bias, taps, 1),
-              conv.activation()));
-    } else if (op instanceof GlobalFilter filter) {
-      int channels = out.channels();
-      return GraphValue.maps(graph, out, graph.globalFilter(channels(in, shape, filter.firstChannel(), channels, true),
-          new FilterSizes(out.dim(0), channels, out.dim(1), out.dim(2)), RowExporter.floats(filter.filter())));
-    } else if (op instanceof WindowPool pool) {
-      return GraphValue.maps(graph, out, graph.pool(in.maps(), pool.kind(), pool.window(), shape.rank() - 2));
-    } else if (op instanceof AdaptiveAveragePool) {
-      return GraphValue.rows(graph, out, graph.product(rows.bins(shape, out), in.rows()));
-    } else if (op instanceof Bilinear) {
-      return GraphValue.maps(graph, out, graph.bilinear(in.maps(), out.dim(1), out.dim(2)));
-    } else if (op instanceof Affine affine) {
-      return affine(call, affine);
-    } else if (op instanceof MeanPool) {
-      boolean maps = in.hasMaps();
-      return GraphValue.rows(graph, out, graph.mean(in.in(maps), maps ? spatialAxes(shape) : new int[] {1}));
-    } else if (op instanceof Softmax) {
-      return GraphValue.rows(graph, out, graph.softmax(in.rows()));
-    } else if (op instanceof Sum sum) {
-      return GraphValue.rows(graph, out, activated(rows.sum(sum, out, values), sum.activation()));
+    RowSource source = op.rows();
+    return source.map() == null ? normed(call.in(), source.norm())
+        : GraphValue.rows(graph, out, graph.reshape(gathered(call, source, out.channels()), GraphValue.flat(out)));
+  }
+
+  @Override
+  public GraphValue windowAttention(WindowAttention op, Call call) {
+    Shape in = call.in().shape();
+    Shape out = call.out().shape();
+    int period = op.mask() == null ? 1 : op.mask().windows();
+    AttentionSizes sizes
+        = new AttentionSizes(in.rows() / op.tokens(), period, op.tokens(), op.heads(), op.headDim(), op.scale());
+    String result = graph.attention(values.get(call.in()).rows(), sizes, AttentionBias.of(op, period));
+    return GraphValue.rows(graph, out, graph.reshape(result, GraphValue.flat(out)));
+  }
+
+  @Override
+  public GraphValue depthwiseConv(DepthwiseConv op, Call call) {
+    Shape shape = call.in().shape();
+    int outs = op.weights().shape().dim(1);
+    int ins = outs / op.multiplier();
+    int taps = op.window().taps();
+    float[] weights = RowExporter.floats(op.weights());
+    float[] kernel = new float[weights.length];
+    for (int i = 0; i < kernel.length; i++) {
+      kernel[i] = weights[i % taps * outs + i / taps];
     }
-    throw new IllegalArgumentException("no translation for " + call);
+    String bias = op.bias() == null ? null : rows.vector(op.bias());
+    String result = graph.conv(channels(in(call), shape, op.firstChannel(), ins, true), kernel,
+        kernel(outs, 1, op.window(), shape.rank() - 2), bias, op.window(), ins);
+    return maps(call, activated(result, op.activation()));
+  }
+
+  @Override
+  public GraphValue convolution(Convolution op, Call call) {
+    int ins = call.in().shape().channels();
+    Window taps = Convolution.WINDOW;
+    String bias = op.bias() == null ? null : rows.vector(op.bias());
+    float[] weights = channelsFirst(RowExporter.floats(op.weights()), ins, taps.taps());
+    int[] kernel = kernel(call.out().shape().channels(), ins, taps, 2);
+    return maps(call, activated(graph.conv(in(call).maps(), weights, kernel, bias, taps, 1), op.activation()));
+  }
+
+  @Override
+  public GraphValue globalFilter(GlobalFilter op, Call call) {
+    Shape out = call.out().shape();
+    String operand = channels(in(call), call.in().shape(), op.firstChannel(), out.channels(), true);
+    FilterSizes sizes = new FilterSizes(out.dim(0), out.channels(), out.dim(1), out.dim(2));
+    return maps(call, graph.globalFilter(operand, sizes, RowExporter.floats(op.filter())));
+  }
+
+  @Override
+  public GraphValue windowPool(WindowPool op, Call call) {
+    return maps(call, graph.pool(in(call).maps(), op.kind(), op.window(), call.in().shape().rank() - 2));
+  }
+
+  @Override
+  public GraphValue adaptiveAveragePool(AdaptiveAveragePool op, Call call) {
+    return rows(call, graph.product(rows.bins(call.in().shape(), call.out().shape()), in(call).rows()));
+  }
+
+  @Override
+  public GraphValue bilinear(Bilinear op, Call call) {
+    return maps(call, graph.bilinear(in(call).maps(), op.height(), op.width()));
+  }
+
+  @Override
+  public GraphValue meanPool(MeanPool op, Call call) {
+    boolean maps = in(call).hasMaps();
+    return rows(call, graph.mean(in(call).in(maps), maps ? spatialAxes(call.in().shape()) : new int[] {1}));
+  }
+
+  @Override
+  public GraphValue softmax(Softmax op, Call call) {
+    return rows(call, graph.softmax(in(call).rows()));
+  }
+
+  @Override
+  public GraphValue sum(Sum op, Call call) {
+    return rows(call, activated(rows.sum(op, call.out().shape(), values), op.activation()));
+  }
+
+  @Override
+  public GraphValue shrinkTokens(ShrinkTokens op, Call call) {
+    throw untranslated(call);
+  }
+
+  @Override
+  public GraphValue recoverTokens(RecoverTokens op, Call call) {
+    throw untranslated(call);
+  }
+
+  @Override
+  public GraphValue scoreTokens(ScoreTokens op, Call call) {
+    throw untranslated(call);
+  }
+
+  @Override
+  public GraphValue poolScores(PoolScores op, Call call) {
+    throw untranslated(call);
+  }
+
+  /** No published export knows what the light UniFormers do with chosen tokens. */
+  private static IllegalArgumentException untranslated(Call call) {
+    return new IllegalArgumentException("no translation for " + call);
+  }
+
+  private GraphValue in(Call call) {
+    return values.get(call.in());
+  }
+
+  private GraphValue maps(Call call, String value) {
+    return GraphValue.maps(graph, call.out().shape(), value);
+  }
+
+  private GraphValue rows(Call call, String value) {
+    return GraphValue.rows(graph, call.out().shape(), value);
   }
 
   private static int[] spatialAxes(Shape shape) {
     return shape.rank() == 4 ? new int[] {2, 3} : new int[] {2, 3, 4};
   }
 
-  private String activated(String value, Activation function) throws IOException {
+  private String activated(String value, Activation function) {
     return function == Activation.IDENTITY ? value : graph.activate(value, function);
   }
 
-  /** The window of a product that is a convolution; else null. */
-  private static Window window(Call call, Linear op) {
-    RowMap map = op.rows().map();
-    Shape in = call.in().shape();
-    if (map == null || op.rows().norm() != null || in.rank() < 4) {
-      return null;
-    }
-    int width = op.weights().shape().dim(1);
-    int patch = map.groups();
-    // A stem's row of pixels lies in one piece.
-    boolean cut = in.rank() == 4 && width == patch * patch * in.channels() && TokenOrder.cutsPatches(map, in, patch);
-    if (cut) {
-      return Window.square(patch, patch, 0);
-    }
-    return width == patch * in.channels() && call.out().shape().rank() == in.rank() && op.epilogue().map() == null
-        ? MapPatterns.window(map, in, call.out().shape())
-        : null;
-  }
-
-  private GraphValue linear(Call call, Linear op) throws IOException {
+  @Override
+  public GraphValue linear(Linear op, Call call) {
     Epilogue epilogue = op.epilogue();
     Shape out = call.out().shape();
     boolean last = epilogue.activationLast();
@@ -168,7 +273,7 @@ final class RecordingExporter {
         : sum;
   }
 
-  private GraphValue product(Call call, Linear op, Activation activation) throws IOException {
+  private GraphValue product(Call call, Linear op, Activation activation) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
     int outs = op.weights().shape().dim(0);
@@ -209,18 +314,17 @@ final class RecordingExporter {
 
   /** Whether an operation on maps reads a tensor. */
   private boolean wantsMaps(Tensor tensor) {
-    return recording.calls().stream()
-        .anyMatch(call -> call.in() == tensor && (windows.containsKey(call) || call.op() instanceof Convolution
-            || call.op() instanceof DepthwiseConv || call.op() instanceof GlobalFilter
-            || call.op() instanceof WindowPool || call.op() instanceof Bilinear));
+    return reads(tensor, Layout.MAPS);
   }
 
   /** Whether an operation on rows reads a tensor. */
   private boolean wantsRows(Tensor tensor) {
+    return reads(tensor, Layout.ROWS);
+  }
+
+  private boolean reads(Tensor tensor, Layout layout) {
     return recording.calls().stream()
-        .anyMatch(call -> call.in() == tensor && (call.op() instanceof LayerNorm || call.op() instanceof WindowAttention
-            || call.op() instanceof Sum || call.op() instanceof Linear linear
-                && (linear.rows().norm() != null || linear.rows().map() != null && !windows.containsKey(call))));
+        .anyMatch(call -> call.in() == tensor && (windows.containsKey(call) ? Layout.MAPS : Layout.of(call)) == layout);
   }
 
   private static int[] kernel(int outs, int ins, Window window, int axes) {
@@ -242,28 +346,14 @@ final class RecordingExporter {
     return kernel;
   }
 
-  private String depthwise(GraphValue in, Shape shape, DepthwiseConv op) throws IOException {
-    int outs = op.weights().shape().dim(1);
-    int ins = outs / op.multiplier();
-    int taps = op.window().taps();
-    float[] weights = RowExporter.floats(op.weights());
-    float[] kernel = new float[weights.length];
-    for (int i = 0; i < kernel.length; i++) {
-      kernel[i] = weights[i % taps * outs + i / taps];
-    }
-    String bias = op.bias() == null ? null : rows.vector(op.bias());
-    String result = graph.conv(channels(in, shape, op.firstChannel(), ins, true), kernel,
-        kernel(outs, 1, op.window(), shape.rank() - 2), bias, op.window(), ins);
-    return activated(result, op.activation());
-  }
-
   /** Some of a value's channels. */
-  private String channels(GraphValue value, Shape shape, int first, int count, boolean maps) throws IOException {
+  private String channels(GraphValue value, Shape shape, int first, int count, boolean maps) {
     int axis = maps ? 1 : GraphValue.flat(shape).length - 1;
     return count == shape.channels() ? value.in(maps) : graph.slice(value.in(maps), axis, first, first + count);
   }
 
-  private GraphValue affine(Call call, Affine op) throws IOException {
+  @Override
+  public GraphValue affine(Affine op, Call call) {
     Shape shape = call.in().shape();
     GraphValue in = values.get(call.in());
     boolean maps = in.hasMaps() && (!in.hasRows() || wantsMaps(call.out()));
@@ -286,7 +376,7 @@ final class RecordingExporter {
   }
 
   /** A tensor behind a norm, once for all its readers. */
-  private GraphValue normed(Tensor in, Norm norm) throws IOException {
+  private GraphValue normed(Tensor in, Norm norm) {
     GraphValue value = values.get(in);
     if (norm != null && !normed.containsKey(List.of(in, norm))) {
       normed.put(List.of(in, norm),
@@ -296,7 +386,7 @@ final class RecordingExporter {
   }
 
   /** Rows read through a map. */
-  private String gathered(Call call, RowSource source, int width) throws IOException {
+  private String gathered(Call call, RowSource source, int width) {
     Shape shape = call.in().shape();
     if (source.map().groups() == 1 && width == shape.channels()) {
       // A norm row by row may go first, as in the published models; padding stays zero behind it.
@@ -306,19 +396,9 @@ final class RecordingExporter {
     return source.norm() == null ? merged : rows.norm(merged, source.norm(), width);
   }
 
-  private String attention(Call call, WindowAttention op) throws IOException {
-    Shape in = call.in().shape();
-    int windows = in.rows() / op.tokens();
-    int period = op.mask() == null ? 1 : op.mask().windows();
-    AttentionSizes sizes = new AttentionSizes(windows, period, op.tokens(), op.heads(), op.headDim(), op.scale());
-    String heard = graph.attention(values.get(call.in()).rows(), sizes, AttentionBias.of(op, period));
-    return graph.reshape(heard, GraphValue.flat(call.out().shape()));
-  }
-
   /** Tokens of a window of the attention that reads or makes a tensor; 0 if none does. */
   private int attentionTokens(Tensor tensor) {
-    return recording.calls().stream().filter(call -> call.in() == tensor || call.out() == tensor).map(Call::op)
-        .filter(WindowAttention.class::isInstance).map(WindowAttention.class::cast).mapToInt(WindowAttention::tokens)
-        .findFirst().orElse(0);
+    return recording.calls().stream().filter(call -> call.in() == tensor || call.out() == tensor)
+        .mapToInt(call -> call.accept(ATTENTION_TOKENS)).filter(tokens -> tokens > 0).findFirst().orElse(0);
   }
 }

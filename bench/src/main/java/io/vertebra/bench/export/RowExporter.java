@@ -8,7 +8,6 @@ import io.vertebra.program.op.Weights;
 import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -33,11 +32,11 @@ final class RowExporter {
     throw new IllegalArgumentException("only recordings over the reference backend's weights can be exported");
   }
 
-  String vector(Weights weights) throws IOException {
+  String vector(Weights weights) {
     return graph.constant(floats(weights), Math.toIntExact(weights.shape().elements()));
   }
 
-  String norm(String in, Norm norm, int width) throws IOException {
+  String norm(String in, Norm norm, int width) {
     return graph.layerNorm(in, vector(norm.gamma()), vector(norm.beta()), norm.eps(), width);
   }
 
@@ -46,7 +45,7 @@ final class RowExporter {
    *
    * @param tokens of a window of the attention that follows, or 0
    */
-  String reordered(String in, RowMap map, Shape shape, int tokens) throws IOException {
+  String reordered(String in, RowMap map, Shape shape, int tokens) {
     TokenOrder order = shape.rank() == 4 && tokens > 0 ? TokenOrder.of(map, shape, tokens) : null;
     if (order != null) {
       return partition(in, order, shape);
@@ -63,7 +62,7 @@ final class RowExporter {
   }
 
   /** Rows put together from several of a tensor's. */
-  String merged(String in, RowMap map, Shape shape, int width) throws IOException {
+  String merged(String in, RowMap map, Shape shape, int width) {
     if (shape.rank() == 4 && width == 4 * shape.channels() && TokenOrder.merges(map, shape)) {
       String quads = graph.reshape(in, shape.dim(0), shape.dim(1) / 2, 2, shape.dim(2) / 2, 2, shape.channels());
       return graph.reshape(graph.permute(quads, 0, 1, 3, 4, 2, 5), shape.dim(0), shape.rows() / shape.dim(0) / 4,
@@ -73,7 +72,7 @@ final class RowExporter {
     return gather(in, map, Math.toIntExact(shape.elements() / segment), segment);
   }
 
-  private String gather(String in, RowMap map, int sourceRows, int segment) throws IOException {
+  private String gather(String in, RowMap map, int sourceRows, int segment) {
     int[] rows = map.toArray();
     boolean padded = Arrays.stream(rows).anyMatch(row -> row < 0);
     Arrays.setAll(rows, i -> rows[i] < 0 ? sourceRows : rows[i]);
@@ -81,7 +80,7 @@ final class RowExporter {
     return graph.reshape(gathered, map.size(), map.groups() * segment);
   }
 
-  private String partition(String in, TokenOrder order, Shape map) throws IOException {
+  private String partition(String in, TokenOrder order, Shape map) {
     int batch = map.dim(0);
     int down = map.dim(1) / order.rows();
     int across = map.dim(2) / order.columns();
@@ -98,7 +97,7 @@ final class RowExporter {
    *
    * @param tokens of a window of the attention before, or 0
    */
-  String scatter(String in, RowMap map, Shape out, int tokens) throws IOException {
+  String scatter(String in, RowMap map, Shape out, int tokens) {
     TokenOrder order = out.rank() == 4 && tokens > 0 ? TokenOrder.of(map, out, tokens) : null;
     if (order == null) {
       int[] inverse = new int[out.rows()];
@@ -121,7 +120,7 @@ final class RowExporter {
   }
 
   /** What an epilogue adds, shaped {@code out}. */
-  GraphValue residual(Epilogue epilogue, GraphValue value, Shape out) throws IOException {
+  GraphValue residual(Epilogue epilogue, GraphValue value, Shape out) {
     RowMap map = epilogue.residualRows();
     if (map == null) {
       return value;
@@ -144,7 +143,7 @@ final class RowExporter {
   }
 
   /** The sum of terms, before its activation. */
-  String sum(Sum op, Shape out, Map<Tensor, GraphValue> values) throws IOException {
+  String sum(Sum op, Shape out, Map<Tensor, GraphValue> values) {
     List<String> whole = new ArrayList<>();
     List<Mapped> mapped = new ArrayList<>();
     int images = out.rank() > 2 ? out.dim(0) : 1;
@@ -173,7 +172,7 @@ final class RowExporter {
   }
 
   /** Mapped terms run by run, {@code [images or 1, positions, channels]}. */
-  private String joined(List<Mapped> terms, int images, Shape out, Map<Tensor, GraphValue> values) throws IOException {
+  private String joined(List<Mapped> terms, int images, Shape out, Map<Tensor, GraphValue> values) {
     TreeSet<Integer> ends = terms.stream().flatMap(mapped -> mapped.pieces.stream().map(RowPiece::to))
         .collect(Collectors.toCollection(TreeSet::new));
     boolean shared = terms.stream().allMatch(mapped -> mapped.term.weights() != null);
@@ -219,13 +218,13 @@ final class RowExporter {
   }
 
   /** What a piece takes for positions {@code [from, to)}, of a source {@code [images, positions, channels]}. */
-  private String slice(String source, RowPiece piece, int from, int to, int positions) throws IOException {
+  private String slice(String source, RowPiece piece, int from, int to, int positions) {
     int start = piece.source() + from - piece.from();
     return start == 0 && to - from == positions ? source : graph.slice(source, 1, start, start + to - from);
   }
 
   /** The matrix {@code [bins, positions]} of an adaptive average pooling. */
-  String bins(Shape in, Shape out) throws IOException {
+  String bins(Shape in, Shape out) {
     int height = in.dim(1);
     int width = in.dim(2);
     float[] matrix = new float[out.dim(1) * out.dim(2) * height * width];

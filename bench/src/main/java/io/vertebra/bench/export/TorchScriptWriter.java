@@ -2,6 +2,7 @@ package io.vertebra.bench.export;
 
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Window;
+import io.vertebra.program.op.WindowPool;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -40,7 +41,7 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String constant(float[] values, int... shape) throws IOException {
+  public String constant(float[] values, int... shape) {
     ByteBuffer bytes = ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     bytes.asFloatBuffer().put(values);
     store("constants/" + constants.size(), bytes.array());
@@ -49,8 +50,7 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups)
-      throws IOException {
+  public String conv(String in, float[] kernel, int[] shape, String bias, Window window, int groups) {
     int axes = shape.length - 2;
     int[] ones = new int[axes];
     Arrays.fill(ones, 1);
@@ -60,7 +60,7 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String linear(String in, float[] weights, int outs, int ins, String bias) throws IOException {
+  public String linear(String in, float[] weights, int outs, int ins, String bias) {
     return let("torch.linear(" + in + ", " + constant(weights, outs, ins) + ", " + optional(bias) + ")");
   }
 
@@ -116,7 +116,7 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String gather(String in, int[] rows, boolean padded, int width) throws IOException {
+  public String gather(String in, int[] rows, boolean padded, int width) {
     // Constants are fp32, which holds row numbers below 2^24 exactly.
     float[] indices = new float[rows.length];
     for (int i = 0; i < rows.length; i++) {
@@ -127,13 +127,13 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String pool(String in, Pool.Kind kind, Window window, int axes) {
+  public String pool(String in, WindowPool.Kind kind, Window window, int axes) {
     String size = list(GraphWriter.extents(window.size(), axes));
     String stride = list(GraphWriter.extents(window.stride(), axes));
     String padding = list(GraphWriter.extents(window.padding(), axes));
     int[] ones = new int[axes];
     Arrays.fill(ones, 1);
-    return kind == Pool.Kind.MAX
+    return kind == WindowPool.Kind.MAX
         ? let("torch.max_pool" + axes + "d(" + in + ", " + size + ", " + stride + ", " + padding + ", " + list(ones)
             + ", False)")
         : let("torch.avg_pool" + axes + "d(" + in + ", " + size + ", " + stride + ", " + padding
@@ -151,7 +151,7 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String globalFilter(String in, FilterSizes sizes, float[] filter) throws IOException {
+  public String globalFilter(String in, FilterSizes sizes, float[] filter) {
     float[] byChannel = new float[filter.length];
     int frequencies = sizes.height() * sizes.columns();
     for (int i = 0; i < byChannel.length; i++) {
@@ -166,7 +166,7 @@ final class TorchScriptWriter implements GraphWriter {
   }
 
   @Override
-  public String attention(String in, AttentionSizes sizes, float[] bias) throws IOException {
+  public String attention(String in, AttentionSizes sizes, float[] bias) {
     int tokens = sizes.tokens();
     int heads = sizes.heads();
     String split = permute(reshape(in, sizes.windows(), tokens, 3, heads, sizes.headDim()), 2, 0, 3, 1, 4);
@@ -218,24 +218,26 @@ final class TorchScriptWriter implements GraphWriter {
     return Arrays.toString(values);
   }
 
-  private void store(String name, byte[] bytes) throws IOException {
+  private void store(String name, byte[] bytes) {
     CRC32 crc = new CRC32();
     crc.update(bytes);
     ZipEntry entry = new ZipEntry("backbone/" + name);
     entry.setMethod(ZipEntry.STORED);
     entry.setSize(bytes.length);
     entry.setCrc(crc.getValue());
-    zip.putNextEntry(entry);
-    zip.write(bytes);
-    zip.closeEntry();
+    Writing.unchecked(() -> {
+      zip.putNextEntry(entry);
+      zip.write(bytes);
+      zip.closeEntry();
+    });
   }
 
   @Override
-  public void close() throws IOException {
+  public void close() {
     store("code/__torch__.py", code.toString().getBytes(StandardCharsets.UTF_8));
     store("constants.pkl", Pickle.tensors(constants));
     store("data.pkl", Pickle.emptyObject("__torch__", "Backbone"));
     store("version", "3\n".getBytes(StandardCharsets.UTF_8));
-    zip.close();
+    Writing.unchecked(zip::close);
   }
 }

@@ -4,6 +4,7 @@ import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Call;
 import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.Op;
 import io.vertebra.tensor.Shape;
 import java.util.Locale;
 import java.util.Optional;
@@ -42,15 +43,23 @@ public record GemmShape(int m, int k, int n, boolean bias, Activation activation
 
   /** The product in a model's step; empty for other steps. */
   public static Optional<GemmShape> of(Call call) {
-    if (!(call.op() instanceof Linear linear)) {
+    return call.accept(SHAPE);
+  }
+
+  private static final Op.Selection<Optional<GemmShape>> SHAPE = new Op.Selection<>() {
+    @Override
+    public Optional<GemmShape> linear(Linear op, Call call) {
+      Shape weights = op.weights().shape();
+      Epilogue epilogue = op.epilogue();
+      return Optional.of(new GemmShape(op.rows().count(call.in().shape()), weights.dim(1), weights.dim(0),
+          epilogue.bias() != null, epilogue.activation(), epilogue.residual() != null));
+    }
+
+    @Override
+    public Optional<GemmShape> otherwise(Call call) {
       return Optional.empty();
     }
-    Shape weights = linear.weights().shape();
-    Epilogue epilogue = linear.epilogue();
-    int rows = linear.rows().map() == null ? call.in().shape().rows() : linear.rows().map().size();
-    return Optional.of(new GemmShape(rows, weights.dim(1), weights.dim(0), epilogue.bias() != null,
-        epilogue.activation(), epilogue.residual() != null));
-  }
+  };
 
   /** A multiply-add counts 2; the epilogue is not counted. */
   public double flops() {

@@ -1,9 +1,9 @@
 package io.vertebra.bench.gemm;
 
-import io.vertebra.bench.Commands;
 import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.ModelCalls;
 import io.vertebra.bench.kernel.RatioTable;
+import io.vertebra.bench.measure.Commands;
 import io.vertebra.tensor.Precision;
 import java.util.List;
 import java.util.stream.Stream;

@@ -1,7 +1,6 @@
 package io.vertebra.bench.kernel;
 
-import io.vertebra.bench.Commands;
-import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.bench.measure.Commands;
 import io.vertebra.tensor.Precision;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -39,7 +38,7 @@ public final class DepthwiseTable implements Runnable {
   public void run() {
     RatioTable table = new RatioTable(threads, Precision.FP32, seconds, TOLERANCE);
     for (ModelKernel kernel : ModelKernel.of(models, 0)) {
-      if (kernel.ops().get(0) instanceof DepthwiseConv) {
+      if (kernel.kind() == ModelKernel.Kind.DEPTHWISE) {
         try (Kernel ours = kernel.vertebra(threads);
             Kernel channelsLast = new OneDnnDepthwise(kernel, true, threads);
             Kernel preferred = new OneDnnDepthwise(kernel, false, threads)) {

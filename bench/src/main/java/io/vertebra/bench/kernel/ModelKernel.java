@@ -1,7 +1,7 @@
 package io.vertebra.bench.kernel;
 
 import io.vertebra.backend.Backend;
-import io.vertebra.bench.ChannelOrder;
+import io.vertebra.bench.measure.ChannelOrder;
 import io.vertebra.program.Cost;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
@@ -29,11 +29,15 @@ import java.util.Set;
  * An attention, a depthwise convolution or a few global filters, taken out of a model with their weights, on an operand
  * of their own. Immutable.
  *
+ * @param kind of all its operations
  * @param name what it is, and its sizes
- * @param ops over the reference backend's weights, one after the other
+ * @param calls of models, alike but for their weights, which the reference backend packed; here one after the other
  * @param images the operand, {@code [batch, channels, height, width]}, of {@code shape}
  */
-public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images, double flops) {
+public record ModelKernel(Kind kind, String name, List<Call> calls, Shape shape, float[] images, double flops) {
+  /** Which operation. */
+  public enum Kind { ATTENTION, DEPTHWISE, FILTER }
+
   /** So many filters stand in a row that conversions a library makes around them weigh little. */
   private static final int FILTERS = 8;
   private static final String IN = "in";
@@ -42,9 +46,8 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
   public static List<ModelKernel> of(List<String> models, int size) {
     Map<String, List<Call>> alike = new LinkedHashMap<>();
     ModelCalls.of(models, size).forEach(call -> {
-      String name = describe(call);
-      if (name != null) {
-        alike.computeIfAbsent(name, absent -> new ArrayList<>()).add(call);
+      if (call.accept(KIND) != null) {
+        alike.computeIfAbsent(call.accept(NAME), absent -> new ArrayList<>()).add(call);
       }
     });
     return alike.entrySet().stream().map(entry -> of(entry.getKey(), entry.getValue())).toList();
@@ -52,39 +55,71 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
 
   private static ModelKernel of(String name, List<Call> calls) {
     Call first = calls.get(0);
-    int count = first.op() instanceof GlobalFilter ? FILTERS : 1;
-    List<Op> ops = calls.stream().limit(count).map(Call::op).toList();
-    String full = ops.size() == 1 ? name : ops.size() + " x " + name;
+    Kind kind = first.accept(KIND);
+    List<Call> taken = calls.stream().limit(kind == Kind.FILTER ? FILTERS : 1).toList();
+    String full = taken.size() == 1 ? name : taken.size() + " x " + name;
     Shape in = first.in().shape();
-    Shape shape = first.op() instanceof WindowAttention ? Shape.of(in.rows(), in.channels(), 1, 1)
-        : Shape.of(in.dim(0), channels(first), in.dim(1), in.dim(2));
-    double flops = ops.size() * (double) Cost.of(first, Float.BYTES).flops();
-    return new ModelKernel(full, ops, shape, FormulaWeights.input(full, shape), flops);
+    Shape shape = kind == Kind.ATTENTION ? Shape.of(in.rows(), in.channels(), 1, 1)
+        : Shape.of(in.dim(0), (int) (first.op().elementsRead(in, first.out().shape()) / in.rows()), in.dim(1),
+            in.dim(2));
+    double flops = taken.size() * (double) Cost.of(first, Float.BYTES).flops();
+    return new ModelKernel(kind, full, taken, shape, FormulaWeights.input(full, shape), flops);
   }
 
-  /** Channels of the operand that are read. */
-  private static int channels(Call call) {
-    int channels = call.out().shape().channels();
-    return call.op() instanceof DepthwiseConv conv ? channels / conv.multiplier() : channels;
-  }
+  /** Null for any other step. */
+  private static final Op.Selection<Kind> KIND = new Op.Selection<>() {
+    @Override
+    public Kind windowAttention(WindowAttention op, Call call) {
+      return Kind.ATTENTION;
+    }
 
-  /** Without commas, which JMH takes for separators; null for any other step. */
-  private static String describe(Call call) {
-    Shape in = call.in().shape();
-    if (call.op() instanceof WindowAttention op) {
-      return "attention " + in.rows() / op.tokens() + "x" + op.tokens() + " tokens " + op.heads() + "x" + op.headDim()
-          + (op.bias() == null ? "" : " bias") + (op.mask() == null ? "" : " mask");
-    } else if (call.op() instanceof GlobalFilter) {
-      return "global filter " + in.dim(1) + "x" + in.dim(2) + "x" + channels(call);
-    } else if (call.op() instanceof DepthwiseConv op && in.rank() == 4) {
+    @Override
+    public Kind depthwiseConv(DepthwiseConv op, Call call) {
+      return call.in().shape().rank() == 4 ? Kind.DEPTHWISE : null;
+    }
+
+    @Override
+    public Kind globalFilter(GlobalFilter op, Call call) {
+      return Kind.FILTER;
+    }
+
+    @Override
+    public Kind otherwise(Call call) {
+      return null;
+    }
+  };
+
+  /** Without commas, which JMH takes for separators. */
+  private static final Op.Selection<String> NAME = new Op.Selection<>() {
+    @Override
+    public String windowAttention(WindowAttention op, Call call) {
+      return "attention " + call.in().shape().rows() / op.tokens() + "x" + op.tokens() + " tokens " + op.heads() + "x"
+          + op.headDim() + (op.bias() == null ? "" : " bias") + (op.mask() == null ? "" : " mask");
+    }
+
+    @Override
+    public String depthwiseConv(DepthwiseConv op, Call call) {
       Window.Extent size = op.window().size();
       return "depthwise " + size.height() + "x" + size.width() + " stride " + op.window().stride().height() + " on "
-          + in.dim(1) + "x" + in.dim(2) + "x" + channels(call)
+          + map(call) + call.out().shape().channels() / op.multiplier()
           + (op.multiplier() == 1 ? "" : " times " + op.multiplier()) + (op.bias() == null ? "" : " bias")
           + (op.activation() == Activation.IDENTITY ? "" : " " + op.activation().name().toLowerCase(Locale.ROOT));
     }
-    return null;
-  }
+
+    @Override
+    public String globalFilter(GlobalFilter op, Call call) {
+      return "global filter " + map(call) + call.out().shape().channels();
+    }
+
+    private static String map(Call call) {
+      return call.in().shape().dim(1) + "x" + call.in().shape().dim(2) + "x";
+    }
+
+    @Override
+    public String otherwise(Call call) {
+      throw new IllegalArgumentException("no kernel to compare: " + call);
+    }
+  };
 
   /** The operand as we take it, {@code [batch, height, width, channels]}. */
   public float[] operand() {
@@ -102,29 +137,40 @@ public record ModelKernel(String name, List<Op> ops, Shape shape, float[] images
         }), operand());
   }
 
-  /** Records the operations on the recorder's input. */
+  /** Records them on the recorder's input. */
   public Tensor record(Recorder r, Backend backend) {
     Tensor x = r.input();
-    for (int i = 0; i < ops.size(); i++) {
-      x = record(r, backend, "op" + i, x, ops.get(i));
+    for (int i = 0; i < calls.size(); i++) {
+      x = r.record("op" + i, calls.get(i).accept(new Repacked(backend)), x);
     }
     return x;
   }
 
-  private static Tensor record(Recorder r, Backend backend, String name, Tensor x, Op op) {
-    if (op instanceof WindowAttention attention) {
-      return r.record(name, new WindowAttention(attention.tokens(), attention.heads(), attention.headDim(),
-          attention.scale(), packed(attention.bias(), backend), attention.mask()), x);
-    } else if (op instanceof GlobalFilter filter) {
-      return r.record(name, new GlobalFilter(packed(filter.filter(), backend), 0), x);
-    } else if (op instanceof DepthwiseConv conv) {
-      return r.record(name, new DepthwiseConv(packed(conv.weights(), backend), packed(conv.bias(), backend),
-          conv.window(), 0, conv.multiplier(), conv.activation()), x);
+  /** The operation on the channels of an operand of its own, its weights packed by another backend. */
+  private record Repacked(Backend backend) implements Op.Selection<Op> {
+    @Override
+    public Op windowAttention(WindowAttention op, Call call) {
+      return new WindowAttention(op.tokens(), op.heads(), op.headDim(), op.scale(), packed(op.bias()), op.mask());
     }
-    throw new IllegalArgumentException("no kernel to compare: " + op);
-  }
 
-  private static Weights packed(Weights weights, Backend backend) {
-    return weights == null ? null : backend.packValues(weights.shape(), ((ReferenceWeights) weights).values());
+    @Override
+    public Op depthwiseConv(DepthwiseConv op, Call call) {
+      return new DepthwiseConv(packed(op.weights()), packed(op.bias()), op.window(), 0, op.multiplier(),
+          op.activation());
+    }
+
+    @Override
+    public Op globalFilter(GlobalFilter op, Call call) {
+      return new GlobalFilter(packed(op.filter()), 0);
+    }
+
+    @Override
+    public Op otherwise(Call call) {
+      throw new IllegalArgumentException("no kernel to compare: " + call);
+    }
+
+    private Weights packed(Weights weights) {
+      return weights == null ? null : backend.packValues(weights.shape(), ((ReferenceWeights) weights).values());
+    }
   }
 }

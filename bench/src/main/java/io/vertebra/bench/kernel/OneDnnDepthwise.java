@@ -17,7 +17,7 @@ final class OneDnnDepthwise extends OneDnnKernel {
   OneDnnDepthwise(ModelKernel kernel, boolean channelsLast, int threads) {
     super(threads);
     this.channelsLast = channelsLast;
-    DepthwiseConv op = (DepthwiseConv) kernel.ops().get(0);
+    DepthwiseConv op = (DepthwiseConv) kernel.calls().get(0).op();
     Shape in = kernel.shape();
     Window window = op.window();
     long groups = in.dim(1);

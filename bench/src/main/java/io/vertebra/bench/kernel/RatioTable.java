@@ -1,8 +1,8 @@
 package io.vertebra.bench.kernel;
 
-import io.vertebra.bench.Agreement;
-import io.vertebra.bench.Interleaved;
-import io.vertebra.bench.MachineFacts;
+import io.vertebra.bench.measure.Agreement;
+import io.vertebra.bench.measure.Interleaved;
+import io.vertebra.bench.measure.MachineFacts;
 import io.vertebra.tensor.Precision;
 import java.util.List;
 import java.util.Locale;

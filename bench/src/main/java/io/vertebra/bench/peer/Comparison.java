@@ -2,8 +2,8 @@ package io.vertebra.bench.peer;
 
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.Variant;
-import io.vertebra.bench.Agreement;
-import io.vertebra.bench.Interleaved;
+import io.vertebra.bench.measure.Agreement;
+import io.vertebra.bench.measure.Interleaved;
 import io.vertebra.tensor.Precision;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -4,7 +4,7 @@ import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Variant;
 import io.vertebra.backend.Backend;
-import io.vertebra.bench.ChannelOrder;
+import io.vertebra.bench.measure.ChannelOrder;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
 import io.vertebra.tensor.Precision;

@@ -3,10 +3,10 @@ package io.vertebra.bench.gemm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.vertebra.bench.Agreement;
 import io.vertebra.bench.GemmBench;
 import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.RatioTable;
+import io.vertebra.bench.measure.Agreement;
 import io.vertebra.tensor.Precision;
 import java.util.List;
 import java.util.stream.Stream;

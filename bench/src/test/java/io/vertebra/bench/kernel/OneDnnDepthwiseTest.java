@@ -3,15 +3,17 @@ package io.vertebra.bench.kernel;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.backend.Program;
-import io.vertebra.bench.Agreement;
-import io.vertebra.bench.ChannelOrder;
+import io.vertebra.bench.measure.Agreement;
+import io.vertebra.bench.measure.ChannelOrder;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Call;
 import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.Weights;
 import io.vertebra.program.op.Window;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.FormulaWeights;
 import java.util.List;
 import java.util.Set;
@@ -30,7 +32,10 @@ class OneDnnDepthwiseTest {
     DepthwiseConv op = new DepthwiseConv(weights, bias ? values("bias", Shape.of(channels)) : null,
         Window.square(taps, stride, taps / 2), 0, multiplier, activation);
     Shape shape = Shape.of(2, 19, 13, 9);
-    ModelKernel kernel = new ModelKernel("odd", List.of(op), shape, FormulaWeights.input("odd", shape), 1);
+    Shape map = Shape.of(2, 13, 9, 19);
+    Call call = new Call("odd", op, new Tensor(map), new Tensor(op.result(map)));
+    ModelKernel kernel = new ModelKernel(ModelKernel.Kind.DEPTHWISE, "odd", List.of(call), shape,
+        FormulaWeights.input("odd", shape), 1);
     float[] expected = reference(kernel);
     try (Kernel ours = kernel.vertebra(2);
         Kernel channelsLast = new OneDnnDepthwise(kernel, true, 2);

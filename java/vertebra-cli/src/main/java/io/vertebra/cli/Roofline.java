@@ -6,6 +6,7 @@ import io.vertebra.cpu.CpuBackend;
 import io.vertebra.cuda.CudaBackend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
+import io.vertebra.program.op.MeanPool;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.ArrayList;
@@ -87,7 +88,7 @@ record Roofline(String peak, double peakFlops, double callSeconds, List<Level> l
   private static void recordMeans(Recorder recorder) {
     Tensor rows = recorder.input();
     for (int i = 0; i < CALLS; i++) {
-      rows = recorder.meanPool("mean", rows);
+      rows = recorder.record("mean", new MeanPool(), rows);
     }
     recorder.output("means", rows);
   }

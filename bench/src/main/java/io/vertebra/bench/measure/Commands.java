@@ -1,4 +1,4 @@
-package io.vertebra.bench;
+package io.vertebra.bench.measure;
 
 import picocli.CommandLine;
 

@@ -1,4 +1,4 @@
-package io.vertebra.bench;
+package io.vertebra.bench.measure;
 
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.tensor.Precision;
