@@ -96,7 +96,7 @@ public final class NativeLibrary {
         return extract(library, Path.of(System.getProperty("java.io.tmpdir")));
       } catch (IOException e) {
         throw new VertebraException("cannot extract " + file + " to " + cache + " (" + unwritable
-            + ") nor to the temporary" + " folder (" + e + "); name a writable folder with -Dvertebra.cache=FOLDER", e);
+            + ") nor to the temporary folder (" + e + "); name a writable folder with -Dvertebra.cache=FOLDER", e);
       }
     }
   }
