@@ -50,7 +50,7 @@ public interface Backend extends AutoCloseable {
   }
 
   /**
-   * Binds a recording.
+   * Binds a recording to a program that takes raw input.
    *
    * @throws IllegalArgumentException if weights are not this backend's, or values stand where a packed matrix should
    */
@@ -66,7 +66,7 @@ public interface Backend extends AutoCloseable {
     return batch;
   }
 
-  /** Makes images into a program's input; one for each session. */
+  /** What compiles programs that take images; one for each session. */
   Preprocessor preprocessor(Preprocessing recipe);
 
   @Override

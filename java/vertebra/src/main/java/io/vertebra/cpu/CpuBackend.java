@@ -210,7 +210,12 @@ public final class CpuBackend implements Backend {
 
   @Override
   public Program compile(Recording recording) {
-    return store.acquired(() -> new CpuProgram(recording, this, pool));
+    return compile(recording, null);
+  }
+
+  /** @param preprocessor null for a program that takes no images */
+  Program compile(Recording recording, CpuPreprocessor preprocessor) {
+    return store.acquired(() -> new CpuProgram(recording, this, pool, preprocessor));
   }
 
   /** As many as have their activations in the last level of cache, in pieces of equal size as far as it goes. */

@@ -29,7 +29,6 @@ import io.vertebra.weights.Safetensors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -141,6 +140,8 @@ class CpuBackendTest {
     CpuBackend backend = new CpuBackend(2);
     Program program = backend.compile(linear(matrix(backend, 5, 40), Epilogue.bias(null)));
     Preprocessor preprocessor = backend.preprocessor(Preprocessing.squash(4));
+    Program images = preprocessor
+        .compile(Recording.of(Shape.of(1, 4, 4, 3), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))));
     backend.close();
     assertThatThrownBy(() -> backend.packValues(Shape.of(1), new float[1])).isInstanceOf(IllegalStateException.class);
     assertThatThrownBy(() -> matrix(backend, 1, 1)).isInstanceOf(IllegalStateException.class);
@@ -150,9 +151,9 @@ class CpuBackendTest {
     }
     program.run();
     assertThat(program.read("y")).hasSize(15).containsOnly(40f);
-    FloatBuffer into = ByteBuffer.allocateDirect(192).order(ByteOrder.nativeOrder()).asFloatBuffer();
-    preprocessor.apply(Image.rgb(ByteBuffer.allocate(48), 4, 4), into);
-    assertThat(into.get(47)).isNegative();
+    images.put(0, Image.rgb(ByteBuffer.allocate(48), 4, 4));
+    assertThat(images.input().get(47)).isNegative();
+    images.close();
     program.close();
     program.close();
     preprocessor.close();
