@@ -157,7 +157,12 @@ public final class CudaBackend implements Backend {
 
   @Override
   public Program compile(Recording recording) {
-    return store.acquired(() -> new CudaProgram(recording, this));
+    return compile(recording, null);
+  }
+
+  /** @param preprocessor null for a program that takes no images */
+  Program compile(Recording recording, CudaPreprocessor preprocessor) {
+    return store.acquired(() -> new CudaProgram(recording, this, preprocessor));
   }
 
   @Override
