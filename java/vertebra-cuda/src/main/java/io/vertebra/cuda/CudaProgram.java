@@ -350,10 +350,6 @@ final class CudaProgram extends Program {
         + ports().stream().mapToLong(port -> port.bytes.capacity()).sum();
   }
 
-  CudaBackend backend() {
-    return backend;
-  }
-
   /** Waits for what the stream was given; nothing once this is closed. */
   void await() {
     if (!frees.isEmpty()) {

@@ -69,6 +69,16 @@ public interface Backend extends AutoCloseable {
   /** What compiles programs that take images; one for each session. */
   Preprocessor preprocessor(Preprocessing recipe);
 
+  /**
+   * Measures what the device reaches at best, in this backend's precision and with its threads.
+   *
+   * @param seconds of one measurement; there are a few
+   * @throws UnsupportedOperationException if the device is not made for speed
+   */
+  default Ceilings ceilings(double seconds) {
+    throw new UnsupportedOperationException(describe() + ": there is no telling how fast this could be");
+  }
+
   @Override
   void close();
 

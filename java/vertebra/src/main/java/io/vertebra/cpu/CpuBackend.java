@@ -1,6 +1,7 @@
 package io.vertebra.cpu;
 
 import io.vertebra.backend.Backend;
+import io.vertebra.backend.Ceilings;
 import io.vertebra.backend.Preprocessor;
 import io.vertebra.backend.Program;
 import io.vertebra.backend.WeightStore;
@@ -127,11 +128,16 @@ public final class CpuBackend implements Backend {
   }
 
   /** Bytes per second, read and written, when every thread copies blocks of {@code bytes}. */
-  public double measureCopy(long bytes, double seconds) {
+  double measureCopy(long bytes, double seconds) {
     if (bytes < 1 || bytes > MAX_COPY / threads) {
       throw new IllegalArgumentException("blocks must have 1 to " + MAX_COPY / threads + " bytes: " + bytes);
     }
     return store.using(() -> Native.vtb_measure_copy(pool, bytes, seconds));
+  }
+
+  @Override
+  public Ceilings ceilings(double seconds) {
+    return CpuCeilings.measure(this, seconds);
   }
 
   @Override

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.IsaTest;
 import io.vertebra.backend.Backend;
+import io.vertebra.backend.Ceilings;
 import io.vertebra.backend.Preprocessor;
 import io.vertebra.backend.Program;
 import io.vertebra.image.Image;
@@ -105,6 +106,13 @@ class CpuBackendTest {
       assertThat(int8.describe()).contains("int8");
       assertThat(int8.measureFma(0.01)).isBetween(1e8, 1e14);
       assertThat(backend.measureCopy(1 << 16, 0.01)).isBetween(1e8, 1e13);
+      Ceilings ceilings = int8.ceilings(0.01);
+      assertThat(ceilings.flops()).isBetween(1e8, 1e14);
+      assertThat(ceilings.levels()).allSatisfy(level -> assertThat(level.bytesPerSecond()).isBetween(1e8, 1e14));
+      assertThat(ceilings.bytesPerSecond(Long.MAX_VALUE))
+          .isEqualTo(ceilings.levels().get(ceilings.levels().size() - 1).bytesPerSecond());
+      assertThatThrownBy(() -> new ReferenceBackend().ceilings(0.01)).isInstanceOf(UnsupportedOperationException.class)
+          .hasMessageContaining("reference");
       for (long bytes : new long[] {0, -5, Long.MAX_VALUE / 2}) {
         assertThatThrownBy(() -> backend.measureCopy(bytes, 0.01)).isInstanceOf(IllegalArgumentException.class);
       }
