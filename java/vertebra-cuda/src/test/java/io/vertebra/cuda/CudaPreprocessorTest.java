@@ -148,18 +148,19 @@ class CudaPreprocessorTest {
     Preprocessing recipe = Preprocessing.official(20);
     Image image = image(40, 30, true);
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32);
-        Preprocessor larger = backend.preprocessor(Preprocessing.official(32));
-        Preprocessor preprocessor = backend.preprocessor(recipe);
-        Program program = echo(preprocessor, 1);
-        Program raw = backend.compile(program.recording());
-        Program other = larger.compile(program.recording())) {
-      program.put(0, image);
-      assertThatIllegalArgumentException().isThrownBy(() -> raw.put(0, image)).withMessageContaining("no images");
-      assertThatIllegalArgumentException().isThrownBy(() -> program.put(1, image)).withMessageContaining("element 1");
-      assertThatIllegalArgumentException().isThrownBy(() -> other.put(0, image)).withMessageContaining("3072");
-      preprocessor.close();
-      preprocessor.close();
-      assertThatIllegalStateException().isThrownBy(() -> program.put(0, image)).withMessageContaining("closed");
+        Preprocessor larger = backend.preprocessor(Preprocessing.official(32))) {
+      Preprocessor preprocessor = backend.preprocessor(recipe);
+      try (Program program = echo(preprocessor, 1);
+          Program raw = backend.compile(program.recording());
+          Program other = larger.compile(program.recording())) {
+        program.put(0, image);
+        assertThatIllegalArgumentException().isThrownBy(() -> raw.put(0, image)).withMessageContaining("no images");
+        assertThatIllegalArgumentException().isThrownBy(() -> program.put(1, image)).withMessageContaining("element 1");
+        assertThatIllegalArgumentException().isThrownBy(() -> other.put(0, image)).withMessageContaining("3072");
+        preprocessor.close();
+        preprocessor.close();
+        assertThatIllegalStateException().isThrownBy(() -> program.put(0, image)).withMessageContaining("closed");
+      }
     }
     assertThat(runtime.memoryUsed()).isEqualTo(used);
   }

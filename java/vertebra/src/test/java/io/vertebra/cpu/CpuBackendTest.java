@@ -148,8 +148,8 @@ class CpuBackendTest {
     CpuBackend backend = new CpuBackend(2);
     Program program = backend.compile(linear(matrix(backend, 5, 40), Epilogue.bias(null)));
     Preprocessor preprocessor = backend.preprocessor(Preprocessing.squash(4));
-    Program images = preprocessor
-        .compile(Recording.of(Shape.of(1, 4, 4, 3), Set.of("y"), r -> r.output("y", r.softmax("y", r.input()))));
+    Program images = preprocessor.compile(
+        Recording.of(Shape.of(1, 4, 4, 3), Set.of("y"), r -> r.output("y", r.record("y", new Softmax(), r.input()))));
     backend.close();
     assertThatThrownBy(() -> backend.packValues(Shape.of(1), new float[1])).isInstanceOf(IllegalStateException.class);
     assertThatThrownBy(() -> matrix(backend, 1, 1)).isInstanceOf(IllegalStateException.class);
