@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.ObjIntConsumer;
 import java.util.stream.IntStream;
 
 /**
@@ -34,12 +35,6 @@ public final class Session implements AutoCloseable {
   /** Made once, so that a steady {@link #embed} creates nothing but its result. */
   private final Kind embedding;
   private boolean closed;
-
-  /** Puts images of a batch, from {@code first} on, where a program reads them. */
-  @FunctionalInterface
-  private interface Input {
-    void write(int first, Entry entry);
-  }
 
   /** @param shape of one piece's */
   private record Output(Shape shape, float[] values) {}
@@ -182,7 +177,7 @@ public final class Session implements AutoCloseable {
     if (images.isEmpty()) {
       throw new IllegalArgumentException("a batch needs at least one image");
     }
-    return run(task, embedding.element(), images.size(), (first, entry) -> {
+    return run(task, embedding.element(), images.size(), (entry, first) -> {
       for (int i = 0; i < entry.piece(); i++) {
         entry.program().put(i, images.get(first + i));
       }
@@ -192,11 +187,15 @@ public final class Session implements AutoCloseable {
   private Map<String, Output> run(float[] input, Shape shape, Task task) {
     RawInput raw = RawInput.of(input, shape, model);
     return run(task, raw.element(), raw.batch(),
-        (first, entry) -> raw.write(first, entry.piece(), entry.program().input()));
+        (entry, first) -> raw.write(first, entry.piece(), entry.program().input()));
   }
 
-  /** Runs a batch piece by piece. */
-  private Map<String, Output> run(Task task, Shape element, int batch, Input input) {
+  /**
+   * Runs a batch piece by piece.
+   *
+   * @param input puts the images from a given one on where a program reads them
+   */
+  private Map<String, Output> run(Task task, Shape element, int batch, ObjIntConsumer<Entry> input) {
     enter();
     try {
       Map<String, Output> results = new LinkedHashMap<>();
@@ -205,7 +204,7 @@ public final class Session implements AutoCloseable {
         if (batch - first < entry.piece()) {
           entry = programs.get(new Kind(task, element, batch - first, false));
         }
-        input.write(first, entry);
+        input.accept(entry, first);
         entry.program().run();
         collect(entry, first, batch, results);
       }

@@ -5,9 +5,6 @@ import io.vertebra.cpu.CpuBackend;
 import io.vertebra.cuda.runtime.DriverRuntime;
 import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.VertebraException;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -21,8 +18,6 @@ import picocli.CommandLine.Mixin;
     description = "Shows what this machine gives: instruction set, threads, measured arithmetic and memory bandwidth,"
         + " GPUs.")
 final class CheckCommand implements Callable<Integer> {
-  private static final Path CPU_INFO = Path.of("/proc/cpuinfo");
-
   @Mixin
   private Output output;
 
@@ -39,7 +34,7 @@ final class CheckCommand implements Callable<Integer> {
   public Integer call() {
     add("system", "system", System.getProperty("os.name") + " " + System.getProperty("os.version"), "");
     add("java", "Java", System.getProperty("java.vm.name") + " " + System.getProperty("java.runtime.version"), "");
-    add("cpu", "processor", processor(), "");
+    add("cpu", "processor", CpuBackend.processor(), "");
     int exitCode = Main.DONE;
     try {
       addNative();
@@ -55,15 +50,6 @@ final class CheckCommand implements Callable<Integer> {
           .println(String.format(Locale.ROOT, "%-26s %s %s", fact.label, fact.value, fact.unit).stripTrailing()));
     }
     return exitCode;
-  }
-
-  private static String processor() {
-    try (Stream<String> lines = Files.lines(CPU_INFO)) {
-      return lines.filter(line -> line.startsWith("model name"))
-          .map(line -> line.substring(line.indexOf(':') + 1).strip()).findFirst().orElse("unknown");
-    } catch (IOException e) {
-      return "unknown";
-    }
   }
 
   private void addNative() {

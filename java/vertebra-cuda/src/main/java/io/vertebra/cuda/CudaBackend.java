@@ -153,7 +153,6 @@ public final class CudaBackend implements Backend {
     return compile(recording, null);
   }
 
-  /** @param preprocessor null for a program that takes no images */
   Program compile(Recording recording, CudaPreprocessor preprocessor) {
     return store.acquired(() -> new CudaProgram(recording, this, preprocessor));
   }

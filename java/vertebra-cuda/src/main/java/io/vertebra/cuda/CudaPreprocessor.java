@@ -115,12 +115,7 @@ final class CudaPreprocessor implements Preprocessor {
     return backend.compile(recording, this);
   }
 
-  /**
-   * Has an image made on the device.
-   *
-   * @param program whose stream that is
-   * @param to where there is memory for its fp32 values
-   */
+  /** Has a program's stream make {@code [height, width, 3]} floats at the device's address {@code to}. */
   void apply(Image image, CudaProgram program, GpuStream stream, long to) {
     if (closed) {
       throw new IllegalStateException("the preprocessor is closed");

@@ -78,11 +78,7 @@ final class CudaProgram extends Program {
    */
   record Traffic(int launches, int products, long bytes, long leastBytes) {}
 
-  /**
-   * The backend is released when this is closed.
-   *
-   * @param preprocessor null for a program that takes no images
-   */
+  /** The backend is released when this is closed. */
   CudaProgram(Recording recording, CudaBackend backend, CudaPreprocessor preprocessor) {
     super(recording, preprocessor);
     this.backend = backend;

@@ -77,6 +77,11 @@ public final class CpuBackend implements Backend {
     CompletableFuture.runAsync(NativeRuntime::require);
   }
 
+  /** The processor's name, or {@code unknown}. */
+  public static String processor() {
+    return Machine.processor();
+  }
+
   /** CPUs this process may use: the affinity mask and the container's quota, rounded up. */
   public static int cpuLimit() {
     NativeRuntime.require();
@@ -137,7 +142,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public Ceilings ceilings(double seconds) {
-    return CpuCeilings.measure(this, seconds);
+    return Machine.ceilings(this, seconds);
   }
 
   @Override
@@ -219,7 +224,6 @@ public final class CpuBackend implements Backend {
     return compile(recording, null);
   }
 
-  /** @param preprocessor null for a program that takes no images */
   Program compile(Recording recording, CpuPreprocessor preprocessor) {
     return store.acquired(() -> new CpuProgram(recording, this, pool, preprocessor));
   }

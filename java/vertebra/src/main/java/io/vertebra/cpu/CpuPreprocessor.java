@@ -55,11 +55,7 @@ final class CpuPreprocessor implements Preprocessor {
     return backend.compile(recording, this);
   }
 
-  /**
-   * Writes {@code [height, width, 3]} floats.
-   *
-   * @param out where there is memory for them
-   */
+  /** Writes {@code [height, width, 3]} floats to the address {@code out}. */
   void apply(Image image, long out) {
     if (closed) {
       throw new IllegalStateException("the preprocessor is closed");

@@ -27,11 +27,7 @@ final class CpuProgram extends Program {
   private final List<FloatBuffer> inputs;
   private final Map<Tensor, FloatBuffer> outputs = new HashMap<>();
 
-  /**
-   * The backend is released when this is closed.
-   *
-   * @param preprocessor null for a program that takes no images
-   */
+  /** The backend is released when this is closed. */
   CpuProgram(Recording recording, CpuBackend backend, long pool, CpuPreprocessor preprocessor) {
     super(recording, preprocessor);
     this.backend = backend;

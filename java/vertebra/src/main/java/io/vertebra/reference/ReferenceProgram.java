@@ -20,7 +20,6 @@ final class ReferenceProgram extends Program {
   private final Map<Tensor, double[]> arrays = new HashMap<>();
   private final List<FloatBuffer> inputs = new ArrayList<>();
 
-  /** @param preprocessor null for a program that takes no images */
   ReferenceProgram(Recording recording, ReferencePreprocessor preprocessor) {
     super(recording, preprocessor);
     this.preprocessor = preprocessor;
