@@ -26,8 +26,8 @@ public record Device(String name) {
   /** @throws IllegalArgumentException if there is no device of that name */
   public Device {
     if (!NAMES.matcher(name).matches()) {
-      throw new IllegalArgumentException(name
-          + " is no device; there are cpu, reference, cuda, cuda:N for the GPU of that number, and" + " cuda-emulated");
+      throw new IllegalArgumentException(
+          name + " is no device; there are cpu, reference, cuda, cuda:N for the GPU of that number, and cuda-emulated");
     }
   }
 
@@ -46,16 +46,23 @@ public record Device(String name) {
     return new Device("cuda-emulated");
   }
 
+  /** Starts in the background what {@link #open} waits for, for a caller with other things to do before. */
+  void preload() {
+    if (equals(CPU)) {
+      CpuBackend.preload();
+    }
+  }
+
   /**
    * @param threads see {@link Model.Builder#threads}
    * @throws IllegalArgumentException if the device does not compute in that precision
    * @throws VertebraException if the device is not there
    */
   public Backend open(int threads, Precision precision) {
-    if (this.equals(CPU)) {
+    if (equals(CPU)) {
       return new CpuBackend(threads, precision);
     }
-    if (this.equals(REFERENCE)) {
+    if (equals(REFERENCE)) {
       if (precision != Precision.FP32) {
         throw new IllegalArgumentException(
             "the reference device computes in double precision whatever is asked for; choose precision fp32, or"
@@ -65,8 +72,8 @@ public record Device(String name) {
     }
     return ServiceLoader.load(BackendProvider.class, Device.class.getClassLoader()).findFirst()
         .orElseThrow(() -> new VertebraException(
-            "device " + name + " needs the artifact io.vertebra:vertebra-cuda on the class path, and the"
-                + " same with classifier linux-x86_64"))
+            "device " + name + " needs the artifact io.vertebra:vertebra-cuda on the class path, and the same"
+                + " with classifier linux-x86_64"))
         .open(name, precision);
   }
 

@@ -6,7 +6,6 @@ import io.vertebra.backbone.NeckArchitecture;
 import io.vertebra.backbone.StatedPreprocessing;
 import io.vertebra.backbone.Variant;
 import io.vertebra.backend.Backend;
-import io.vertebra.cpu.CpuBackend;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Precision;
@@ -19,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Supplier;
 
 /**
  * A vision backbone with its weights, ready to run. Immutable and thread-safe; threads that run it each take a
@@ -75,7 +75,7 @@ public final class Model implements AutoCloseable {
   public static final class Builder {
     private String name;
     private Architecture architecture;
-    private ParameterSource weights;
+    private Supplier<? extends ParameterSource> weights;
     private int threads;
     private Device device = Device.CPU;
     private Precision precision = Precision.FP32;
@@ -83,9 +83,7 @@ public final class Model implements AutoCloseable {
     private NeckArchitecture neck;
     private ParameterSource neckWeights;
 
-    private Builder() {
-      CpuBackend.preload();
-    }
+    private Builder() {}
 
     /** What the model calls itself; the default is its variant's name. */
     public Builder name(String own) {
@@ -100,16 +98,19 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * A checkpoint as published (see {@link Checkpoint#open(Path)}), memory-mapped; the file must not be changed while
-     * the model is being built.
-     *
-     * @throws WeightsException if it cannot be read
+     * A checkpoint as published, which {@link #build} opens (see {@link Checkpoint#open(Path)}) and maps into memory;
+     * the file must not be changed meanwhile.
      */
     public Builder weights(Path file) {
-      return weights(Checkpoint.open(file));
+      return weights(() -> Checkpoint.open(file));
     }
 
     public Builder weights(ParameterSource source) {
+      return weights(() -> source);
+    }
+
+    /** Weights that {@link #build} asks for once, while the device starts. */
+    public Builder weights(Supplier<? extends ParameterSource> source) {
       weights = source;
       return this;
     }
@@ -154,21 +155,23 @@ public final class Model implements AutoCloseable {
     /**
      * Loads and packs the weights.
      *
-     * @throws WeightsException if they do not fit the model, listing the parameters that are missing, unexpected or
-     *   misshapen
+     * @throws WeightsException if they cannot be read or do not fit the model, listing the parameters that are missing,
+     *   unexpected or misshapen
      * @throws VertebraException if the device is not there
      */
     public Model build() {
       if (weights == null) {
         throw new IllegalStateException("a model needs weights: call weights(Path) with a checkpoint's file");
       }
-      Architecture adapted = architecture == null ? Families.recognise(weights) : architecture.adaptTo(weights);
+      device.preload();
+      ParameterSource source = weights.get();
+      Architecture adapted = architecture == null ? Families.recognise(source) : architecture.adaptTo(source);
       String title = name != null ? name : Families.variantOf(adapted).map(Variant::name).orElse(adapted.family());
       Backend backend = device.open(threads, precision);
       try {
-        Backbone bare = adapted.load(weights, backend);
+        Backbone bare = adapted.load(source, backend);
         Backbone backbone = neck == null ? bare : neck.load(neckWeights, backend).over(bare);
-        Map<String, String> metadata = weights.metadata();
+        Map<String, String> metadata = source.metadata();
         return new Model(title, adapted, backend, backbone, Labels.of(metadata, backbone.classes()),
             preprocessing != null ? preprocessing : StatedPreprocessing.of(adapted.preprocessing(), metadata));
       } catch (RuntimeException | Error e) {

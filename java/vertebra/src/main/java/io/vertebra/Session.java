@@ -1,15 +1,13 @@
 package io.vertebra;
 
+import io.vertebra.ProgramCache.Entry;
+import io.vertebra.ProgramCache.Kind;
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backend.Preprocessor;
 import io.vertebra.backend.Program;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.program.Observer;
-import io.vertebra.program.Recording;
-import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Shape;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -17,7 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.IntFunction;
+import java.util.function.ObjIntConsumer;
 import java.util.stream.IntStream;
 
 /**
@@ -31,48 +29,21 @@ import java.util.stream.IntStream;
  * row-major.
  */
 public final class Session implements AutoCloseable {
-  private static final int PROGRAMS = 4;
-  private static final Set<String> EMBED = Set.of(Backbone.POOLED);
-  private static final Set<String> LOGITS = Set.of(Backbone.LOGITS);
-  private static final Set<String> CLASSIFY = Set.of(Backbone.PROBABILITIES);
-
   private final Model model;
   private final ReentrantLock running = new ReentrantLock();
-  private final List<Entry> programs = new ArrayList<>();
-  private final Preprocessor preprocessor;
-  /** The shape of an image as preprocessing makes it. */
-  private final Shape image;
+  private final ProgramCache programs;
+  /** Made once, so that a steady {@link #embed} creates nothing but its result. */
+  private final Kind embedding;
   private boolean closed;
-
-  /**
-   * @param element shape of an image or clip, channels last
-   * @param batch images of the calls this serves
-   * @param whole whether the batch has to run in one piece
-   * @param piece how many images the program takes
-   */
-  private record Entry(Shape element, Set<String> outputs, boolean dense, int batch, boolean whole, int piece,
-      Program program) {
-    boolean serves(Shape wantedElement, Set<String> wanted, boolean wantsDense, int wantedBatch, boolean wantsWhole) {
-      // One that runs the batch in one piece anyway serves those who insist on it.
-      return dense == wantsDense && batch == wantedBatch && (whole == wantsWhole || !whole && piece == batch)
-          && element.equals(wantedElement) && (outputs == wanted || outputs.equals(wanted));
-    }
-  }
-
-  /** Puts images of a batch, from {@code first} on, where a program reads them. */
-  @FunctionalInterface
-  private interface Input {
-    void write(int first, Entry entry);
-  }
 
   /** @param shape of one piece's */
   private record Output(Shape shape, float[] values) {}
 
   Session(Model model) {
     this.model = model;
-    this.preprocessor = model.backend().preprocessor(model.preprocessing());
-    this.image
-        = Shape.of(model.preprocessing().height(), model.preprocessing().width(), model.backbone().inputChannels());
+    this.programs = new ProgramCache(model);
+    Preprocessing recipe = model.preprocessing();
+    this.embedding = new Kind(Task.EMBED, Shape.of(recipe.height(), recipe.width(), model.inputChannels()), 1, false);
   }
 
   /**
@@ -83,10 +54,11 @@ public final class Session implements AutoCloseable {
   public float[] embed(Image image) {
     enter();
     try {
-      Entry entry = program(element(), EMBED, false, 1, false);
-      preprocessor.apply(image, entry.program, 0);
-      entry.program.run();
-      return entry.program.read(Backbone.POOLED);
+      requireImages();
+      Program program = programs.get(embedding).program();
+      program.put(0, image);
+      program.run();
+      return program.read(Backbone.POOLED);
     } finally {
       running.unlock();
     }
@@ -94,22 +66,30 @@ public final class Session implements AutoCloseable {
 
   /** The pooled features of a batch, {@code [batch, embeddingWidth]}. */
   public float[] embedAll(List<Image> images) {
-    return run(images, EMBED, Backbone.POOLED);
+    return run(images, Task.EMBED).get(Backbone.POOLED).values();
   }
 
-  /** The classifier's output before the softmax, {@code [batch, classes]}. */
+  /**
+   * The classifier's output before the softmax, {@code [batch, classes]}.
+   *
+   * @throws IllegalArgumentException if the weights have no classifier
+   */
   public float[] logitsAll(List<Image> images) {
-    return run(images, LOGITS, Backbone.LOGITS);
+    return run(images, Task.LOGITS).get(Backbone.LOGITS).values();
   }
 
-  /** The {@code count} most probable classes, most probable first. */
+  /**
+   * The {@code count} most probable classes, most probable first.
+   *
+   * @throws IllegalArgumentException if the weights have no classifier
+   */
   public List<Classification> classify(Image image, int count) {
     return classifyAll(List.of(image), count).get(0);
   }
 
   /** {@link #classify} for every image of a batch. */
   public List<List<Classification>> classifyAll(List<Image> images, int count) {
-    float[] probabilities = run(images, CLASSIFY, Backbone.PROBABILITIES);
+    float[] probabilities = run(images, Task.CLASSIFY).get(Backbone.PROBABILITIES).values();
     int classes = model.labels().size();
     return IntStream.range(0, images.size())
         .mapToObj(image -> IntStream.range(0, classes)
@@ -120,7 +100,7 @@ public final class Session implements AutoCloseable {
 
   /** Feature maps of all stages for dense tasks, finest first. */
   public List<FeatureMap> features(List<Image> images) {
-    return featureMaps(run(images, featureNames(), true));
+    return featureMaps(run(images, Task.features(model.backbone())));
   }
 
   /**
@@ -129,7 +109,7 @@ public final class Session implements AutoCloseable {
    * @param shape {@code [batch, channels, (frames,) height, width]}
    */
   public List<FeatureMap> features(float[] input, Shape shape) {
-    return featureMaps(run(input, shape, featureNames(), true));
+    return featureMaps(run(input, shape, Task.features(model.backbone())));
   }
 
   /**
@@ -142,7 +122,8 @@ public final class Session implements AutoCloseable {
    */
   public Map<String, float[]> run(float[] input, Shape shape, Set<String> outputs) {
     Map<String, float[]> values = new LinkedHashMap<>();
-    run(input, shape, outputs, false).forEach((name, output) -> values.put(name, output.values()));
+    run(input, shape, new Task(Set.copyOf(outputs), false))
+        .forEach((name, output) -> values.put(name, output.values()));
     return values;
   }
 
@@ -184,45 +165,47 @@ public final class Session implements AutoCloseable {
   }
 
   private Program prepareAll(float[] input, Shape shape) {
-    Backbone backbone = model.backbone();
-    boolean dense = backbone.embeddingWidth() == 0;
-    Set<String> outputs = dense ? featureNames() : backbone.classes() > 0 ? CLASSIFY : EMBED;
-    Entry entry = program(element(input, shape), outputs, dense, shape.dim(0), true);
-    write(input, 0, entry);
-    return entry.program;
+    RawInput raw = RawInput.of(input, shape, model);
+    Program program
+        = programs.get(new Kind(Task.furthest(model.backbone()), raw.element(), raw.batch(), true)).program();
+    raw.write(0, raw.batch(), program.input());
+    return program;
   }
 
-  private float[] run(List<Image> images, Set<String> outputs, String output) {
-    return run(images, outputs, false).get(output).values();
-  }
-
-  private Map<String, Output> run(List<Image> images, Set<String> outputs, boolean dense) {
+  private Map<String, Output> run(List<Image> images, Task task) {
+    requireImages();
     if (images.isEmpty()) {
       throw new IllegalArgumentException("a batch needs at least one image");
     }
-    return run(element(), outputs, dense, images.size(), (first, entry) -> {
-      for (int i = 0; i < entry.piece; i++) {
-        preprocessor.apply(images.get(first + i), entry.program, i);
+    return run(task, embedding.element(), images.size(), (entry, first) -> {
+      for (int i = 0; i < entry.piece(); i++) {
+        entry.program().put(i, images.get(first + i));
       }
     });
   }
 
-  private Map<String, Output> run(float[] input, Shape shape, Set<String> outputs, boolean dense) {
-    return run(element(input, shape), outputs, dense, shape.dim(0), (first, entry) -> write(input, first, entry));
+  private Map<String, Output> run(float[] input, Shape shape, Task task) {
+    RawInput raw = RawInput.of(input, shape, model);
+    return run(task, raw.element(), raw.batch(),
+        (entry, first) -> raw.write(first, entry.piece(), entry.program().input()));
   }
 
-  /** Runs a batch piece by piece. */
-  private Map<String, Output> run(Shape element, Set<String> outputs, boolean dense, int batch, Input input) {
+  /**
+   * Runs a batch piece by piece.
+   *
+   * @param input puts the images from a given one on where a program reads them
+   */
+  private Map<String, Output> run(Task task, Shape element, int batch, ObjIntConsumer<Entry> input) {
     enter();
     try {
       Map<String, Output> results = new LinkedHashMap<>();
-      Entry entry = program(element, outputs, dense, batch, false);
-      for (int first = 0; first < batch; first += entry.piece) {
-        if (batch - first < entry.piece) {
-          entry = program(element, outputs, dense, batch - first, false);
+      Entry entry = programs.get(new Kind(task, element, batch, false));
+      for (int first = 0; first < batch; first += entry.piece()) {
+        if (batch - first < entry.piece()) {
+          entry = programs.get(new Kind(task, element, batch - first, false));
         }
-        input.write(first, entry);
-        entry.program.run();
+        input.accept(entry, first);
+        entry.program().run();
         collect(entry, first, batch, results);
       }
       return results;
@@ -232,15 +215,15 @@ public final class Session implements AutoCloseable {
   }
 
   private static void collect(Entry entry, int first, int batch, Map<String, Output> results) {
-    entry.program.recording().outputs().forEach((name, tensor) -> {
-      int size = Math.toIntExact(tensor.shape().elements() / entry.piece);
+    entry.program().recording().outputs().forEach((name, tensor) -> {
+      int size = Math.toIntExact(tensor.shape().elements() / entry.piece());
       if ((long) size * batch > Integer.MAX_VALUE) {
         throw new IllegalArgumentException(
             "output " + name + " of a batch of " + batch + " does not fit an array; run a smaller batch");
       }
       float[] values
           = results.computeIfAbsent(name, wanted -> new Output(tensor.shape(), new float[size * batch])).values();
-      entry.program.read(tensor, values, size * first);
+      entry.program().read(tensor, values, size * first);
     });
   }
 
@@ -259,92 +242,15 @@ public final class Session implements AutoCloseable {
     }
   }
 
-  /**
-   * Checks a raw input.
-   *
-   * @return the shape of one image or clip of it, channels last
-   */
-  private Shape element(float[] input, Shape shape) {
-    int channels = model.backbone().inputChannels();
-    boolean video = model.architecture().inputFrames() > 0;
-    if (shape.rank() != (video ? 5 : 4) || shape.elements() != input.length || shape.dim(1) != channels) {
-      throw new IllegalArgumentException(
-          input.length + " values of shape " + shape + " are no input of model " + model.name() + ": it takes [batch, "
-              + channels + (video ? ", frames, height, width]" : ", height, width]"));
-    }
-    return video ? Shape.of(shape.dim(2), shape.dim(3), shape.dim(4), channels)
-        : Shape.of(shape.dim(2), shape.dim(3), channels);
-  }
-
-  private static void write(float[] input, int first, Entry entry) {
-    int channels = entry.element.channels();
-    int positions = entry.element.rows();
-    for (int i = 0; i < entry.piece; i++) {
-      FloatBuffer slot = entry.program.slot(i);
-      int image = (first + i) * channels * positions;
-      int next = 0;
-      for (int position = 0; position < positions; position++) {
-        for (int channel = 0; channel < channels; channel++) {
-          slot.put(next++, input[image + channel * positions + position]);
-        }
-      }
-    }
-  }
-
-  /** The shape of an image, if the model takes any. */
-  private Shape element() {
-    if (model.backbone().inputChannels() != 3) {
-      throw new IllegalArgumentException("model " + model.name() + " takes " + model.backbone().inputChannels()
+  private void requireImages() {
+    if (model.inputChannels() != 3) {
+      throw new IllegalArgumentException("model " + model.name() + " takes " + model.inputChannels()
           + " channels, images have 3; run it on a raw input");
     }
     if (model.architecture().inputFrames() > 0) {
       throw new IllegalArgumentException("model " + model.name() + " takes clips, not images; run it on a raw input"
           + " [batch, channels, frames, height, width]");
     }
-    return image;
-  }
-
-  /** @param whole whether the batch is to run in one piece */
-  private Entry program(Shape element, Set<String> outputs, boolean dense, int batch, boolean whole) {
-    for (int i = 0; i < programs.size(); i++) {
-      Entry entry = programs.get(i);
-      if (entry.serves(element, outputs, dense, batch, whole)) {
-        if (i > 0) {
-          programs.add(0, programs.remove(i));
-        }
-        return entry;
-      }
-    }
-    Backbone backbone = model.backbone();
-    if (outputs == CLASSIFY && backbone.classes() == 0) {
-      throw new IllegalArgumentException(
-          "the weights of model " + model.name() + " have no classifier; use embed or features");
-    }
-    if (!dense && backbone.embeddingWidth() == 0) {
-      throw new IllegalArgumentException("the weights of model " + model.name()
-          + " are a dense backbone's, without final norm and" + " classifier; use features");
-    }
-    IntFunction<Recording> record
-        = images -> Recording.of(batch(images, element), outputs, dense ? backbone::features : backbone::forward);
-    int piece = whole ? batch : model.backend().piece(batch, record);
-    Recording recording = record.apply(piece);
-    if (programs.size() == PROGRAMS) {
-      // Before the new one is made: there may not be memory for both.
-      programs.remove(PROGRAMS - 1).program.close();
-    }
-    Program program = model.backend().compile(recording);
-    Entry entry = new Entry(element, Set.copyOf(outputs), dense, batch, whole, piece, program);
-    programs.add(0, entry);
-    return entry;
-  }
-
-  private static Shape batch(int images, Shape element) {
-    return element.rank() == 3 ? Shape.of(images, element.dim(0), element.dim(1), element.dim(2))
-        : Shape.of(images, element.dim(0), element.dim(1), element.dim(2), element.dim(3));
-  }
-
-  private Set<String> featureNames() {
-    return Set.copyOf(model.backbone().featureNames());
   }
 
   private List<FeatureMap> featureMaps(Map<String, Output> outputs) {
@@ -374,11 +280,7 @@ public final class Session implements AutoCloseable {
       }
       if (!closed) {
         closed = true;
-        List<Runnable> frees = new ArrayList<>();
-        programs.forEach(entry -> frees.add(entry.program::close));
-        frees.add(programs::clear);
-        frees.add(preprocessor::close);
-        Closing.all(frees);
+        programs.close();
       }
     } finally {
       running.unlock();

@@ -3,6 +3,7 @@ package io.vertebra;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.demo.Digits;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 
 class ModelTest {
@@ -101,9 +103,15 @@ class ModelTest {
     headless.parameters().keySet().removeIf(name -> name.startsWith("head."));
     Image image = Digits.sample(Digits.sampleNames().get(0));
     try (Model model = build(headless); Session session = model.newSession()) {
-      assertThat(session.embed(image)).hasSize(768).isEqualTo(session.logitsAll(List.of(image)));
-      assertThatThrownBy(() -> session.classify(image, 1)).isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("no classifier");
+      assertThat(session.embed(image)).hasSize(768);
+      Shape raw = Shape.of(1, 3, 224, 224);
+      float[] input = FormulaWeights.input("x", raw);
+      for (ThrowingCallable call : List.<ThrowingCallable>of(() -> session.classify(image, 1),
+          () -> session.logitsAll(List.of(image)), () -> session.run(input, raw, Set.of(Backbone.LOGITS)))) {
+        assertThatThrownBy(call).isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("model swin have no classifier; use embed or features");
+      }
+      assertThat(session.embed(image)).as("after refusals").hasSize(768);
     }
   }
 

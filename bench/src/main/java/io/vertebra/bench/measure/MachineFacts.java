@@ -2,10 +2,6 @@ package io.vertebra.bench.measure;
 
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.tensor.Precision;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.List;
 import java.util.Locale;
 import java.util.stream.DoubleStream;
 
@@ -18,17 +14,7 @@ public record MachineFacts(String cpu, String isa, int threads, Precision precis
   public static MachineFacts measure(int threads, Precision precision) {
     try (CpuBackend backend = new CpuBackend(threads, precision)) {
       double peak = DoubleStream.generate(() -> backend.measureFma(SECONDS)).limit(MEASUREMENTS).max().orElseThrow();
-      return new MachineFacts(cpuModel(), CpuBackend.isa(), threads, precision, peak);
-    }
-  }
-
-  private static String cpuModel() {
-    try {
-      List<String> lines = Files.readAllLines(Path.of("/proc/cpuinfo"));
-      return lines.stream().filter(line -> line.startsWith("model name")).findFirst()
-          .map(line -> line.replaceAll(".*:\\s*", "")).orElse("unknown CPU");
-    } catch (IOException e) {
-      return "unknown CPU";
+      return new MachineFacts(CpuBackend.processor(), CpuBackend.isa(), threads, precision, peak);
     }
   }
 

@@ -17,13 +17,15 @@ final class BackendOptions {
 
   @Option(names = "--device", paramLabel = "cpu|reference|cuda[:N]|cuda-emulated", defaultValue = "cpu",
       converter = DeviceName.class,
-      description = "Where to run: cpu, the kernels for this machine; reference, slow and in double precision; cuda or cuda:N,"
-          + " an NVIDIA GPU; cuda-emulated, the GPU's kernels on the CPU, which is very slow; default: ${DEFAULT-VALUE}.")
+      description = "Where to run: cpu, the kernels for this machine; reference, slow and in double precision; cuda or"
+          + " cuda:N, an NVIDIA GPU; cuda-emulated, the GPU's kernels on the CPU, which is very slow; default:"
+          + " ${DEFAULT-VALUE}.")
   private Device device;
 
   @Option(names = "--precision", paramLabel = "fp32|tf32|fp16|bf16|int8", defaultValue = "fp32",
-      description = "Arithmetic: fp32; bf16, faster where the CPU has AVX-512 BF16 or AMX, and on GPUs, and accurate to about"
-          + " 1 %%; int8, faster where the CPU has AVX-512 VNNI, accurate to a few percent; on GPUs also tf32 and fp16, accurate to about 0.1 %%; default: ${DEFAULT-VALUE}.")
+      description = "Arithmetic: fp32; bf16, faster where the CPU has AVX-512 BF16 or AMX, and on GPUs, and accurate to"
+          + " about 1 %%; int8, faster where the CPU has AVX-512 VNNI, accurate to a few percent; on GPUs also tf32 and"
+          + " fp16, accurate to about 0.1 %%; default: ${DEFAULT-VALUE}.")
   private Precision precision;
 
   @Option(names = "--threads", paramLabel = "N", defaultValue = "0",

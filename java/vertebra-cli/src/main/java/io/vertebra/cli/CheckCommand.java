@@ -1,5 +1,6 @@
 package io.vertebra.cli;
 
+import io.vertebra.backend.Ceilings;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.cuda.runtime.DriverRuntime;
 import io.vertebra.tensor.Precision;
@@ -31,13 +32,12 @@ final class CheckCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Cpu cpu = Cpu.detect();
     add("system", "system", System.getProperty("os.name") + " " + System.getProperty("os.version"), "");
     add("java", "Java", System.getProperty("java.vm.name") + " " + System.getProperty("java.runtime.version"), "");
-    add("cpu", "processor", cpu.model(), "");
+    add("cpu", "processor", CpuBackend.processor(), "");
     int exitCode = Main.DONE;
     try {
-      addNative(cpu);
+      addNative();
     } catch (VertebraException e) {
       add("problem", "problem", e.getMessage(), "");
       exitCode = Main.UNUSABLE;
@@ -52,7 +52,7 @@ final class CheckCommand implements Callable<Integer> {
     return exitCode;
   }
 
-  private void addNative(Cpu cpu) {
+  private void addNative() {
     int threads = CpuBackend.cpuLimit();
     add("isa_detected", "instruction set, best", CpuBackend.detectedIsa(), "");
     add("isa", "instruction set, in use", CpuBackend.isa(), "");
@@ -65,8 +65,8 @@ final class CheckCommand implements Callable<Integer> {
     addPeak("int8_fma_1_thread", "int8 multiply-add peak, 1 thread", 1, Precision.INT8);
     addPeak("int8_fma_all_threads", "int8 multiply-add peak, all threads", threads, Precision.INT8);
     try (CpuBackend all = new CpuBackend(threads)) {
-      Roofline machine = Roofline.measure(all, cpu);
-      addRate("fma_all_threads", "FMA peak, all threads", machine.peakFlops(), "GFLOP/s");
+      Ceilings machine = all.ceilings(Roofline.SECONDS);
+      addRate("fma_all_threads", "FMA peak, all threads", machine.flops(), "GFLOP/s");
       machine.levels().forEach(level -> addRate("copy_" + level.name().toLowerCase(Locale.ROOT),
           "copying in " + level.name(), level.bytesPerSecond(), "GB/s"));
     }

@@ -18,7 +18,7 @@ import picocli.CommandLine.Spec;
     subcommands = {ModelsCommand.class, ClassifyCommand.class, EmbedCommand.class, FeaturesCommand.class,
       InspectCommand.class, CheckCommand.class, ProfileCommand.class, VerifyCommand.class},
     footer = {"",
-      "Exit codes: 0 done; 1 some inputs failed and were reported; 2 wrong usage, or nothing could be" + " done."})
+      "Exit codes: 0 done; 1 some inputs failed and were reported; 2 wrong usage, or nothing could be done."})
 public final class Main implements Runnable {
   static final int DONE = 0;
   static final int SOME_FAILED = 1;

@@ -69,7 +69,7 @@ final class ModelOptions {
     }
     Model.Builder builder = name == null ? Model.builder() : published();
     if (weights != null) {
-      return builder.weights(Checkpoint.open(weights, entry));
+      return builder.weights(() -> Checkpoint.open(weights, entry));
     }
     if (!formulaWeights) {
       throw new ParameterException(command.commandLine(),

@@ -1,5 +1,6 @@
 package io.vertebra.cli;
 
+import io.vertebra.backend.Ceilings;
 import io.vertebra.program.Cost;
 import io.vertebra.program.op.Call;
 import io.vertebra.program.op.Weights;
@@ -56,16 +57,17 @@ record Profile(List<Step> steps, double secondsBetween) {
   private record Alike(String name, String op, Shape in, Shape out) {}
 
   static Profile of(StepTimes times, Roofline machine) {
-    List<Cost> costs = times.calls().stream().map(call -> Cost.of(call, machine.elementBytes())).toList();
+    Ceilings ceilings = machine.ceilings();
+    List<Cost> costs = times.calls().stream().map(call -> Cost.of(call, ceilings.elementBytes())).toList();
     Map<Weights, Long> weights = new HashMap<>();
     costs.forEach(cost -> weights.putAll(cost.weights()));
-    double weightBandwidth = machine.bytesPerSecond(new Cost(0, 0, weights).weightBytes());
+    double weightBandwidth = ceilings.bytesPerSecond(new Cost(0, 0, weights).weightBytes());
     List<Step> steps = new ArrayList<>();
     for (int i = 0; i < costs.size(); i++) {
       Call call = times.calls().get(i);
       Cost cost = costs.get(i);
-      double arithmetic = cost.flops() / machine.peakFlops();
-      double movement = cost.activationBytes() / machine.bytesPerSecond(cost.activationBytes())
+      double arithmetic = cost.flops() / ceilings.flops();
+      double movement = cost.activationBytes() / ceilings.bytesPerSecond(cost.activationBytes())
           + cost.weightBytes() / weightBandwidth;
       double seconds = times.seconds(i);
       steps.add(new Step(call.name(), call, 1, seconds, Math.min(seconds, machine.callSeconds()), cost.flops(),

@@ -1,5 +1,6 @@
 package io.vertebra.cli;
 
+import io.vertebra.backend.Ceilings;
 import io.vertebra.cli.Profile.Step;
 import io.vertebra.tensor.Shape;
 import java.io.PrintWriter;
@@ -17,11 +18,12 @@ import java.util.stream.IntStream;
 record ProfileReport(Profile profile, List<Step> rows, Roofline machine) {
 
   void print(PrintWriter out) {
-    String bandwidths = machine.levels().stream()
+    Ceilings ceilings = machine.ceilings();
+    String bandwidths = ceilings.levels().stream()
         .map(level -> String.format(Locale.ROOT, "%s %.1f", level.name(), level.bytesPerSecond() / 1e9))
         .collect(Collectors.joining(", "));
     out.println(String.format(Locale.ROOT, "%s peak %.1f GFLOP/s; copying, GB/s: %s; an empty call %.2f us",
-        machine.peak(), machine.peakFlops() / 1e9, bandwidths, 1e6 * machine.callSeconds()));
+        ceilings.peak(), ceilings.flops() / 1e9, bandwidths, 1e6 * machine.callSeconds()));
     out.println();
     printRows(out);
     out.println();
@@ -63,9 +65,10 @@ record ProfileReport(Profile profile, List<Step> rows, Roofline machine) {
 
   /** An object for the machine, then one for each row, then one for each kind of step, then the totals. */
   void printJson(Output output) {
-    Map<String, Object> rates = Output.fields(machine.peak().toLowerCase(Locale.ROOT) + "_gflops",
-        machine.peakFlops() / 1e9, "call_seconds", machine.callSeconds());
-    machine.levels().forEach(
+    Ceilings ceilings = machine.ceilings();
+    Map<String, Object> rates = Output.fields(ceilings.peak().toLowerCase(Locale.ROOT) + "_gflops",
+        ceilings.flops() / 1e9, "call_seconds", machine.callSeconds());
+    ceilings.levels().forEach(
         level -> rates.put("copy_" + level.name().toLowerCase(Locale.ROOT) + "_gb_s", level.bytesPerSecond() / 1e9));
     output.object("machine", rates);
     for (Step row : rows) {

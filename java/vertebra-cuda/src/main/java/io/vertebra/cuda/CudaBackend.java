@@ -1,6 +1,8 @@
 package io.vertebra.cuda;
 
 import io.vertebra.backend.Backend;
+import io.vertebra.backend.Ceilings;
+import io.vertebra.backend.Ceilings.Level;
 import io.vertebra.backend.Preprocessor;
 import io.vertebra.backend.Program;
 import io.vertebra.backend.WeightStore;
@@ -15,6 +17,7 @@ import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -99,31 +102,21 @@ public final class CudaBackend implements Backend {
     return kernel;
   }
 
-  /** FLOP/s that large products by cuBLAS reach in this backend's precision. */
-  public double measureProducts(double seconds) {
+  @Override
+  public Ceilings ceilings(double seconds) {
     return store.using(() -> {
       try (Measurements device = new Measurements(runtime)) {
-        return device.products(type(), tf32(), seconds);
+        long cache = runtime.cacheBytes();
+        // Two blocks that take half of the cache, and two that take eight times what it has.
+        List<Level> levels = List.of(new Level("L2", cache, device.copies(cache / 4, seconds)),
+            Level.memory(device.copies(4 * cache, seconds)));
+        return new Ceilings("cuBLAS", device.products(type(), tf32(), seconds), levels, 1, elementBytes());
       }
     });
-  }
-
-  /** Bytes per second, read and written, when blocks of {@code bytes} are copied on the device. */
-  public double measureCopy(long bytes, double seconds) {
-    return store.using(() -> {
-      try (Measurements device = new Measurements(runtime)) {
-        return device.copies(bytes, seconds);
-      }
-    });
-  }
-
-  /** Bytes of the device's last cache. */
-  public int cacheBytes() {
-    return runtime.cacheBytes();
   }
 
   /** Bytes of an element of activations. */
-  public int elementBytes() {
+  int elementBytes() {
     return type().bytes();
   }
 
@@ -157,7 +150,11 @@ public final class CudaBackend implements Backend {
 
   @Override
   public Program compile(Recording recording) {
-    return store.acquired(() -> new CudaProgram(recording, this));
+    return compile(recording, null);
+  }
+
+  Program compile(Recording recording, CudaPreprocessor preprocessor) {
+    return store.acquired(() -> new CudaProgram(recording, this, preprocessor));
   }
 
   @Override

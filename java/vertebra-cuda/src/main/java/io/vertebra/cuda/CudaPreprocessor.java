@@ -11,10 +11,9 @@ import io.vertebra.image.ImageException;
 import io.vertebra.image.Pixels;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Resampling;
-import io.vertebra.reference.ReferencePreprocessor;
+import io.vertebra.program.Recording;
 import io.vertebra.tensor.Closing;
 import java.nio.ByteBuffer;
-import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.util.List;
 
@@ -29,7 +28,6 @@ final class CudaPreprocessor implements Preprocessor {
   private final Preprocessing recipe;
   private final CudaBackend backend;
   private final GpuRuntime runtime;
-  private final ReferencePreprocessor onHost;
   private final CudaMemory normalised;
   private final GpuKernel columnsKernel;
   private final GpuKernel rowsKernel;
@@ -102,7 +100,6 @@ final class CudaPreprocessor implements Preprocessor {
     this.recipe = recipe;
     this.backend = backend;
     this.runtime = backend.runtime();
-    this.onHost = new ReferencePreprocessor(recipe);
     this.columnsKernel = backend.kernel("vtb_preprocess_columns", 0);
     this.rowsKernel = backend.kernel("vtb_preprocess_rows_f32", 0);
     this.normalised = CudaMemory.of(runtime, Encoding.of(recipe.normalisedSamples()));
@@ -114,23 +111,19 @@ final class CudaPreprocessor implements Preprocessor {
   }
 
   @Override
-  public void apply(Image image, FloatBuffer into) {
-    requireOpen();
-    onHost.apply(image, into);
+  public Program compile(Recording recording) {
+    return backend.compile(recording, this);
   }
 
-  @Override
-  public void apply(Image image, Program program, int slot) {
-    requireOpen();
-    if (!(program instanceof CudaProgram own) || own.backend() != backend) {
-      throw new IllegalArgumentException("the program is another backend's");
+  /** Has a program's stream make {@code [height, width, 3]} floats at the device's address {@code to}. */
+  void apply(Image image, CudaProgram program, GpuStream stream, long to) {
+    if (closed) {
+      throw new IllegalStateException("the preprocessor is closed");
     }
-    own.prepare(slot, recipe.elements(), (stream, to) -> {
-      // The pixels of the image before may still be under way.
-      await();
-      reader = own;
-      prepare(image.pixels(), stream, to);
-    });
+    // The pixels of the image before may still be under way.
+    await();
+    reader = program;
+    prepare(image.pixels(), stream, to);
   }
 
   private void prepare(Pixels image, GpuStream stream, long to) {
@@ -211,12 +204,6 @@ final class CudaPreprocessor implements Preprocessor {
       ByteBuffer closing = staging;
       staging = null;
       runtime.freeHost(closing);
-    }
-  }
-
-  private void requireOpen() {
-    if (closed) {
-      throw new IllegalStateException("the preprocessor is closed");
     }
   }
 

@@ -6,13 +6,13 @@ import io.vertebra.cuda.runtime.GpuStream;
 import io.vertebra.cuda.runtime.GpuStream.GpuEvent;
 import io.vertebra.cuda.runtime.GpuStream.GpuGraph;
 import io.vertebra.cuda.runtime.GpuType;
+import io.vertebra.image.Image;
 import io.vertebra.program.Cost;
 import io.vertebra.program.MemoryPlan;
 import io.vertebra.program.Observer;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Call;
 import io.vertebra.tensor.Closing;
-import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import io.vertebra.tensor.VertebraException;
 import java.lang.ref.Reference;
@@ -26,7 +26,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
-import java.util.function.ObjLongConsumer;
 
 /**
  * Launches in a row. The first run gives them to the device one by one; from the second on they are one graph, so that
@@ -37,6 +36,7 @@ final class CudaProgram extends Program {
   private static final int ALIGNMENT = 256;
 
   private final CudaBackend backend;
+  private final CudaPreprocessor preprocessor;
   private final MemoryPlan plan;
   private final Deque<Runnable> frees = new ArrayDeque<>();
   private final CudaMemory workspace;
@@ -79,9 +79,10 @@ final class CudaProgram extends Program {
   record Traffic(int launches, int products, long bytes, long leastBytes) {}
 
   /** The backend is released when this is closed. */
-  CudaProgram(Recording recording, CudaBackend backend) {
-    super(recording);
+  CudaProgram(Recording recording, CudaBackend backend, CudaPreprocessor preprocessor) {
+    super(recording, preprocessor);
     this.backend = backend;
+    this.preprocessor = preprocessor;
     CudaBinder binder = new CudaBinder(backend, recording.calls());
     this.plan = new MemoryPlan(recording, backend.type().bytes(), ALIGNMENT, binder);
     try {
@@ -120,6 +121,10 @@ final class CudaProgram extends Program {
 
   @Override
   protected FloatBuffer inputMemory(int index) {
+    if (index == 0) {
+      // Who writes raw input means that, not images that were put before it and never ran.
+      prepared.clear();
+    }
     return inputs.get(index).values;
   }
 
@@ -277,22 +282,11 @@ final class CudaProgram extends Program {
     prepared.clear();
   }
 
-  /**
-   * Has an element of the first input's batch made on the device for the next run.
-   *
-   * @param elements floats that it must have
-   * @param maker given the stream and the address for fp32 values
-   * @throws IllegalArgumentException if an element has another size, or there is none such
-   */
-  void prepare(int element, int elements, ObjLongConsumer<GpuStream> maker) {
-    requireOpen();
-    Shape input = recording().inputs().get(0).shape();
-    if (element < 0 || element >= input.dim(0) || input.elements() / input.dim(0) != elements) {
-      throw new IllegalArgumentException(
-          "an image of " + elements + " values is no element " + element + " of an input " + input);
-    }
+  @Override
+  protected void prepare(int element, Image image) {
     prepared.clear(element);
-    maker.accept(stream, inputs.get(0).device + (long) element * elements * Float.BYTES);
+    long size = (long) preprocessor.recipe().elements() * Float.BYTES;
+    preprocessor.apply(image, this, stream, inputs.get(0).device + element * size);
     prepared.set(element);
   }
 
@@ -350,10 +344,6 @@ final class CudaProgram extends Program {
     boolean products = steps.stream().flatMap(step -> step.works().stream()).anyMatch(work -> work.product() != null);
     return workspace.bytes() + list.bytes() + stagingBytes + (products ? backend.runtime().productWorkspaceBytes() : 0)
         + ports().stream().mapToLong(port -> port.bytes.capacity()).sum();
-  }
-
-  CudaBackend backend() {
-    return backend;
   }
 
   /** Waits for what the stream was given; nothing once this is closed. */

@@ -32,9 +32,9 @@ class CudaPreprocessorTest {
   private final EmulatedRuntime runtime = new EmulatedRuntime();
 
   /** A program whose output is its input. */
-  private static Program echo(CudaBackend backend, Preprocessing recipe, int batch) {
-    Shape input = Shape.of(batch, recipe.height(), recipe.width(), 3);
-    return backend.compile(Recording.of(input, Set.of("x"),
+  private static Program echo(Preprocessor preprocessor, int batch) {
+    Shape input = Shape.of(batch, preprocessor.recipe().height(), preprocessor.recipe().width(), 3);
+    return preprocessor.compile(Recording.of(input, Set.of("x"),
         r -> r.output("x", r.record("x", new Affine(null, null, null, Activation.IDENTITY), r.input()))));
   }
 
@@ -56,9 +56,7 @@ class CudaPreprocessorTest {
   }
 
   private static float[] expected(Preprocessing recipe, Image image) {
-    FloatBuffer values = FloatBuffer.allocate(recipe.elements());
-    new ReferencePreprocessor(recipe).apply(image, values);
-    return values.array();
+    return new ReferencePreprocessor(recipe).apply(image);
   }
 
   @Test
@@ -67,11 +65,11 @@ class CudaPreprocessorTest {
         Preprocessing.IMAGENET_MEAN, Preprocessing.IMAGENET_STD);
     for (Preprocessing recipe : new Preprocessing[] {Preprocessing.official(24), Preprocessing.squash(17), padded}) {
       try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32);
-          Program program = echo(backend, recipe, 1);
-          Preprocessor preprocessor = backend.preprocessor(recipe)) {
+          Preprocessor preprocessor = backend.preprocessor(recipe);
+          Program program = echo(preprocessor, 1)) {
         for (Image image : new Image[] {image(61, 47, true), image(61, 47, false), part(61, 47), image(9, 31, true),
           part(200, 90)}) {
-          preprocessor.apply(image, program, 0);
+          program.put(0, image);
           program.run();
           assertThat(program.read("x")).isEqualTo(expected(recipe, image));
         }
@@ -84,19 +82,17 @@ class CudaPreprocessorTest {
     Preprocessing recipe = Preprocessing.official(20);
     Image first = image(40, 30, true);
     Image second = image(33, 50, true);
-    float[] zeros = new float[recipe.elements()];
+    int size = recipe.elements();
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP16);
-        Program program = echo(backend, recipe, 3);
-        Preprocessor preprocessor = backend.preprocessor(recipe)) {
-      for (int slot = 0; slot < 3; slot++) {
-        program.slot(slot).put(0, zeros);
-      }
-      preprocessor.apply(first, program, 2);
-      preprocessor.apply(second, program, 0);
-      preprocessor.apply(second, program.slot(1));
+        Preprocessor preprocessor = backend.preprocessor(recipe);
+        Program program = echo(preprocessor, 3)) {
+      FloatBuffer input = program.input();
+      input.put(0, new float[3 * size]);
+      program.put(2, first);
+      program.put(0, second);
+      input.put(size, expected(recipe, second));
       program.run();
       float[] output = program.read("x");
-      int size = recipe.elements();
       for (int i = 0; i < size; i++) {
         assertThat(output[i]).isEqualTo(output[size + i]);
         assertThat(output[i]).isCloseTo(expected(recipe, second)[i], within(1e-3f));
@@ -104,6 +100,10 @@ class CudaPreprocessorTest {
       }
       program.run();
       assertThat(program.read("x")[0]).as("what was on the device served one run").isZero();
+      program.put(0, second);
+      assertThat(program.input().get(0)).isZero();
+      program.run();
+      assertThat(program.read("x")[0]).as("raw input replaces images that never ran").isZero();
     }
   }
 
@@ -114,23 +114,23 @@ class CudaPreprocessorTest {
     Image large = image(300, 400, true);
     long total = runtime.memoryTotal();
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32);
-        Program program = echo(backend, recipe, 1);
-        Preprocessor preprocessor = backend.preprocessor(recipe)) {
-      preprocessor.apply(small, program, 0);
+        Preprocessor preprocessor = backend.preprocessor(recipe);
+        Program program = echo(preprocessor, 1)) {
+      program.put(0, small);
       program.run();
       long used = runtime.memoryUsed();
       for (long free : new long[] {0, 1 << 14, 1 << 17, 1 << 18}) {
         runtime.setMemoryTotal(used + free);
-        assertThatThrownBy(() -> preprocessor.apply(large, program, 0)).isInstanceOf(VertebraException.class)
+        assertThatThrownBy(() -> program.put(0, large)).isInstanceOf(VertebraException.class)
             .hasMessageContaining("memory");
         runtime.setMemoryTotal(total);
         for (Image image : new Image[] {small, part(40, 30)}) {
-          preprocessor.apply(image, program, 0);
+          program.put(0, image);
           program.run();
           assertThat(program.read("x")).isEqualTo(expected(recipe, image));
         }
       }
-      preprocessor.apply(large, program, 0);
+      program.put(0, large);
       program.run();
       assertThat(program.read("x")).isEqualTo(expected(recipe, large));
     } finally {
@@ -148,23 +148,19 @@ class CudaPreprocessorTest {
     Preprocessing recipe = Preprocessing.official(20);
     Image image = image(40, 30, true);
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP32);
-        CudaBackend other = new CudaBackend(runtime, Precision.FP32);
-        Program program = echo(backend, recipe, 1);
-        Program foreign = echo(other, recipe, 1)) {
+        Preprocessor larger = backend.preprocessor(Preprocessing.official(32))) {
       Preprocessor preprocessor = backend.preprocessor(recipe);
-      preprocessor.apply(image, program, 0);
-      assertThatIllegalArgumentException().isThrownBy(() -> preprocessor.apply(image, foreign, 0))
-          .withMessageContaining("another backend");
-      assertThatIllegalArgumentException().isThrownBy(() -> preprocessor.apply(image, program, 1))
-          .withMessageContaining("element 1");
-      try (Preprocessor larger = backend.preprocessor(Preprocessing.official(32))) {
-        assertThatIllegalArgumentException().isThrownBy(() -> larger.apply(image, program, 0))
-            .withMessageContaining("3072");
+      try (Program program = echo(preprocessor, 1);
+          Program raw = backend.compile(program.recording());
+          Program other = larger.compile(program.recording())) {
+        program.put(0, image);
+        assertThatIllegalArgumentException().isThrownBy(() -> raw.put(0, image)).withMessageContaining("no images");
+        assertThatIllegalArgumentException().isThrownBy(() -> program.put(1, image)).withMessageContaining("element 1");
+        assertThatIllegalArgumentException().isThrownBy(() -> other.put(0, image)).withMessageContaining("3072");
+        preprocessor.close();
+        preprocessor.close();
+        assertThatIllegalStateException().isThrownBy(() -> program.put(0, image)).withMessageContaining("closed");
       }
-      preprocessor.close();
-      preprocessor.close();
-      assertThatIllegalStateException().isThrownBy(() -> preprocessor.apply(image, program, 0))
-          .withMessageContaining("closed");
     }
     assertThat(runtime.memoryUsed()).isEqualTo(used);
   }

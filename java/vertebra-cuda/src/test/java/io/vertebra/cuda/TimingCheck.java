@@ -3,6 +3,7 @@ package io.vertebra.cuda;
 import io.vertebra.Families;
 import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Backbone;
+import io.vertebra.backend.Ceilings;
 import io.vertebra.golden.GoldenFile;
 import io.vertebra.program.Cost;
 import io.vertebra.program.Recorder;
@@ -34,9 +35,6 @@ final class TimingCheck {
   private static final int WARM_UP = 20;
   /** How long a ceiling is measured. */
   private static final double SECONDS = 0.3;
-
-  /** What the device gives at most. */
-  private record Ceilings(double bytesPerSecond, double flops) {}
 
   /** A model without weights, and the batch of 1 it takes. */
   private record Subject(String name, Shape image, Loader loader) {
@@ -95,11 +93,10 @@ final class TimingCheck {
     for (Precision precision : options.precisions()) {
       Ceilings ceilings;
       try (CudaBackend backend = new CudaBackend(options.open(), precision)) {
-        ceilings
-            = new Ceilings(backend.measureCopy(4L * backend.cacheBytes(), SECONDS), backend.measureProducts(SECONDS));
+        ceilings = backend.ceilings(SECONDS);
         System.out.printf(Locale.ROOT,
             "%n## %s%n%nMeasured at most: %.0f GB/s copied (read and written), %.1f TFLOP/s by cuBLAS.%n",
-            backend.describe(), ceilings.bytesPerSecond() / 1e9, ceilings.flops() / 1e12);
+            backend.describe(), ceilings.bytesPerSecond(Long.MAX_VALUE) / 1e9, ceilings.flops() / 1e12);
       }
       System.out
           .println("\n| model | batch | run p50 ms | p99 | on the device p50 | p99 | without graph p50 | images/s |"
@@ -144,7 +141,7 @@ final class TimingCheck {
       Total total = totals.computeIfAbsent(name(step), key -> new Total());
       total.calls++;
       total.milliseconds += program.milliseconds(i, repeats);
-      Cost cost = Cost.of(step.call(), program.backend().elementBytes());
+      Cost cost = Cost.of(step.call(), ceilings.elementBytes());
       total.bytes += cost.bytes() + step.extraBytes();
       total.flops += cost.flops();
     }
@@ -158,7 +155,7 @@ final class TimingCheck {
           double seconds = total.milliseconds / 1e3;
           table.append(String.format(Locale.ROOT, "| %s | %d | %.3f | %.0f %% | %.0f | %.0f %% | %.2f | %.0f %% |%n",
               entry.getKey(), total.calls, total.milliseconds, 100 * total.milliseconds / all,
-              total.bytes / seconds / 1e9, 100 * total.bytes / seconds / ceilings.bytesPerSecond(),
+              total.bytes / seconds / 1e9, 100 * total.bytes / seconds / ceilings.bytesPerSecond(Long.MAX_VALUE),
               total.flops / seconds / 1e12, 100 * total.flops / seconds / ceilings.flops()));
         });
     return table.toString();

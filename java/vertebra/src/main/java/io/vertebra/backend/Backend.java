@@ -50,7 +50,7 @@ public interface Backend extends AutoCloseable {
   }
 
   /**
-   * Binds a recording.
+   * Binds a recording to a program that takes raw input.
    *
    * @throws IllegalArgumentException if weights are not this backend's, or values stand where a packed matrix should
    */
@@ -66,8 +66,18 @@ public interface Backend extends AutoCloseable {
     return batch;
   }
 
-  /** Makes images into a program's input; one for each session. */
+  /** What compiles programs that take images; one for each session. */
   Preprocessor preprocessor(Preprocessing recipe);
+
+  /**
+   * Measures what the device reaches at best, in this backend's precision and with its threads.
+   *
+   * @param seconds of one measurement; there are a few
+   * @throws UnsupportedOperationException if the device is not made for speed
+   */
+  default Ceilings ceilings(double seconds) {
+    throw new UnsupportedOperationException(describe() + ": there is no telling how fast this could be");
+  }
 
   @Override
   void close();

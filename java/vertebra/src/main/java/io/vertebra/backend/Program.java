@@ -1,8 +1,11 @@
 package io.vertebra.backend;
 
+import io.vertebra.image.Image;
+import io.vertebra.image.ImageException;
 import io.vertebra.program.Observer;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Call;
+import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.nio.FloatBuffer;
 
@@ -12,11 +15,13 @@ import java.nio.FloatBuffer;
  */
 public abstract class Program implements AutoCloseable {
   private final Recording recording;
-  private FloatBuffer[] slots;
+  private final Preprocessor preprocessor;
   private boolean closed;
 
-  protected Program(Recording recording) {
+  /** @param preprocessor what makes images into input; null for a program that takes none */
+  protected Program(Recording recording, Preprocessor preprocessor) {
     this.recording = recording;
+    this.preprocessor = preprocessor;
   }
 
   public final Recording recording() {
@@ -40,21 +45,30 @@ public abstract class Program implements AutoCloseable {
   protected abstract FloatBuffer inputMemory(int index);
 
   /**
-   * The part of the first input's memory that holds one element of its batch; always the same buffer.
+   * Makes an image an element of the first input's batch for the next run, by the preprocessor's recipe. A device may
+   * do that in its own memory: then it is not in {@link #input()}, and asking for that drops it, for raw input in its
+   * place.
    *
-   * @throws IndexOutOfBoundsException if the batch has no such element
+   * @throws ImageException if the image is too long and thin to be resized
+   * @throws IllegalArgumentException if the program takes no images, or none of the recipe's size there
+   * @throws IllegalStateException if this or the preprocessor is closed
    */
-  public final FloatBuffer slot(int element) {
-    FloatBuffer input = input();
-    if (slots == null) {
-      slots = new FloatBuffer[recording.inputs().get(0).shape().dim(0)];
-      int size = input.capacity() / slots.length;
-      for (int i = 0; i < slots.length; i++) {
-        slots[i] = input.slice(i * size, size);
-      }
+  public final void put(int element, Image image) {
+    requireOpen();
+    if (preprocessor == null) {
+      throw new IllegalArgumentException("this program takes no images; have it compiled by a preprocessor");
     }
-    return slots[element];
+    int size = preprocessor.recipe().elements();
+    Shape input = recording.inputs().get(0).shape();
+    if (element < 0 || element >= input.dim(0) || input.elements() / input.dim(0) != size) {
+      throw new IllegalArgumentException(
+          "an image of " + size + " values is no element " + element + " of an input " + input);
+    }
+    prepare(element, image);
   }
+
+  /** {@link #put} once its arguments are checked. */
+  protected abstract void prepare(int element, Image image);
 
   /**
    * Runs all calls.

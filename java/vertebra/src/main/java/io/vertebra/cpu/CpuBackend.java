@@ -1,6 +1,7 @@
 package io.vertebra.cpu;
 
 import io.vertebra.backend.Backend;
+import io.vertebra.backend.Ceilings;
 import io.vertebra.backend.Preprocessor;
 import io.vertebra.backend.Program;
 import io.vertebra.backend.WeightStore;
@@ -76,6 +77,11 @@ public final class CpuBackend implements Backend {
     CompletableFuture.runAsync(NativeRuntime::require);
   }
 
+  /** The processor's name, or {@code unknown}. */
+  public static String processor() {
+    return Machine.processor();
+  }
+
   /** CPUs this process may use: the affinity mask and the container's quota, rounded up. */
   public static int cpuLimit() {
     NativeRuntime.require();
@@ -127,11 +133,16 @@ public final class CpuBackend implements Backend {
   }
 
   /** Bytes per second, read and written, when every thread copies blocks of {@code bytes}. */
-  public double measureCopy(long bytes, double seconds) {
+  double measureCopy(long bytes, double seconds) {
     if (bytes < 1 || bytes > MAX_COPY / threads) {
       throw new IllegalArgumentException("blocks must have 1 to " + MAX_COPY / threads + " bytes: " + bytes);
     }
     return store.using(() -> Native.vtb_measure_copy(pool, bytes, seconds));
+  }
+
+  @Override
+  public Ceilings ceilings(double seconds) {
+    return Machine.ceilings(this, seconds);
   }
 
   @Override
@@ -210,7 +221,11 @@ public final class CpuBackend implements Backend {
 
   @Override
   public Program compile(Recording recording) {
-    return store.acquired(() -> new CpuProgram(recording, this, pool));
+    return compile(recording, null);
+  }
+
+  Program compile(Recording recording, CpuPreprocessor preprocessor) {
+    return store.acquired(() -> new CpuProgram(recording, this, pool, preprocessor));
   }
 
   /** As many as have their activations in the last level of cache, in pieces of equal size as far as it goes. */

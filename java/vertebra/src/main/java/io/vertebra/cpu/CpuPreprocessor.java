@@ -1,18 +1,16 @@
 package io.vertebra.cpu;
 
 import io.vertebra.backend.Preprocessor;
+import io.vertebra.backend.Program;
 import io.vertebra.image.Image;
 import io.vertebra.image.ImageException;
 import io.vertebra.image.Pixels;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Resampling;
+import io.vertebra.program.Recording;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
-import java.util.IdentityHashMap;
-import java.util.Map;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 
@@ -22,9 +20,6 @@ import org.bytedeco.javacpp.Pointer;
  * first.
  */
 final class CpuPreprocessor implements Preprocessor {
-  /** Buffers whose addresses are kept, enough for the images of a large batch. */
-  private static final int MAX_TARGETS = 256;
-
   private final Preprocessing recipe;
   private final CpuBackend backend;
   private final long pool;
@@ -36,7 +31,6 @@ final class CpuPreprocessor implements Preprocessor {
   private NativeMemory staging;
   private ByteBuffer stagedBytes;
   private IntBuffer stagedInts;
-  private final Map<Buffer, Long> targets = new IdentityHashMap<>();
   private Buffer source;
   private long sourceAddress;
   private boolean closed;
@@ -57,29 +51,21 @@ final class CpuPreprocessor implements Preprocessor {
   }
 
   @Override
-  public void apply(Image image, FloatBuffer into) {
+  public Program compile(Recording recording) {
+    return backend.compile(recording, this);
+  }
+
+  /** Writes {@code [height, width, 3]} floats to the address {@code out}. */
+  void apply(Image image, long out) {
     if (closed) {
       throw new IllegalStateException("the preprocessor is closed");
-    }
-    if (!into.isDirect() || into.order() != ByteOrder.nativeOrder() || into.isReadOnly()
-        || into.remaining() < recipe.elements()) {
-      throw new IllegalArgumentException(
-          recipe.elements() + " floats are to be written to a direct buffer in native order, not to " + into);
     }
     Pixels pixels = image.pixels();
     if (pixels.width() != args.width() || pixels.height() != args.height()) {
       bind(pixels.width(), pixels.height());
     }
-    Long target = targets.get(into);
-    if (target == null) {
-      target = address(into);
-      if (targets.size() == MAX_TARGETS) {
-        targets.clear();
-      }
-      targets.put(into, target);
-    }
     args.pixel_stride(pixels.pixelStride()).row_stride(pixels.rowStride()).red(pixels.red()).green(pixels.green())
-        .blue(pixels.blue()).pixels(address(pixels)).out(target + (long) into.position() * Float.BYTES);
+        .blue(pixels.blue()).pixels(address(pixels)).out(out);
     long needed = backend.threads() * Native.vtb_preprocess_scratch(args);
     scratch = grown(scratch, needed);
     args.scratch(scratch.address());

@@ -1,6 +1,7 @@
 package io.vertebra.cpu;
 
 import io.vertebra.backend.Program;
+import io.vertebra.image.Image;
 import io.vertebra.program.MemoryPlan;
 import io.vertebra.program.Recording;
 import io.vertebra.tensor.Tensor;
@@ -18,6 +19,7 @@ import java.util.Map;
 final class CpuProgram extends Program {
   private final CpuBackend backend;
   private final long pool;
+  private final CpuPreprocessor preprocessor;
   private final MemoryPlan plan;
   private final NativeMemory workspace;
   private final CpuBinder binder;
@@ -26,10 +28,11 @@ final class CpuProgram extends Program {
   private final Map<Tensor, FloatBuffer> outputs = new HashMap<>();
 
   /** The backend is released when this is closed. */
-  CpuProgram(Recording recording, CpuBackend backend, long pool) {
-    super(recording);
+  CpuProgram(Recording recording, CpuBackend backend, long pool, CpuPreprocessor preprocessor) {
+    super(recording, preprocessor);
     this.backend = backend;
     this.pool = pool;
+    this.preprocessor = preprocessor;
     this.plan = new MemoryPlan(recording);
     this.workspace = new NativeMemory(plan.bytes());
     this.binder = new CpuBinder(backend, tensor -> workspace.address() + plan.offset(tensor));
@@ -50,6 +53,12 @@ final class CpuProgram extends Program {
   @Override
   protected FloatBuffer inputMemory(int index) {
     return inputs.get(index);
+  }
+
+  @Override
+  protected void prepare(int element, Image image) {
+    long input = workspace.address() + plan.offset(recording().inputs().get(0));
+    preprocessor.apply(image, input + (long) element * preprocessor.recipe().elements() * Float.BYTES);
   }
 
   @Override

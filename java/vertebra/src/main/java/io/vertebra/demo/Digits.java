@@ -62,7 +62,7 @@ public final class Digits {
   private static Model.Builder model(String family) {
     String file = family + ".safetensors";
     return Model.builder().name(PREFIX + family)
-        .weights(Safetensors.of("digits/" + file, ByteBuffer.wrap(resource(file))));
+        .weights(() -> Safetensors.of("digits/" + file, ByteBuffer.wrap(resource(file))));
   }
 
   /** File names of the images, {@code NUMBER_DIGIT.png}. */

@@ -67,8 +67,8 @@ public final class NativeLibrary {
     return root instanceof VertebraException known ? known
         : new VertebraException("the native library " + file + " cannot be loaded: " + root.getMessage() + ". Put "
             + artifact
-            + "-<version>-linux-x86_64.jar on the class path, or name the library's folder with -Dvertebra.native=FOLDER (needs glibc)",
-            error);
+            + "-<version>-linux-x86_64.jar on the class path, or name the library's folder with -Dvertebra.native=FOLDER"
+            + " (needs glibc)", error);
   }
 
   private Optional<Packaged> packaged() {
@@ -96,7 +96,7 @@ public final class NativeLibrary {
         return extract(library, Path.of(System.getProperty("java.io.tmpdir")));
       } catch (IOException e) {
         throw new VertebraException("cannot extract " + file + " to " + cache + " (" + unwritable
-            + ") nor to the temporary" + " folder (" + e + "); name a writable folder with -Dvertebra.cache=FOLDER", e);
+            + ") nor to the temporary folder (" + e + "); name a writable folder with -Dvertebra.cache=FOLDER", e);
       }
     }
   }

@@ -49,7 +49,7 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public Program compile(Recording recording) {
-    return new ReferenceProgram(recording);
+    return new ReferenceProgram(recording, null);
   }
 
   @Override

@@ -1,11 +1,12 @@
 package io.vertebra.reference;
 
 import io.vertebra.backend.Preprocessor;
+import io.vertebra.backend.Program;
 import io.vertebra.image.Image;
 import io.vertebra.image.Pixels;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Resampling;
-import java.nio.FloatBuffer;
+import io.vertebra.program.Recording;
 
 /** Preprocessing in plain Java, on any platform: the oracle of the native one, to which it is equal bit for bit. */
 public final class ReferencePreprocessor implements Preprocessor {
@@ -23,19 +24,22 @@ public final class ReferencePreprocessor implements Preprocessor {
   }
 
   @Override
-  public void apply(Image image, FloatBuffer into) {
-    if (into.remaining() < recipe.elements()) {
-      throw new IllegalArgumentException(
-          recipe.elements() + " floats are to be written, the buffer has room for " + into.remaining());
-    }
+  public Program compile(Recording recording) {
+    return new ReferenceProgram(recording, this);
+  }
+
+  /** The image as {@code [height, width, 3]}. */
+  public float[] apply(Image image) {
     byte[] samples = samples(image);
-    for (int i = 0; i < samples.length; i++) {
-      into.put(into.position() + i, normalised[i % 3 * 256 + (samples[i] & 0xff)]);
+    float[] values = new float[samples.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = normalised[i % 3 * 256 + (samples[i] & 0xff)];
     }
+    return values;
   }
 
   /** The crop before it is normalised, {@code [height, width, 3]}. */
-  byte[] samples(Image image) {
+  private byte[] samples(Image image) {
     Preprocessing.Layout layout = recipe.layout(image.width(), image.height());
     Resampling columns = recipe.columns(image.width(), layout);
     Resampling rows = recipe.rows(image.height(), layout);

@@ -1,6 +1,7 @@
 package io.vertebra.reference;
 
 import io.vertebra.backend.Program;
+import io.vertebra.image.Image;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Call;
 import io.vertebra.tensor.Tensor;
@@ -15,11 +16,13 @@ import java.util.Map;
 
 /** Interprets a recording in double precision, one array a tensor. */
 final class ReferenceProgram extends Program {
+  private final ReferencePreprocessor preprocessor;
   private final Map<Tensor, double[]> arrays = new HashMap<>();
   private final List<FloatBuffer> inputs = new ArrayList<>();
 
-  ReferenceProgram(Recording recording) {
-    super(recording);
+  ReferenceProgram(Recording recording, ReferencePreprocessor preprocessor) {
+    super(recording, preprocessor);
+    this.preprocessor = preprocessor;
     for (Tensor input : recording.inputs()) {
       int elements = Math.toIntExact(input.shape().elements());
       inputs.add(ByteBuffer.allocateDirect(elements * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer());
@@ -30,6 +33,12 @@ final class ReferenceProgram extends Program {
   @Override
   protected FloatBuffer inputMemory(int index) {
     return inputs.get(index);
+  }
+
+  @Override
+  protected void prepare(int element, Image image) {
+    float[] values = preprocessor.apply(image);
+    inputs.get(0).put(element * values.length, values);
   }
 
   @Override

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.IsaTest;
 import io.vertebra.backend.Backend;
+import io.vertebra.backend.Ceilings;
 import io.vertebra.backend.Preprocessor;
 import io.vertebra.backend.Program;
 import io.vertebra.image.Image;
@@ -29,7 +30,6 @@ import io.vertebra.weights.Safetensors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -106,6 +106,13 @@ class CpuBackendTest {
       assertThat(int8.describe()).contains("int8");
       assertThat(int8.measureFma(0.01)).isBetween(1e8, 1e14);
       assertThat(backend.measureCopy(1 << 16, 0.01)).isBetween(1e8, 1e13);
+      Ceilings ceilings = int8.ceilings(0.01);
+      assertThat(ceilings.flops()).isBetween(1e8, 1e14);
+      assertThat(ceilings.levels()).allSatisfy(level -> assertThat(level.bytesPerSecond()).isBetween(1e8, 1e14));
+      assertThat(ceilings.bytesPerSecond(Long.MAX_VALUE))
+          .isEqualTo(ceilings.levels().get(ceilings.levels().size() - 1).bytesPerSecond());
+      assertThatThrownBy(() -> new ReferenceBackend().ceilings(0.01)).isInstanceOf(UnsupportedOperationException.class)
+          .hasMessageContaining("reference");
       for (long bytes : new long[] {0, -5, Long.MAX_VALUE / 2}) {
         assertThatThrownBy(() -> backend.measureCopy(bytes, 0.01)).isInstanceOf(IllegalArgumentException.class);
       }
@@ -141,6 +148,8 @@ class CpuBackendTest {
     CpuBackend backend = new CpuBackend(2);
     Program program = backend.compile(linear(matrix(backend, 5, 40), Epilogue.bias(null)));
     Preprocessor preprocessor = backend.preprocessor(Preprocessing.squash(4));
+    Program images = preprocessor.compile(
+        Recording.of(Shape.of(1, 4, 4, 3), Set.of("y"), r -> r.output("y", r.record("y", new Softmax(), r.input()))));
     backend.close();
     assertThatThrownBy(() -> backend.packValues(Shape.of(1), new float[1])).isInstanceOf(IllegalStateException.class);
     assertThatThrownBy(() -> matrix(backend, 1, 1)).isInstanceOf(IllegalStateException.class);
@@ -150,9 +159,9 @@ class CpuBackendTest {
     }
     program.run();
     assertThat(program.read("y")).hasSize(15).containsOnly(40f);
-    FloatBuffer into = ByteBuffer.allocateDirect(192).order(ByteOrder.nativeOrder()).asFloatBuffer();
-    preprocessor.apply(Image.rgb(ByteBuffer.allocate(48), 4, 4), into);
-    assertThat(into.get(47)).isNegative();
+    images.put(0, Image.rgb(ByteBuffer.allocate(48), 4, 4));
+    assertThat(images.input().get(47)).isNegative();
+    images.close();
     program.close();
     program.close();
     preprocessor.close();

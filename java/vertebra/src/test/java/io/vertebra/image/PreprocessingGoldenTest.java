@@ -4,21 +4,24 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.backend.Backend;
 import io.vertebra.backend.Preprocessor;
+import io.vertebra.backend.Program;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.image.Preprocessing.Channels;
+import io.vertebra.program.Recording;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.Safetensors;
 import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -159,14 +162,19 @@ class PreprocessingGoldenTest {
     assertThat(cases).isEqualTo(5);
   }
 
+  /** A program of no operation, whose input shows the images it was given. */
+  static Program program(Preprocessor preprocessor, int batch) {
+    Preprocessing recipe = preprocessor.recipe();
+    return preprocessor.compile(
+        Recording.of(Shape.of(batch, recipe.height(), recipe.width(), 3), Set.of("x"), r -> r.output("x", r.input())));
+  }
+
   static float[] apply(Backend backend, Preprocessing recipe, Image image) {
-    FloatBuffer into
-        = ByteBuffer.allocateDirect(recipe.elements() * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer();
-    try (Preprocessor preprocessor = backend.preprocessor(recipe)) {
-      preprocessor.apply(image, into);
-    }
     float[] values = new float[recipe.elements()];
-    into.get(values);
+    try (Preprocessor preprocessor = backend.preprocessor(recipe); Program program = program(preprocessor, 1)) {
+      program.put(0, image);
+      program.input().get(0, values);
+    }
     return values;
   }
 

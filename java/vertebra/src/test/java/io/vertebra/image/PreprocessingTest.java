@@ -5,15 +5,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
 import io.vertebra.backbone.StatedPreprocessing;
+import io.vertebra.backend.Backend;
 import io.vertebra.backend.Preprocessor;
+import io.vertebra.backend.Program;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.image.Preprocessing.Channels;
 import io.vertebra.image.Preprocessing.Layout;
+import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.tensor.VertebraException;
 import java.awt.image.BufferedImage;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.Map;
@@ -133,9 +135,9 @@ class PreprocessingTest {
   void steadyStateAllocatesNothing() {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     Preprocessing recipe = Preprocessing.official(32);
-    try (CpuBackend backend = new CpuBackend(1); Preprocessor preprocessor = backend.preprocessor(recipe)) {
-      FloatBuffer batch = direct(2 * recipe.elements());
-      FloatBuffer[] slots = {batch.slice(0, recipe.elements()), batch.slice(recipe.elements(), recipe.elements())};
+    try (CpuBackend backend = new CpuBackend(1);
+        Preprocessor preprocessor = backend.preprocessor(recipe);
+        Program program = PreprocessingGoldenTest.program(preprocessor, 2)) {
       Image[] images = {Image.of(new BufferedImage(64, 48, BufferedImage.TYPE_INT_RGB)),
         Image.rgb(ByteBuffer.allocateDirect(64 * 48 * 3), 64, 48),
         Image.of(new BufferedImage(64, 48, BufferedImage.TYPE_3BYTE_BGR))};
@@ -144,7 +146,7 @@ class PreprocessingTest {
         if (i == 10_000) {
           allocated = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
         }
-        preprocessor.apply(images[i % 3], slots[i % 2]);
+        program.put(i % 2, images[i % 3]);
       }
       allocated = threads.getThreadAllocatedBytes(Thread.currentThread().getId()) - allocated;
       assertThat(allocated).isLessThan(10_000);
@@ -155,10 +157,10 @@ class PreprocessingTest {
   void memoryIsGivenBack() {
     long before = CpuBackend.allocatedBytes();
     try (CpuBackend backend = new CpuBackend(2);
-        Preprocessor preprocessor = backend.preprocessor(Preprocessing.official(32))) {
+        Preprocessor preprocessor = backend.preprocessor(Preprocessing.official(32));
+        Program program = PreprocessingGoldenTest.program(preprocessor, 1)) {
       for (int size = 1; size < 300; size += 13) {
-        preprocessor.apply(Image.of(new BufferedImage(size, 300 - size, BufferedImage.TYPE_3BYTE_BGR)),
-            direct(32 * 32 * 3));
+        program.put(0, Image.of(new BufferedImage(size, 300 - size, BufferedImage.TYPE_3BYTE_BGR)));
       }
     }
     assertThat(CpuBackend.allocatedBytes()).isEqualTo(before);
@@ -168,18 +170,30 @@ class PreprocessingTest {
   void misuse() {
     Preprocessing recipe = Preprocessing.official(32);
     Image image = Image.rgb(ByteBuffer.allocate(300), 10, 10);
-    try (CpuBackend backend = new CpuBackend(1)) {
+    try (CpuBackend backend = new CpuBackend(1);
+        Preprocessor larger = backend.preprocessor(Preprocessing.official(33))) {
       Preprocessor preprocessor = backend.preprocessor(recipe);
-      assertThatThrownBy(() -> preprocessor.apply(image, direct(10))).isInstanceOf(IllegalArgumentException.class);
-      assertThatThrownBy(() -> preprocessor.apply(image, FloatBuffer.allocate(recipe.elements())))
-          .isInstanceOf(IllegalArgumentException.class);
+      Program program = PreprocessingGoldenTest.program(preprocessor, 2);
+      for (int element : new int[] {-1, 2}) {
+        assertThatThrownBy(() -> program.put(element, image)).isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("element " + element);
+      }
+      try (Program tooSmall = larger.compile(program.recording()); Program raw = backend.compile(program.recording())) {
+        assertThatThrownBy(() -> tooSmall.put(0, image)).isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("3267 values").hasMessageContaining("[2, 32, 32, 3]");
+        assertThatThrownBy(() -> raw.put(0, image)).isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("takes no images");
+      }
       Image line = Image.rgb(ByteBuffer.allocate(3 * 2_000_000), 2_000_000, 1);
-      assertThatThrownBy(() -> preprocessor.apply(line, direct(recipe.elements()))).isInstanceOf(ImageException.class)
+      assertThatThrownBy(() -> program.put(0, line)).isInstanceOf(ImageException.class)
           .hasMessageContaining("2000000 x 1");
       preprocessor.close();
       preprocessor.close();
-      assertThatThrownBy(() -> preprocessor.apply(image, direct(recipe.elements())))
-          .isInstanceOf(IllegalStateException.class);
+      assertThatThrownBy(() -> program.put(0, image)).isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("preprocessor is closed");
+      program.close();
+      assertThatThrownBy(() -> program.put(0, image)).isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("program is closed");
     }
     assertThatThrownBy(() -> Image.rgb(ByteBuffer.allocate(299), 10, 10)).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> Image.rgb(ByteBuffer.allocate(300), 10, 10, 29))
@@ -189,29 +203,31 @@ class PreprocessingTest {
     assertThatThrownBy(() -> Preprocessing.official(0)).isInstanceOf(IllegalArgumentException.class);
   }
 
-  private static FloatBuffer direct(int floats) {
-    return ByteBuffer.allocateDirect(floats * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer();
-  }
-
   @Test
-  void writesFromTheBuffersPositionOn() {
+  void programsOfOnePreprocessorTakeImagesAtAnyElement() {
     Preprocessing recipe = Preprocessing.squash(5);
     byte[] samples = new byte[7 * 6 * 3];
     new Random(4).nextBytes(samples);
     Image image = Image.rgb(ByteBuffer.wrap(samples), 7, 6);
     try (CpuBackend backend = new CpuBackend(2)) {
       float[] expected = PreprocessingGoldenTest.apply(backend, recipe, image);
-      for (int position : new int[] {0, 1, 16, 20}) {
-        FloatBuffer into = ByteBuffer.allocateDirect(100 * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer()
-            .position(position);
-        try (Preprocessor preprocessor = backend.preprocessor(recipe)) {
-          preprocessor.apply(image, into);
+      for (Backend any : new Backend[] {backend, new ReferenceBackend()}) {
+        try (Preprocessor preprocessor = any.preprocessor(recipe);
+            Program three = PreprocessingGoldenTest.program(preprocessor, 3);
+            Program four = PreprocessingGoldenTest.program(preprocessor, 4)) {
+          for (Program program : new Program[] {three, four, three}) {
+            for (int element = 0; element < 3; element++) {
+              FloatBuffer input = program.input();
+              input.put(0, new float[input.capacity()]);
+              program.put(element, image);
+              float[] all = new float[input.capacity()];
+              input.get(0, all);
+              float[] wanted = new float[input.capacity()];
+              System.arraycopy(expected, 0, wanted, element * 75, 75);
+              assertThat(all).isEqualTo(wanted);
+            }
+          }
         }
-        float[] all = new float[100];
-        into.get(0, all);
-        float[] wanted = new float[100];
-        System.arraycopy(expected, 0, wanted, position, 75);
-        assertThat(all).isEqualTo(wanted);
       }
     }
   }
