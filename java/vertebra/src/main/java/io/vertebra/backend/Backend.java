@@ -8,6 +8,7 @@ import io.vertebra.program.op.Weights;
 import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
+import java.nio.MappedByteBuffer;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
 
@@ -48,6 +49,12 @@ public interface Backend extends AutoCloseable {
   default Weights packValues(Shape shape, Supplier<float[]> values) {
     return packValues(shape, values.get());
   }
+
+  /**
+   * Takes the pages of a file, of which this is all of a mapping, out of this process's memory if it can: whoever reads
+   * them next gets them again.
+   */
+  default void release(MappedByteBuffer mapping) {}
 
   /**
    * Binds a recording to a program that takes raw input.
