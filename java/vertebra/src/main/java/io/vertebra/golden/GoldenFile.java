@@ -136,7 +136,7 @@ public final class GoldenFile {
 
   /** The model's parameters, by formula and by the reference's names. */
   public ParameterSource weights() {
-    return new Limited(new FormulaWeights(scale()), new AtomicLong());
+    return limited(new FormulaWeights(scale()));
   }
 
   /**
@@ -205,20 +205,15 @@ public final class GoldenFile {
   }
 
   /** Formula weights, but not without end, as a formula has. */
-  private record Limited(ParameterSource formula, AtomicLong elements) implements ParameterSource {
-    @Override
-    public String describe() {
-      return formula.describe();
-    }
-
-    @Override
-    public Parameter find(String name, Shape expected) {
+  private static ParameterSource limited(ParameterSource formula) {
+    AtomicLong elements = new AtomicLong();
+    return (name, expected) -> {
       if (elements.addAndGet(expected.elements()) > MAX_PARAMETERS) {
         throw new WeightsException(
             "the golden file's model has more than the " + MAX_PARAMETERS + " parameters allowed");
       }
       return formula.find(name, expected);
-    }
+    };
   }
 
   /** Names of the tensors compared, a digest's three parts being one. */

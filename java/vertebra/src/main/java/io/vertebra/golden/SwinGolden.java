@@ -5,9 +5,7 @@ import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.backbone.swin.SwinConfig.Behaviour;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
-import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Json;
-import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.util.Locale;
@@ -36,20 +34,10 @@ record SwinGolden(SwinConfig config, boolean timmNames) implements GoldenModel {
 
   @Override
   public Consumer<Recorder> load(ParameterSource formula, Backend backend) {
-    return config.load(timmNames ? new TimmNamed(formula) : formula, backend)::forward;
-  }
-
-  /** Formula weights under timm's names, which are asked for by the official ones. */
-  private record TimmNamed(ParameterSource formula) implements ParameterSource {
-    @Override
-    public String describe() {
-      return formula.describe();
-    }
-
-    @Override
-    public Parameter find(String name, Shape expected) {
-      return formula.find(SwinCheckpoint.timmName(name), expected);
-    }
+    // Formula weights under timm's names are asked for by the official ones.
+    ParameterSource named
+        = timmNames ? (name, expected) -> formula.find(SwinCheckpoint.timmName(name), expected) : formula;
+    return config.load(named, backend)::forward;
   }
 
   @Override

@@ -9,9 +9,12 @@ import java.util.Set;
 import java.util.stream.IntStream;
 
 /** Where a model's parameters come from: a checkpoint file, or a formula. Immutable and thread-safe. */
+@FunctionalInterface
 public interface ParameterSource {
-  /** What this is, for messages: a file's name, or {@code formula}. */
-  String describe();
+  /** What this is, for messages: a file's name, or, as here, that parameters are made on demand. */
+  default String describe() {
+    return "parameters made on demand";
+  }
 
   /**
    * The parameter called {@code name}, or null if there is none.
