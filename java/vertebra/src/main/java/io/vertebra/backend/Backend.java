@@ -51,8 +51,9 @@ public interface Backend extends AutoCloseable {
   }
 
   /**
-   * Takes the pages of a file, of which this is all of a mapping, out of this process's memory if it can: whoever reads
-   * them next gets them again.
+   * Takes pages of a file out of this process's memory if it can: whoever reads them next gets them again.
+   *
+   * @param mapping all of a read-only mapping; other memory would lose what is in it
    */
   default void release(MappedByteBuffer mapping) {}
 
