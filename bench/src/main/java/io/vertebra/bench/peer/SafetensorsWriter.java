@@ -26,8 +26,7 @@ final class SafetensorsWriter {
   static void write(Workload workload, Path file) throws IOException {
     Map<String, Parameter> asked = new LinkedHashMap<>();
     ParameterSource weights = workload.weights();
-    workload.model().load(
-        weights.finding((name, expected) -> asked.computeIfAbsent(name, absent -> weights.find(name, expected))),
+    workload.model().load((name, expected) -> asked.computeIfAbsent(name, absent -> weights.find(name, expected)),
         new ReferenceBackend());
     byte[] header = header(asked.values());
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {

@@ -106,7 +106,12 @@ public final class WeightStore implements AutoCloseable {
 
   /** Weights in the memory that {@code packing} fills. */
   public Weights pack(Form form, Shape shape, Supplier<? extends Block> packing) {
-    return using(() -> keep(form, shape, packing.get()));
+    Weights made = using(() -> keep(form, shape, packing.get()));
+    if (isCollectionDue()) {
+      // The collector sees small objects and may leave them for long; it cannot know what memory stands behind them.
+      System.gc();
+    }
+    return made;
   }
 
   private synchronized Weights keep(Form form, Shape shape, Block block) {
@@ -114,12 +119,14 @@ public final class WeightStore implements AutoCloseable {
     CLEANER.register(made, () -> discard(block));
     blocks.add(block);
     bytes += block.bytes();
-    if (bytes > collectAt) {
-      // The collector sees small objects and may leave them for long; it cannot know what memory stands behind them.
-      collectAt = 2 * bytes;
-      System.gc();
-    }
     return made;
+  }
+
+  /** Whether so much was packed that some may be garbage; the answer is yes once for each doubling. */
+  private synchronized boolean isCollectionDue() {
+    boolean due = bytes > collectAt;
+    collectAt = due ? 2 * bytes : collectAt;
+    return due;
   }
 
   /** Frees weights nothing refers to any more. */

@@ -16,6 +16,7 @@ import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.VertebraException;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
+import java.nio.MappedByteBuffer;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.IntFunction;
@@ -217,6 +218,13 @@ public final class CpuBackend implements Backend {
   public Weights packValues(Shape shape, float[] values) {
     Backend.requireSize(shape, values);
     return store.pack(Form.VALUES, shape, () -> NativeMemory.of(values));
+  }
+
+  @Override
+  public void release(MappedByteBuffer mapping) {
+    try (BytePointer bytes = new BytePointer(mapping)) {
+      Native.vtb_release_pages(bytes.address(), mapping.capacity());
+    }
   }
 
   @Override

@@ -1,10 +1,7 @@
 package io.vertebra.cpu;
 
 import io.vertebra.tensor.VertebraException;
-import io.vertebra.weights.MappedPages;
-import java.nio.ByteBuffer;
 import java.util.Locale;
-import org.bytedeco.javacpp.BytePointer;
 
 /** Loads the native library and fills its dispatch table, once, and says clearly why when that fails. */
 final class NativeRuntime {
@@ -19,12 +16,6 @@ final class NativeRuntime {
     }
   }
 
-  private static void release(ByteBuffer mapping) {
-    try (BytePointer bytes = new BytePointer(mapping)) {
-      Native.vtb_release_pages(bytes.address(), mapping.capacity());
-    }
-  }
-
   private static VertebraException tryLoad() {
     String os = System.getProperty("os.name");
     String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
@@ -34,10 +25,7 @@ final class NativeRuntime {
     }
     try {
       return switch (Native.vtb_init()) {
-        case Native.VTB_OK -> {
-          MappedPages.releaseBy(NativeRuntime::release);
-          yield null;
-        }
+        case Native.VTB_OK -> null;
         case Native.VTB_UNKNOWN_ISA -> new VertebraException("VERTEBRA_ISA=" + System.getenv("VERTEBRA_ISA")
             + " is no instruction set level; use generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx");
         case Native.VTB_UNSUPPORTED_ISA -> new VertebraException(

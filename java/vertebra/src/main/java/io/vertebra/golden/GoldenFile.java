@@ -207,13 +207,13 @@ public final class GoldenFile {
   /** Formula weights, but not without end, as a formula has. */
   private static ParameterSource limited(ParameterSource formula) {
     AtomicLong elements = new AtomicLong();
-    return formula.finding((name, expected) -> {
+    return (name, expected) -> {
       if (elements.addAndGet(expected.elements()) > MAX_PARAMETERS) {
         throw new WeightsException(
             "the golden file's model has more than the " + MAX_PARAMETERS + " parameters allowed");
       }
       return formula.find(name, expected);
-    });
+    };
   }
 
   /** Names of the tensors compared, a digest's three parts being one. */

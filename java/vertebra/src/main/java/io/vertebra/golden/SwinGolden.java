@@ -36,8 +36,7 @@ record SwinGolden(SwinConfig config, boolean timmNames) implements GoldenModel {
   public Consumer<Recorder> load(ParameterSource formula, Backend backend) {
     // Formula weights under timm's names are asked for by the official ones.
     ParameterSource named
-        = timmNames ? formula.finding((name, expected) -> formula.find(SwinCheckpoint.timmName(name), expected))
-            : formula;
+        = timmNames ? (name, expected) -> formula.find(SwinCheckpoint.timmName(name), expected) : formula;
     return config.load(named, backend)::forward;
   }
 

@@ -1,7 +1,14 @@
 package io.vertebra.weights;
 
+import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
+import java.nio.MappedByteBuffer;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
 
 /** Checkpoint files, whatever their format. */
 public final class Checkpoint {
@@ -75,7 +82,39 @@ public final class Checkpoint {
   }
 
   private static ParameterSource withoutModulePrefix(ParameterSource source) {
-    boolean parallel = source.names().stream().allMatch(name -> name.startsWith(MODULE));
-    return parallel ? Renamed.of(source, name -> name.substring(MODULE.length())) : source;
+    if (!source.names().stream().allMatch(name -> name.startsWith(MODULE))) {
+      return source;
+    }
+    Set<String> names = new LinkedHashSet<>();
+    source.names().forEach(name -> names.add(name.substring(MODULE.length())));
+    return new Parallel(source, Collections.unmodifiableSet(names));
+  }
+
+  /** What parallel training saved, without {@code module.}. */
+  private record Parallel(ParameterSource source, Set<String> names) implements ParameterSource {
+    @Override
+    public String describe() {
+      return source.describe();
+    }
+
+    @Override
+    public Parameter find(String name, Shape expected) {
+      return source.find(MODULE + name, expected);
+    }
+
+    @Override
+    public Listing list(String name) {
+      return source.list(MODULE + name);
+    }
+
+    @Override
+    public Map<String, String> metadata() {
+      return source.metadata();
+    }
+
+    @Override
+    public List<MappedByteBuffer> mappings() {
+      return source.mappings();
+    }
   }
 }

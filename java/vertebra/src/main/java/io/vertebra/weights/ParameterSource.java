@@ -2,16 +2,19 @@ package io.vertebra.weights;
 
 import io.vertebra.tensor.DType;
 import io.vertebra.tensor.Shape;
+import java.nio.MappedByteBuffer;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.BiFunction;
 import java.util.stream.IntStream;
 
 /** Where a model's parameters come from: a checkpoint file, or a formula. Immutable and thread-safe. */
+@FunctionalInterface
 public interface ParameterSource {
-  /** What this is, for messages: a file's name, or {@code formula}. */
-  String describe();
+  /** What this is, for messages: a file's name, or, as here, that parameters are made on demand. */
+  default String describe() {
+    return "parameters made on demand";
+  }
 
   /**
    * The parameter called {@code name}, or null if there is none.
@@ -44,31 +47,11 @@ public interface ParameterSource {
     return Map.of();
   }
 
-  /** This source with another way to {@link #find}; it must give what this one's names promise. */
-  default ParameterSource finding(BiFunction<String, Shape, Parameter> find) {
-    return new Finding(this, find);
-  }
-
-  /** What {@link ParameterSource#finding} makes. */
-  record Finding(ParameterSource source, BiFunction<String, Shape, Parameter> finder) implements ParameterSource {
-    @Override
-    public String describe() {
-      return source.describe();
-    }
-
-    @Override
-    public Parameter find(String name, Shape expected) {
-      return finder.apply(name, expected);
-    }
-
-    @Override
-    public Set<String> names() {
-      return source.names();
-    }
-
-    @Override
-    public Map<String, String> metadata() {
-      return source.metadata();
-    }
+  /**
+   * The whole mappings of the files behind this, whose pages may be taken out of memory once they were read: whoever
+   * reads them next gets them again. None, as here, of what is not mapped.
+   */
+  default List<MappedByteBuffer> mappings() {
+    return List.of();
   }
 }

@@ -3,18 +3,19 @@ package io.vertebra.weights;
 import io.vertebra.tensor.DType;
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
+import java.nio.MappedByteBuffer;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
-import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 
 /**
  * What a model loads its parameters through: it asks for each by name and shape, and at the end {@link #finish()}
- * reports everything that did not fit at once. Names are the model's own; a naming turns them into the source's. Not
+ * reports everything that did not fit at once. Counters of batch norms, which training alone reads, may be there. Not
  * thread-safe.
  */
 public final class Parameters {
@@ -24,32 +25,35 @@ public final class Parameters {
    */
   private static final long MAX_ZEROS = 1 << 24;
 
-  /** A parameter the model asked for, by the model's name. */
-  public record Request(String name, Shape shape) {}
+  /** Bytes of mapped files that may be in memory, and one parameter more. */
+  private static final long MAX_RESIDENT = 1 << 24;
 
-  private final ParameterSource source;
-  private final UnaryOperator<String> naming;
-  private final Set<Request> requested = new LinkedHashSet<>();
+  private final Naming naming;
+  private final Consumer<MappedByteBuffer> release;
   private final Set<String> used = new HashSet<>();
   private final Set<String> missing = new LinkedHashSet<>();
   private final Set<String> unfit = new LinkedHashSet<>();
-  private Predicate<String> ignored = name -> false;
+  private Predicate<String> ignored = name -> name.endsWith(".num_batches_tracked");
   private long zeros;
+  private long resident;
 
-  /** A source that uses the model's names. */
+  /** Of a source with the model's own names. */
   public Parameters(ParameterSource source) {
-    this(source, UnaryOperator.identity());
+    this(Naming.of("model", source), mapping -> {});
   }
 
-  /** @param naming from the model's name of a parameter to the source's */
-  public Parameters(ParameterSource source, UnaryOperator<String> naming) {
-    this.source = source;
+  /**
+   * @param release takes a file's mapping out of memory, which happens now and then: loading reads everything once, and
+   *   packed weights take its place
+   */
+  public Parameters(Naming naming, Consumer<MappedByteBuffer> release) {
     this.naming = naming;
+    this.release = release;
   }
 
   /** Whether the source lists the parameter. A source that makes parameters on demand lists none. */
   public boolean has(String name) {
-    return source.names().contains(naming.apply(name));
+    return naming.has(name);
   }
 
   /**
@@ -60,16 +64,16 @@ public final class Parameters {
    */
   public Parameter get(String name, int... shape) {
     Shape expected = Shape.of(shape);
-    String sourceName = naming.apply(name);
-    requested.add(new Request(name, expected));
+    String sourceName = naming.sourceName(name);
     used.add(sourceName);
-    Parameter parameter = source.find(sourceName, expected);
+    Parameter parameter = naming.find(name, expected);
     if (parameter == null) {
       missing.add(sourceName + " " + expected);
     } else if (!parameter.shape().equals(expected) || !parameter.dtype().isFloat()) {
       String type = parameter.dtype().isFloat() ? "" : " of a floating point type";
       unfit.add(parameter + ", should be " + expected + type);
     } else {
+      releaseWhatWasRead(expected.elements() * parameter.dtype().bytes());
       return parameter;
     }
     zeros += expected.elements();
@@ -78,6 +82,14 @@ public final class Parameters {
     }
     return new Parameter(sourceName, expected, DType.F32,
         () -> ByteBuffer.allocateDirect(Math.toIntExact(expected.elements() * Float.BYTES)));
+  }
+
+  private void releaseWhatWasRead(long next) {
+    resident += next;
+    if (resident > MAX_RESIDENT) {
+      resident = next;
+      naming.source().mappings().forEach(release);
+    }
   }
 
   /**
@@ -99,38 +111,37 @@ public final class Parameters {
     for (int i = 0; i < values.length; i++) {
       if (!Float.isFinite(values[i])) {
         throw new WeightsException(
-            source.describe() + ": parameter " + parameter + " holds " + values[i] + " at flat index " + i);
+            naming.source().describe() + ": parameter " + parameter + " holds " + values[i] + " at flat index " + i);
       }
     }
     return values;
   }
 
   /**
-   * Lets the source have parameters, by its own names, that nothing asks for: buffers that are recomputed, unused
-   * heads.
+   * Lets the source have parameters that nothing asks for: buffers that are recomputed, unused heads.
+   *
+   * @param names by the source's names, behind the prefix
    */
   public void ignore(Predicate<String> names) {
     ignored = ignored.or(names);
-  }
-
-  /** Everything asked for, once, in the order first asked. */
-  public List<Request> requested() {
-    return List.copyOf(requested);
   }
 
   /**
    * @throws WeightsException if parameters were missing, unexpected or misshapen, listing them by the source's names
    */
   public void finish() {
-    List<String> unexpected
-        = source.names().stream().filter(name -> !used.contains(name) && !ignored.test(name)).toList();
+    String prefix = naming.prefix();
+    List<String> unexpected = naming.source().names().stream()
+        .filter(
+            name -> name.startsWith(prefix) && !used.contains(name) && !ignored.test(name.substring(prefix.length())))
+        .toList();
     if (!missing.isEmpty() || !unexpected.isEmpty() || !unfit.isEmpty()) {
       throw misfit(unexpected, "");
     }
   }
 
   private WeightsException misfit(Collection<String> unexpected, String end) {
-    StringBuilder report = new StringBuilder(source.describe()).append(" does not fit the model:");
+    StringBuilder report = new StringBuilder(naming.source().describe()).append(" does not fit the model:");
     append(report, "missing", missing);
     append(report, "unexpected", unexpected);
     append(report, "misshapen", unfit);

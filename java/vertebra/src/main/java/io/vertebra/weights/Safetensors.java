@@ -2,9 +2,11 @@ package io.vertebra.weights;
 
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
+import java.nio.MappedByteBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -98,6 +100,11 @@ public final class Safetensors implements ParameterSource {
   public Listing list(String name) {
     SafetensorsHeader.Entry entry = header.entries().get(name);
     return entry == null ? null : new Listing(entry.dtype(), Arrays.stream(entry.dims()).boxed().toList());
+  }
+
+  @Override
+  public List<MappedByteBuffer> mappings() {
+    return file.mappings();
   }
 
   @Override

@@ -2,12 +2,14 @@ package io.vertebra.weights;
 
 import io.vertebra.tensor.Shape;
 import java.io.IOException;
+import java.nio.MappedByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -77,6 +79,11 @@ final class ShardedSafetensors implements ParameterSource {
   public Listing list(String name) {
     Safetensors shard = shards.get(name);
     return shard == null ? null : shard.list(name);
+  }
+
+  @Override
+  public List<MappedByteBuffer> mappings() {
+    return shards.values().stream().distinct().flatMap(shard -> shard.mappings().stream()).toList();
   }
 
   @Override

@@ -4,6 +4,7 @@ import io.vertebra.tensor.DType;
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.MappedByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -225,6 +226,11 @@ final class TorchCheckpoint implements ParameterSource {
   public Listing list(String name) {
     Pickle.Tensor tensor = tensors.get(name);
     return tensor == null ? null : new Listing(tensor.storage().dtype(), tensor.sizes());
+  }
+
+  @Override
+  public List<MappedByteBuffer> mappings() {
+    return file.mappings();
   }
 
   @Override

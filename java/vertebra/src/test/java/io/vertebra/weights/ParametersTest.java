@@ -5,12 +5,20 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.tensor.DType;
 import io.vertebra.tensor.Shape;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.MappedByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class ParametersTest {
 
@@ -51,27 +59,15 @@ class ParametersTest {
     assertThat(parameters.values("norm.bias", 3)).containsExactly(4, 5, 6);
     assertThat(parameters.values("norm.weight", 3)).containsExactly(1, 2, 3);
     parameters.finish();
-    assertThat(parameters.requested()).containsExactly(new Parameters.Request("norm.weight", Shape.of(3)),
-        new Parameters.Request("norm.bias", Shape.of(3)));
-  }
-
-  @Test
-  void translatesNames() {
-    Parameters parameters = new Parameters(source(vector("backbone.head.fc.bias", 7)),
-        name -> "backbone." + name.replace("head", "head.fc"));
-    assertThat(parameters.has("head.bias")).isTrue();
-    assertThat(parameters.has("head.fc.bias")).isFalse();
-    assertThat(parameters.values("head.bias", 1)).containsExactly(7);
-    assertThat(parameters.requested()).containsExactly(new Parameters.Request("head.bias", Shape.of(1)));
-    parameters.finish();
   }
 
   @Test
   void reportsEverythingThatDoesNotFitAtOnce() {
-    Parameter index = new Parameter("index", Shape.of(2), DType.I32, () -> ByteBuffer.allocateDirect(8));
-    Parameters parameters
-        = new Parameters(source(vector("a", 1, 2), vector("left", 1), index, vector("over", 2), vector("buffer", 3)),
-            name -> name.replace("model.", ""));
+    Parameter index = new Parameter("net.index", Shape.of(2), DType.I32, () -> ByteBuffer.allocateDirect(8));
+    ParameterSource source = source(vector("net.a", 1, 2), vector("net.left", 1), index, vector("net.over", 2),
+        vector("net.buffer", 3), vector("net.bn.num_batches_tracked", 4), vector("neck.a", 5));
+    Naming naming = Naming.of("model", source, "a").renamed(name -> name.replace("model.", ""));
+    Parameters parameters = new Parameters(naming, mapping -> {});
     assertThat(parameters.values("model.a", 3, 1)).containsExactly(0, 0, 0);
     assertThat(parameters.get("model.b", 2, 2).shape()).isEqualTo(Shape.of(2, 2));
     assertThat(parameters.values("model.index", 2)).containsExactly(0, 0);
@@ -79,9 +75,39 @@ class ParametersTest {
     parameters.ignore("nothing"::equals);
     assertThatThrownBy(parameters::finish).isInstanceOf(WeightsException.class).hasMessage("""
         model.safetensors does not fit the model:
-          missing (1): b [2, 2]
-          unexpected (2): left; over
-          misshapen (2): a F32 [2], should be [3, 1]; index I32 [2], should be [2] of a floating point type""");
+          missing (1): net.b [2, 2]
+          unexpected (2): net.left; net.over
+          misshapen (2): net.a F32 [2], should be [3, 1]; net.index I32 [2], should be [2] of a floating point type""");
+  }
+
+  @Test
+  void takesMappedFilesOutOfMemoryNowAndThen(@TempDir Path folder) throws IOException {
+    Path file = Files.write(folder.resolve("two.safetensors"), new byte[1]);
+    try (FileChannel channel = FileChannel.open(file)) {
+      MappedByteBuffer mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, 1);
+      ParameterSource source = new ParameterSource() {
+        @Override
+        public String describe() {
+          return "mapped";
+        }
+
+        @Override
+        public Parameter find(String name, Shape expected) {
+          return new FormulaWeights().find(name, expected);
+        }
+
+        @Override
+        public List<MappedByteBuffer> mappings() {
+          return List.of(mapping);
+        }
+      };
+      List<MappedByteBuffer> released = new ArrayList<>();
+      Parameters parameters = new Parameters(Naming.of("model", source), released::add);
+      for (int i = 0; i < 9; i++) {
+        parameters.get("eight.megabytes." + i, 1 << 21);
+        assertThat(released).hasSize(i / 2).allMatch(mapping::equals);
+      }
+    }
   }
 
   @Test

@@ -68,8 +68,7 @@ public final class CoAtNet implements Backbone {
     this.preLogits = hidden > 0 ? layers.linear("head.pre_logits.fc", hidden, width, true) : null;
     this.head
         = config.classes() > 0 ? layers.linear("head.fc", config.classes(), hidden > 0 ? hidden : width, true) : null;
-    parameters.ignore(name -> name.endsWith("num_batches_tracked") || name.endsWith("relative_position_index")
-        || name.endsWith("rel_coords_log"));
+    parameters.ignore(name -> name.endsWith("relative_position_index") || name.endsWith("rel_coords_log"));
     parameters.finish();
   }
 

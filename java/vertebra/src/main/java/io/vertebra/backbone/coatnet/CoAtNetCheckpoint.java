@@ -3,14 +3,12 @@ package io.vertebra.backbone.coatnet;
 import io.vertebra.backbone.coatnet.CoAtNetConfig.BlockKind;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Size;
-import io.vertebra.weights.Json;
+import io.vertebra.weights.Naming;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.ParameterSource;
-import io.vertebra.weights.Renamed;
 import io.vertebra.weights.WeightsException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 
 /** Checkpoints of CoAtNets, all of them timm's: their parameter names, and what they tell about the model. */
 final class CoAtNetCheckpoint {
@@ -21,20 +19,16 @@ final class CoAtNetCheckpoint {
   private CoAtNetCheckpoint() {}
 
   /**
-   * The source without what training frameworks put before every name ({@code module.}, {@code backbone.}), and with
-   * the weights of 1 x 1 convolutions in the rank that is asked for: a file may have them as matrices, or matrices as
-   * convolutions.
+   * The source's names, with the weights of 1 x 1 convolutions in the rank that is asked for: a file may have them as
+   * matrices, or matrices as convolutions.
    */
-  static ParameterSource normalise(ParameterSource source) {
-    String prefix = Renamed.prefix(source, FIRST);
-    ParameterSource renamed
-        = Renamed.of(source, name -> name.startsWith(prefix) ? name.substring(prefix.length()) : null);
-    return renamed.finding((name, expected) -> reshaped(name, renamed.find(name, expected), expected));
+  static Naming naming(ParameterSource source) {
+    return Naming.of("CoAtNet", source, FIRST).adapted(CoAtNetCheckpoint::reshaped);
   }
 
   /** A parameter in the shape that is asked for where only axes of length 1 at the end differ. */
-  private static Parameter reshaped(String name, Parameter parameter, Shape expected) {
-    boolean same = parameter == null || expected == null || parameter.shape().equals(expected) || expected.rank() < 2
+  private static Parameter reshaped(Parameter parameter, Shape expected) {
+    boolean same = parameter.shape().equals(expected) || expected.rank() < 2
         || !matrix(parameter.shape()).equals(matrix(expected));
     return same ? parameter : parameter.reshaped(expected);
   }
@@ -53,28 +47,24 @@ final class CoAtNetCheckpoint {
 
   /** Whether the parameters are a CoAtNet's. */
   static boolean matches(ParameterSource source) {
-    Set<String> names = normalise(source).names();
-    return names.contains(FIRST)
-        && (names.contains("stages.0.blocks.0.conv1_1x1.weight") || names.contains("stages.0.blocks.0.conv_dw.weight"));
+    Naming naming = naming(source);
+    return naming.has(FIRST)
+        && (naming.has("stages.0.blocks.0.conv1_1x1.weight") || naming.has("stages.0.blocks.0.conv_dw.weight"));
   }
 
   /** {@code config} with the classes the checkpoint has, and the input size its tables of relative biases are for. */
-  static CoAtNetConfig adapt(CoAtNetConfig config, ParameterSource wrapped) {
-    if (wrapped.names().isEmpty()) {
-      return config;
-    }
-    ParameterSource source = normalise(wrapped);
-    int classes = source.names().contains(HEAD) ? shape(source, HEAD).dim(0) : 0;
-    return config.with(tableImage(config, source), classes);
+  static CoAtNetConfig adapt(CoAtNetConfig config, ParameterSource source) {
+    Naming naming = naming(source);
+    return naming.isListed() ? config.with(tableImage(config, naming), naming.rows(HEAD)) : config;
   }
 
   /** The input size of the first table; tables of square maps alone tell one. */
-  private static Size tableImage(CoAtNetConfig config, ParameterSource source) {
+  private static Size tableImage(CoAtNetConfig config, Naming naming) {
     for (int stage = 0; stage < config.stages(); stage++) {
       int block = config.blocks().get(stage).indexOf(BlockKind.TRANSFORMER);
       String table = "stages." + stage + ".blocks." + block + TABLE;
-      if (block >= 0 && source.names().contains(table)) {
-        int rows = shape(source, table).dim(0);
+      if (block >= 0 && naming.has(table)) {
+        int rows = naming.rows(table);
         Size built = config.builtMap(stage, config.image());
         int side = (int) Math.round(Math.sqrt(rows));
         boolean differs = rows != (2 * built.rows() - 1) * (2 * built.columns() - 1);
@@ -90,18 +80,17 @@ final class CoAtNetCheckpoint {
    *
    * @throws WeightsException if neither tells
    */
-  static CoAtNetConfig recognise(ParameterSource wrapped, List<CoAtNetConfig> published) {
-    ParameterSource source = normalise(wrapped);
-    String stated = source.metadata().get("config");
-    if (stated != null) {
-      return adapt(CoAtNetConfig.of(Json.parseObject(stated)), source);
-    }
-    Visible visible = Visible.of(source);
-    CoAtNetConfig config = published.stream().filter(candidate -> Visible.of(candidate).equals(visible)).findFirst()
+  static CoAtNetConfig recognise(ParameterSource source, List<CoAtNetConfig> published) {
+    Naming naming = naming(source);
+    return adapt(naming.config().map(CoAtNetConfig::of).orElseGet(() -> matching(naming, published)), source);
+  }
+
+  private static CoAtNetConfig matching(Naming naming, List<CoAtNetConfig> published) {
+    Visible visible = Visible.of(naming);
+    return published.stream().filter(candidate -> Visible.of(candidate).equals(visible)).findFirst()
         .orElseThrow(() -> new WeightsException(
-            source.describe() + " is a CoAtNet of none of the published configurations, and its shapes do"
+            naming.source().describe() + " is a CoAtNet of none of the published configurations, and its shapes do"
                 + " not tell its activations and strides; name the model's configuration"));
-    return adapt(config, source);
   }
 
   /** What names and shapes tell of a configuration, which is enough to tell the published ones apart. */
@@ -114,14 +103,13 @@ final class CoAtNetCheckpoint {
           config.transformer().batchNorm(), config.transformer().layerScale(), config.transformer().biasHidden());
     }
 
-    static Visible of(ParameterSource source) {
-      Set<String> names = source.names();
+    static Visible of(Naming naming) {
       List<Integer> widths = new ArrayList<>();
       List<Integer> depths = new ArrayList<>();
-      for (int stage = 0; lastLayer(names, stage, 0) != null; stage++) {
-        widths.add(shape(source, lastLayer(names, stage, 0)).dim(0));
+      for (int stage = 0; lastLayer(naming, stage, 0) != null; stage++) {
+        widths.add(naming.rows(lastLayer(naming, stage, 0)));
         int depth = 1;
-        while (lastLayer(names, stage, depth) != null) {
+        while (lastLayer(naming, stage, depth) != null) {
           depth++;
         }
         depths.add(depth);
@@ -129,30 +117,17 @@ final class CoAtNetCheckpoint {
       String stage = "stages." + (depths.size() - 1) + ".blocks.";
       String last = stage + (depths.get(depths.size() - 1) - 1);
       String hidden = last + ".attn.rel_pos.mlp.fc1.weight";
-      return new Visible(List.of(shape(source, FIRST).dim(0), shape(source, "stem.conv2.weight").dim(0)), widths,
-          depths, names.contains("stages.0.blocks.0.conv_dw.weight"),
-          names.contains("stages.0.blocks.0.se_early.fc1.weight"), names.contains(stage + "0.conv1_1x1.weight"),
-          names.contains(last + ".norm2.running_mean"), names.contains(last + ".ls1.gamma"),
-          names.contains(hidden) ? shape(source, hidden).dim(0) : 0);
+      return new Visible(List.of(naming.shape(FIRST, 2).dim(0), naming.shape("stem.conv2.weight", 2).dim(0)), widths,
+          depths, naming.has("stages.0.blocks.0.conv_dw.weight"), naming.has("stages.0.blocks.0.se_early.fc1.weight"),
+          naming.has(stage + "0.conv1_1x1.weight"), naming.has(last + ".norm2.running_mean"),
+          naming.has(last + ".ls1.gamma"), naming.rows(hidden));
     }
 
     /** The layer that gives a block's output, or null if there is no such block. */
-    private static String lastLayer(Set<String> names, int stage, int block) {
+    private static String lastLayer(Naming naming, int stage, int block) {
       String name = "stages." + stage + ".blocks." + block;
-      return names.contains(name + ".conv3_1x1.weight") ? name + ".conv3_1x1.weight"
-          : names.contains(name + ".mlp.fc2.weight") ? name + ".mlp.fc2.weight" : null;
+      return naming.has(name + ".conv3_1x1.weight") ? name + ".conv3_1x1.weight"
+          : naming.has(name + ".mlp.fc2.weight") ? name + ".mlp.fc2.weight" : null;
     }
-  }
-
-  private static Shape shape(ParameterSource source, String name) {
-    Parameter parameter = source.find(name, null);
-    if (parameter == null) {
-      throw new WeightsException(source.describe() + " is no complete CoAtNet: it lacks " + name);
-    }
-    if (parameter.shape().rank() < 2) {
-      throw new WeightsException(
-          source.describe() + " is no CoAtNet: " + parameter + " should have 2 dimensions or more");
-    }
-    return parameter.shape();
   }
 }

@@ -91,7 +91,6 @@ public final class Conformer implements Backbone {
     this.mapClassifier = config.classifiers() == Classifiers.BOTH
         ? layers.linear("conv_cls_head", config.classes(), config.width(config.depth()), true)
         : null;
-    parameters.ignore(name -> name.endsWith("num_batches_tracked"));
     parameters.finish();
   }
 

@@ -85,7 +85,7 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
 
   @Override
   public Conformer load(ParameterSource source, Backend backend) {
-    return new Conformer(this, new Parameters(ConformerCheckpoint.officialNames(source)), backend);
+    return new Conformer(this, new Parameters(ConformerCheckpoint.naming(source), backend::release), backend);
   }
 
   /** Stage of a step, counted from 0; steps are numbered from 1. */

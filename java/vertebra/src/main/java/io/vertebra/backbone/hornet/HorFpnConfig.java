@@ -3,6 +3,7 @@ package io.vertebra.backbone.hornet;
 import io.vertebra.backbone.Arguments;
 import io.vertebra.backbone.NeckArchitecture;
 import io.vertebra.backend.Backend;
+import io.vertebra.weights.Naming;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Parameters;
 import io.vertebra.weights.WeightsException;
@@ -83,8 +84,8 @@ public record HorFpnConfig(List<Integer> in, int out, int outputs, int startLeve
 
   @Override
   public HorFpn load(ParameterSource source, Backend backend) {
-    return new HorFpn(this, new Parameters(NeckCheckpoint.part(source, "neck.", "lateral_convs.0.conv.weight")),
-        backend);
+    Naming naming = Naming.ofPart("HorFPN", source, "neck.", "lateral_convs.0.conv.weight");
+    return new HorFpn(this, new Parameters(naming, backend::release), backend);
   }
 
   /** Levels that have a convolution of their own. */

@@ -75,7 +75,7 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
 
   @Override
   public HorNet load(ParameterSource source, Backend backend) {
-    return new HorNet(this, new Parameters(HorNetCheckpoint.official(source)), backend);
+    return new HorNet(this, new Parameters(HorNetCheckpoint.naming(source), backend::release), backend);
   }
 
   public int stages() {

@@ -3,6 +3,7 @@ package io.vertebra.backbone.hornet;
 import io.vertebra.backbone.Arguments;
 import io.vertebra.backbone.NeckArchitecture;
 import io.vertebra.backend.Backend;
+import io.vertebra.weights.Naming;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Parameters;
 import io.vertebra.weights.WeightsException;
@@ -65,6 +66,7 @@ public record UperHeadConfig(List<Integer> in, int channels, List<Integer> poolS
 
   @Override
   public UperHead load(ParameterSource source, Backend backend) {
-    return new UperHead(this, new Parameters(NeckCheckpoint.part(source, "decode_head.", "conv_seg.weight")), backend);
+    Naming naming = Naming.ofPart("UPerNet", source, "decode_head.", "conv_seg.weight");
+    return new UperHead(this, new Parameters(naming, backend::release), backend);
   }
 }

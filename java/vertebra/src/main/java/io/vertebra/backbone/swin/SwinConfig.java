@@ -86,8 +86,7 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
 
   @Override
   public Swin load(ParameterSource source, Backend backend) {
-    ParameterSource unwrapped = SwinCheckpoint.unwrap(source);
-    return new Swin(this, new Parameters(unwrapped, SwinCheckpoint.naming(unwrapped)), backend);
+    return new Swin(this, new Parameters(SwinCheckpoint.naming(source), backend::release), backend);
   }
 
   @Override

@@ -28,7 +28,6 @@ import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Size;
 import io.vertebra.tensor.Tensor;
-import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Parameters;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -59,10 +58,9 @@ public final class UniFormer implements Backbone {
   /** The head over tokens of token labelling, with the final norm in it. */
   private record Auxiliary(Layer head, Weights half) {}
 
-  /** Packs the weights for {@code backend}; {@code source} has the official names. */
-  UniFormer(UniFormerConfig config, ParameterSource source, Backend backend) {
+  /** Packs the weights for {@code backend}; {@code parameters} take the official names. */
+  UniFormer(UniFormerConfig config, Parameters parameters, Backend backend) {
     this.config = config;
-    Parameters parameters = new Parameters(source);
     Layers layers = new Layers(parameters, backend);
     UniFormerLayers loader = new UniFormerLayers(config, layers);
     Kind kind = config.kind();

@@ -8,6 +8,7 @@ import io.vertebra.image.Preprocessing;
 import io.vertebra.image.Preprocessing.Channels;
 import io.vertebra.tensor.Size;
 import io.vertebra.weights.ParameterSource;
+import io.vertebra.weights.Parameters;
 import io.vertebra.weights.WeightsException;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -116,7 +117,7 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
 
   @Override
   public UniFormer load(ParameterSource source, Backend backend) {
-    return new UniFormer(this, UniFormerCheckpoint.unwrap(source), backend);
+    return new UniFormer(this, new Parameters(UniFormerCheckpoint.naming(source), backend::release), backend);
   }
 
   int heads(int stage) {

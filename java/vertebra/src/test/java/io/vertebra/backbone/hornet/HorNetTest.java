@@ -126,7 +126,7 @@ class HorNetTest {
     }
     String name = "stages.2.3.gnconv.dwconv.complex_weight";
     float[] stored = source.find(name, null).toFloats();
-    Parameter found = HorNetCheckpoint.official(source).find(name, Shape.of(240, 27, 15, 2));
+    Parameter found = HorNetCheckpoint.naming(source).find(name, Shape.of(240, 27, 15, 2));
     assertThat(found.shape()).isEqualTo(Shape.of(240, 27, 15, 2));
     float[] resized = found.toFloats();
     for (int c = 0; c < 240; c++) {
