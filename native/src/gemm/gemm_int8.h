@@ -1,9 +1,9 @@
-// int8 arithmetic of the GEMM; included after a simd header. Rows of both operands are integers times a scale, those of the
-// left one shifted by 128 to unsigned bytes, as VPDPBUSD wants them: sums start as what that adds, negated.
+// int8 arithmetic of the GEMM; included after a simd header. Rows of both operands are integers times a scale, those of
+// the left one shifted by 128 to unsigned bytes, as VPDPBUSD wants them: sums start as what that adds, negated.
 #pragma once
 
 #include "gemm/register_tile.h"
-#include "rows/rows_f32.h"
+#include "shared/rows_f32.h"
 
 namespace vtb::VTB_ISA {
 

@@ -1,14 +1,14 @@
 // A GEMM tile in vector registers; included after a simd header. The output tile stays in registers over all of k: per
-// word of k one row of the weight panel is loaded, and each of its vectors is multiplied with every row's broadcast word
-// (K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, without packing of A).
+// word of k one row of the weight panel is loaded, and each of its vectors is multiplied with every row's broadcast
+// word (K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, without packing of A).
 #pragma once
 
 #include "gemm/epilogue.h"
 
 namespace vtb::VTB_ISA {
 
-// One tile of `rows` x (vectors * Vec::width), from a panel of nr columns. Of the Arithmetic, start is what the sums of a
-// vector of columns start as, multiply_add multiplies words, and product is what a sum stands for, bias included.
+// One tile of `rows` x (vectors * Vec::width), from a panel of nr columns. Of the Arithmetic, start is what the sums of
+// a vector of columns start as, multiply_add multiplies words, and product is what a sum stands for, bias included.
 template <typename Arithmetic, int rows, int vectors, int unroll, int nr>
 __attribute__((noinline)) static void multiply_tile(const GemmTile& tile) {
   constexpr int w = Vec::width, columns = vectors * w;

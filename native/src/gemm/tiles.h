@@ -1,5 +1,5 @@
-// A GEMM tile of 32 x 32 in two by two tile registers; included after a simd header. Tiles is what simd/amx.h declares, and
-// Arithmetic as of register tiles, with a dot product of tiles instead of one of words.
+// A GEMM tile of 32 x 32 in two by two tile registers; included after a simd header. Tiles is what simd/amx.h declares,
+// and Arithmetic as of register tiles, with a dot product of tiles instead of one of words.
 #pragma once
 
 #include "gemm/epilogue.h"

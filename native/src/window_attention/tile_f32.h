@@ -175,8 +175,8 @@ auto find(int64_t rows, int64_t vectors) {
 
 // Divides `all` into as few parts of at most `most` as there can be, and returns the size of each but the last.
 inline int64_t even_part(int64_t all, int64_t most) {
-  const int64_t parts = (all + most - 1) / most;
-  return (all + parts - 1) / parts;
+  const int64_t parts = divide_up(all, most);
+  return divide_up(all, parts);
 }
 
 // Calls body(begin, n) for the parts of [0, all) of size `part`, the last perhaps smaller.

@@ -24,7 +24,7 @@ struct Pair {
   int64_t out_stride;
 };
 
-constexpr int64_t most_tiles = (most_queries + width - 1) / width;
+constexpr int64_t most_tiles = divide_up(most_queries, width);
 
 // A thread's memory: offsets of its parts in floats.
 struct Layout {
@@ -49,7 +49,7 @@ Layout layout(const vtb_window_attention_args& args) {
 }
 
 int64_t scratch_bytes(const vtb_window_attention_args& args) {
-  return (layout(args).end * static_cast<int64_t>(sizeof(float)) + 63) / 64 * 64;
+  return round_up(layout(args).end * static_cast<int64_t>(sizeof(float)), 64);
 }
 
 bool is_mixed(const int32_t* regions, int64_t tokens) {
