@@ -3,6 +3,4 @@
 #include "gemm/gemm_f32.h"
 
 // 8 sums, 2 weights, the row's element and a product: 12 of 16 registers.
-const vtb::GemmKernel vtb::gemm_f32_generic = {
-    "gemm_f32_4x8__generic", 4,       8,      2, 1, 1, 1, generic::multiply_rows<generic::Fp32, 4, 2, 2>,
-    generic::stage_f32_rows, nullptr, nullptr};
+const vtb::GemmKernel vtb::gemm_f32_generic = generic::register_tiles<generic::Fp32, 4, 2, 2>("gemm_f32_4x8__generic");

@@ -3,6 +3,4 @@
 #include "gemm/gemm_int8.h"
 
 // 24 sums, both halves of 2 weights and of the row's word: 30 of 32 registers.
-const vtb::GemmKernel vtb::gemm_int8_avx512 = {
-    "gemm_int8_12x32__avx512", 12,      32,     2, 4, 1, 1, avx512::multiply_rows<avx512::Int8, 12, 2, 2>,
-    avx512::stage_int8_rows,   nullptr, nullptr};
+const vtb::GemmKernel vtb::gemm_int8_avx512 = avx512::register_tiles<avx512::Int8, 12, 2, 2>("gemm_int8_12x32__avx512");

@@ -4,14 +4,5 @@
 #include "gemm/gemm_int8.h"
 
 // 28 sums, 2 weights and the row's word: 31 of 32 registers.
-const vtb::GemmKernel vtb::gemm_int8_avx512_vnni = {"gemm_int8_14x32__avx512_vnni",
-                                                    14,
-                                                    32,
-                                                    2,
-                                                    4,
-                                                    1,
-                                                    1,
-                                                    avx512_vnni::multiply_rows<avx512_vnni::Int8, 14, 2, 2>,
-                                                    avx512_vnni::stage_int8_rows,
-                                                    nullptr,
-                                                    nullptr};
+const vtb::GemmKernel vtb::gemm_int8_avx512_vnni =
+    avx512_vnni::register_tiles<avx512_vnni::Int8, 14, 2, 2>("gemm_int8_14x32__avx512_vnni");

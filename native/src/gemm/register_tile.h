@@ -99,4 +99,20 @@ static void multiply_rows(const GemmTile& tile) {
   multiply_tile<Arithmetic, mr, vectors, unroll, nr>(tile);
 }
 
+// The kernel of tiles of mr rows and so many vectors, with `unroll` words of k in the innermost loop.
+template <typename Arithmetic, int mr, int vectors, int unroll>
+static constexpr GemmKernel register_tiles(const char* name) {
+  return {name,
+          mr,
+          vectors * Vec::width,
+          unroll,
+          Arithmetic::k_per_word,
+          1,
+          1,
+          multiply_rows<Arithmetic, mr, vectors, unroll>,
+          Arithmetic::stage_rows,
+          nullptr,
+          nullptr};
+}
+
 }  // namespace vtb::VTB_ISA
