@@ -1,6 +1,6 @@
-// libcublas.so.12 for machines that have only libcublas.so.13: JCublas asks the loader for the former. The functions that
-// Vertebra calls have not changed between the two, so each jumps to its namesake with whatever arguments it was given.
-// JCublas binds functions when they are first called, so those that are not here are not missed.
+// libcublas.so.12 for machines that have only libcublas.so.13: JCublas asks the loader for the former. The functions
+// that Vertebra calls have not changed between the two, so each jumps to its namesake with whatever arguments it was
+// given. JCublas binds functions when they are first called, so those that are not here are not missed.
 #include <dlfcn.h>
 
 #define VERTEBRA_FORWARDED(each)                                                                    \

@@ -1,4 +1,5 @@
-// io.vertebra.cuda.runtime.Nsight: ranges of time that Nsight shows. NVTX is headers alone; without a tool its calls do nothing.
+// io.vertebra.cuda.runtime.Nsight: ranges of time that Nsight shows. NVTX is headers alone; without a tool its calls do
+// nothing.
 #include <jni.h>
 
 #if __has_include(<nvtx3/nvToolsExt.h>)

@@ -10,8 +10,8 @@
  *   - Arguments are not checked here: the caller has checked them. A null pointer is allowed only where "or null"
  *     is written.
  *   - `scratch` is memory for the call's threads: vtb_pool_threads(pool) * vtb_<op>_scratch(args) bytes, 64-byte
- *     aligned; it may be shared by all the operations of one program. vtb_<op>_scratch is a multiple of 64 and may be 0;
- *     it reads the shape fields only.
+ *     aligned; it may be shared by all the operations of one program. vtb_<op>_scratch is a multiple of 64 and may be
+ *     0; it reads the shape fields only.
  *   - Functions do not throw, print, abort or allocate, except those that create something.
  *   - Thread safety: operations may run concurrently when their outputs and scratch differ, also on one pool (a
  *     pool that is busy makes the second caller do its work alone).
@@ -45,10 +45,10 @@ typedef enum vtb_isa {
 } vtb_isa;
 
 /*
- * Fills the dispatch table, once; later calls return the first call's status. The level is the highest that CPUID and
- * the operating system (XCR0; for AMX also permission to the process, which this asks for) grant, or what the environment
- * variable VERTEBRA_ISA, a level's name, lowers it to. Must have returned VTB_OK before any operation runs, and before the
- * threads start that operations run on.
+ * Chooses the kernels, once; later calls return the first call's status. The level is the highest that CPUID and
+ * the operating system (XCR0; for AMX also permission to the process, which this asks for) grant, or what the
+ * environment variable VERTEBRA_ISA, a level's name, lowers it to. Must have returned VTB_OK before any operation runs,
+ * and before the threads start that operations run on.
  */
 vtb_status vtb_init(void);
 
@@ -59,7 +59,7 @@ vtb_isa vtb_isa_detected(void);
 /* "generic", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx". */
 const char* vtb_isa_name(vtb_isa isa);
 
-/* Names of the kernels chosen, such as gemm_f32_14x32__avx512, separated by spaces. */
+/* Names of the kernels chosen, such as gemm_f32_14x32__avx512, in alphabetical order, separated by spaces. */
 const char* vtb_kernel_names(void);
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
@@ -68,8 +68,10 @@ const char* vtb_kernel_names(void);
 void* vtb_alloc(int64_t bytes);
 void vtb_free(void* memory);
 
-/* Takes a mapping of a file, shared and read-only, out of this process's memory; whoever reads it next finds it again. [address, address +
-   bytes) is all of the mapping. */
+/*
+ * Takes a mapping of a file, shared and read-only, out of this process's memory; whoever reads it next finds it again.
+ * [mapping, mapping + bytes) is all of the mapping.
+ */
 void vtb_release_pages(void* mapping, int64_t bytes);
 
 /* ---- threads --------------------------------------------------------------------------------------------------- */
@@ -119,15 +121,16 @@ typedef enum vtb_activation {
 /*
  * The arithmetic of a product is one of
  *   - VTB_F32;
- *   - VTB_BF16: both operands rounded to bf16 (halves to even), products summed in fp32. Subnormal operands may count as
- *     zero;
- *   - VTB_INT8: every row of both operands has a scale, the largest magnitude in it (2^-100 if that is larger) / 127, and
- *     its elements are rounded to integers of it (halves to even). Products of integers are summed exactly, so that
- *     all levels give the same bits; a sum times the scales of row and column is the product. A row of the left operand that
- *     holds NaN or infinity becomes NaN as a whole.
- * All else is fp32 with any. In bf16 and int8, rows of fewer than VTB_SHORTEST_ROUNDED elements are multiplied in fp32 all the
- * same: they would gain nothing (a tile row of AMX is as long), and where they are pixels, all that follows would carry
- * their error. So are, in int8, rows of more than VTB_LONGEST_INT8 elements, whose sums might not fit 32 bits.
+ *   - VTB_BF16: both operands rounded to bf16 (halves to even), products summed in fp32. Subnormal operands may count
+ *     as zero;
+ *   - VTB_INT8: every row of both operands has a scale, the largest magnitude in it (2^-100 if that is larger) / 127,
+ *     and its elements are rounded to integers of it (halves to even). Products of integers are summed exactly, so that
+ *     all levels give the same bits; a sum times the scales of row and column is the product. A row of the left operand
+ *     that holds NaN or infinity becomes NaN as a whole.
+ * All else is fp32 with any. In bf16 and int8, rows of fewer than VTB_SHORTEST_ROUNDED elements are multiplied in fp32
+ * all the same: they would gain nothing (a tile row of AMX is as long), and where they are pixels, all that follows
+ * would carry their error. So are, in int8, rows of more than VTB_LONGEST_INT8 elements, whose sums might not fit 32
+ * bits.
  */
 #define VTB_SHORTEST_ROUNDED 32
 #define VTB_LONGEST_INT8 131072
@@ -145,16 +148,16 @@ vtb_status vtb_gemm_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, vt
 /*
  * Row i of the left operand has k floats, read so:
  *   1. gathered: the concatenation of `groups` segments of k / groups floats; segment g starts at
- *      a + a_map[i * groups + g] * (k / groups), and is all zeros where the map says -1. Without a map (null), row i starts
- *      at a + i * k and groups is 1.
+ *      a + a_map[i * groups + g] * (k / groups), and is all zeros where the map says -1. Without a map (null), row i
+ *      starts at a + i * k and groups is 1.
  *   2. normalised, unless gamma is null: LayerNorm over the k floats (biased variance), * gamma + beta. A row whose
  *      groups is 1 and whose map says -1 stays zero: it is padding, not data.
  *
  * Column j of row i of the product becomes
  *      activation(sum + bias[j]) * gate[r * gate_stride + j] + residual[s, j],   r = out_map[i], or i without a map
- * with s = residual_map[r], or r without a map (-1: nothing is added); if activation_last, the activation is applied to the
- * whole instead. It is stored to out[r, j]; a row whose out_map says -1 is dropped. `out` may be the same memory as `residual`
- * if there is no residual_map, and must not overlap `a` or `gate`. Each r occurs at most once.
+ * with s = residual_map[r], or r without a map (-1: nothing is added); if activation_last, the activation is applied to
+ * the whole instead. It is stored to out[r, j]; a row whose out_map says -1 is dropped. `out` may be the same memory as
+ * `residual` if there is no residual_map, and must not overlap `a` or `gate`. Each r occurs at most once.
  */
 typedef struct vtb_gemm_args {
   int32_t arithmetic; /* vtb_dtype: VTB_F32, VTB_BF16 or VTB_INT8 */
@@ -183,7 +186,10 @@ vtb_status vtb_gemm(vtb_pool* pool, const vtb_gemm_args* args);
 
 /* ---- LayerNorm -------------------------------------------------------------------------------------------------- */
 
-/* out[i] = row i of the operand, [rows, channels], read as vtb_gemm reads its left operand. `out` may equal `in` without a map. */
+/*
+ * out[i] = row i of the operand, [rows, channels], read as vtb_gemm reads its left operand. `out` may equal `in`
+ * without a map.
+ */
 typedef struct vtb_layer_norm_args {
   int32_t rows, channels;
   int32_t groups;
@@ -197,18 +203,19 @@ typedef struct vtb_layer_norm_args {
 
 vtb_status vtb_layer_norm(vtb_pool* pool, const vtb_layer_norm_args* args);
 
-/* ---- windowed attention ------------------------------------------------------------------------------------------- */
+/* ---- windowed attention ------------------------------------------------------------------------------------------ */
 
 /*
  * Multi-head attention inside each window (Swin Transformer, arXiv 2103.14030, equation 4 and section 3.2):
- *      S[i, j] = scale * q_i . k_j + bias[head, i, j] - (region_i == region_j ? 0 : 100),   out_i = sum_j softmax_j(S)[i, j] v_j
+ *      S[i, j] = scale * q_i . k_j + bias[head, i, j] - (region_i == region_j ? 0 : 100),
+ *      out_i = sum_j softmax_j(S)[i, j] v_j
  * qkv: [windows * tokens, 3 * heads * head_dim], channel = which * heads * head_dim + head * head_dim + d.
  * out: [windows * tokens, heads * head_dim].
- * bias: [heads, tokens, tokens]; or, of windows whose tokens lie in `rows` rows of bias_columns columns, a table [heads,
- *      2 * rows - 1, 2 * bias_columns - 1] over what the key's row and column exceed the query's by, from 1 - rows and
- *      1 - bias_columns on.
- * regions: [windows_per_image, tokens] labels below 2^24 in magnitude, window w using row w % windows_per_image, or null when
- *      nothing is masked.
+ * bias: [heads, tokens, tokens]; or, of windows whose tokens lie in `rows` rows of bias_columns columns, a table
+ *      [heads, 2 * rows - 1, 2 * bias_columns - 1] over what the key's row and column exceed the query's by, from
+ *      1 - rows and 1 - bias_columns on.
+ * regions: [windows_per_image, tokens] labels below 2^24 in magnitude, window w using row w % windows_per_image, or
+ *      null when nothing is masked.
  */
 typedef struct vtb_window_attention_args {
   int32_t windows, windows_per_image, tokens, heads, head_dim;
@@ -224,7 +231,7 @@ typedef struct vtb_window_attention_args {
 int64_t vtb_window_attention_scratch(const vtb_window_attention_args* args);
 vtb_status vtb_window_attention(vtb_pool* pool, const vtb_window_attention_args* args);
 
-/* ---- small operations --------------------------------------------------------------------------------------------- */
+/* ---- small operations -------------------------------------------------------------------------------------------- */
 
 /* out[b, c] = mean over t of in[b, t, c]. */
 typedef struct vtb_mean_pool_args {
@@ -245,8 +252,8 @@ typedef struct vtb_softmax_args {
 vtb_status vtb_softmax(vtb_pool* pool, const vtb_softmax_args* args);
 
 /*
- * out[i] = activation(sum over the terms t of in<t>[map<t>[i]]), rows of `channels` floats; a term without a map (null) gives its row i,
- * -1 in a map nothing. 1 to 3 terms. `out` overlaps no term.
+ * out[i] = activation(sum over the terms t of in<t>[map<t>[i]]), rows of `channels` floats; a term without a map (null)
+ * gives its row i, -1 in a map nothing. 1 to 3 terms. `out` overlaps no term.
  */
 typedef struct vtb_sum_args {
   int32_t rows, channels, terms, activation;
@@ -273,12 +280,14 @@ typedef struct vtb_affine_args {
 
 vtb_status vtb_affine(vtb_pool* pool, const vtb_affine_args* args);
 
-/* ---- convolution of each channel by itself ----------------------------------------------------------------------------- */
+/* ---- convolution of each channel by itself ----------------------------------------------------------------------- */
 
 /*
  * Depthwise convolution over [batch, time, height, width], zero padding, channels last; a plain image has time 1.
- *      out[b, t, y, x, c] = activation(bias[c] + sum over taps of weight[tap, c] * in[b, t', y', x', first_channel + c / multiplier])
- * with t' = t * stride_time + tap's time - padding_time, and so on; taps in (time, height, width) order. `in` has in_channels channels.
+ *      out[b, t, y, x, c] = activation(bias[c] + sum over taps of
+ *                                      weight[tap, c] * in[b, t', y', x', first_channel + c / multiplier])
+ * with t' = t * stride_time + tap's time - padding_time, and so on; taps in (time, height, width) order. `in` has
+ * in_channels channels.
  */
 typedef struct vtb_depthwise_conv_args {
   int32_t batch, time, height, width, in_channels, first_channel;
@@ -297,40 +306,55 @@ typedef struct vtb_depthwise_conv_args {
 int64_t vtb_depthwise_conv_scratch(const vtb_depthwise_conv_args* args);
 vtb_status vtb_depthwise_conv(vtb_pool* pool, const vtb_depthwise_conv_args* args);
 
-/* ---- 3x3 convolution ----------------------------------------------------------------------------------------------------- */
+/* ---- 3x3 convolution -------------------------------------------------------------------------------------------- */
 
 /*
- * Dense 3x3 convolution of [batch, height, width, in_channels] to [batch, height, width, channels], stride 1, zero padding 1, by
- * Winograd's minimal filtering (A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308, section 4):
- *      out[b, y, x, o] = activation(bias[o] + sum over i, r, c of g[o, i, r, c] * in[b, y + r - 1, x + c - 1, i])
- * in tiles of 2 x 2 or 4 x 4 outputs. F(2x2, 3x3) takes 4 / 9 of the multiplications; F(4x4, 3x3) takes 1 / 4, weights 9 / 4 as large and three
- * times the rounding error. Its points are fractions of few bits around 1 (cf. S. A. Alam et al., "Winograd Convolution for Deep Neural
- * Networks: Efficient Point Selection", arXiv 2201.10369): the usual 1, -1, 2 and -2 err twice as much again.
- * weight: packed by vtb_gemm_pack for VTB_F32 from [channels, side * side * in_channels], side = tile + 2, element (o, p * in_channels + i)
- * being position p of the transformed taps G g G^T of o and i, [side, side] row-major. G has a row for each point x,
- *      (1, x, x^2) / product of x - z over the other finite points z; (0, 0, 1) for infinity
- *      tile 2: 0, 1, -1, infinity; tile 4: 0, 5/8, -5/8, 3/2, -3/2, infinity
+ * Dense 3x3 convolution of [batch, height, width, in_channels] to [batch, height, width, channels], stride 1, zero
+ * padding 1:
+ *      out[b, y, x, o] = activation(bias[o] + sum over r, c, i of g[o, r, c, i] * in[b, y + r - 1, x + c - 1, i])
+ * by Winograd's minimal filtering (A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv
+ * 1509.09308, section 4) in tiles of 2 x 2 or, of few channels, 4 x 4 outputs. F(2x2, 3x3) takes 4 / 9 of the
+ * multiplications; F(4x4, 3x3) takes 1 / 4, weights 9 / 4 as large and three times the rounding error. Its points are
+ * fractions of few bits around 1 (cf. S. A. Alam et al., "Winograd Convolution for Deep Neural Networks: Efficient
+ * Point Selection", arXiv 2201.10369): the usual 1, -1, 2 and -2 err twice as much again.
  */
-typedef struct vtb_winograd_conv_args {
+
+/* Bytes of the packed form of a convolution's weights at the level in use. */
+int64_t vtb_convolution_packed_bytes(int32_t channels, int32_t in_channels);
+
+/*
+ * Transforms and packs g, [channels, 9 * in_channels] row-major over (tap, input channel), of `dtype` (little endian,
+ * any alignment), for the level in use: of every output and input channel the taps g become G g G^T, in double
+ * precision, rounded once to fp32. G has a row for each point x,
+ *      (1, x, x^2) / product of x - z over the other finite points z; (0, 0, 1) for infinity
+ *      tile of 2 x 2: 0, 1, -1, infinity; of 4 x 4: 0, 5/8, -5/8, 3/2, -3/2, infinity
+ * VTB_NOT_FINITE when an element is NaN or infinite, or becomes so; `packed` is then useless.
+ */
+vtb_status vtb_convolution_pack(vtb_pool* pool, const void* weight, vtb_dtype dtype, int32_t channels,
+                                int32_t in_channels, void* packed);
+
+typedef struct vtb_convolution_args {
   int32_t batch, height, width, in_channels, channels, activation;
-  int32_t tile; /* 2 or 4: outputs along each side of a tile */
   const float* in;
-  const void* weight; /* packed [channels, (tile + 2)^2 * in_channels] */
+  const void* weight; /* packed */
   const float* bias;  /* [channels], or null */
   float* out;
   void* scratch;
-} vtb_winograd_conv_args;
+} vtb_convolution_args;
 
-int64_t vtb_winograd_conv_scratch(const vtb_winograd_conv_args* args);
-vtb_status vtb_winograd_conv(vtb_pool* pool, const vtb_winograd_conv_args* args);
+int64_t vtb_convolution_scratch(const vtb_convolution_args* args);
+vtb_status vtb_convolution(vtb_pool* pool, const vtb_convolution_args* args);
 
-/* ---- global filter ------------------------------------------------------------------------------------------------------ */
+/* ---- global filter ----------------------------------------------------------------------------------------------- */
 
 /*
- * out = irfft2(rfft2(in) * filter) over height and width of each channel, that is a circular convolution (Rao et al., arXiv 2107.00645).
- * in: [batch, height, width, in_channels], of which channels first_channel ... are filtered; out: [batch, height, width, channels].
- * filter: [height, width / 2 + 1, channels, 2], real and imaginary parts; columns 0 and, for an even width, width / 2 are Hermitian in the row
- * frequency. Any size, primes included.
+ * out = irfft2(rfft2(in) * filter) over height and width of each channel, that is a circular convolution (Rao et al.,
+ * arXiv 2107.00645).
+ * in: [batch, height, width, in_channels], of which channels first_channel ... are filtered.
+ * out: [batch, height, width, channels].
+ * filter: [height, width / 2 + 1, channels, 2], real and imaginary parts; columns 0 and, for an even width, width / 2
+ *      are Hermitian in the row frequency.
+ * Any size, primes included.
  */
 typedef struct vtb_global_filter_args {
   int32_t batch, height, width, in_channels, first_channel, channels;
@@ -343,7 +367,7 @@ typedef struct vtb_global_filter_args {
 int64_t vtb_global_filter_scratch(const vtb_global_filter_args* args);
 vtb_status vtb_global_filter(vtb_pool* pool, const vtb_global_filter_args* args);
 
-/* ---- pooling and resizing of maps ---------------------------------------------------------------------------------------- */
+/* ---- pooling and resizing of maps -------------------------------------------------------------------------------- */
 
 /* The maximum or mean of each window of [batch, time, height, width, channels]; padding is left out of both. */
 typedef struct vtb_window_pool_args {
@@ -359,33 +383,44 @@ typedef struct vtb_window_pool_args {
 
 vtb_status vtb_window_pool(vtb_pool* pool, const vtb_window_pool_args* args);
 
-/* [batch, height, width, channels] to [batch, out_height, out_width, channels]. */
-typedef struct vtb_resize_args {
+/*
+ * [batch, height, width, channels] to [batch, out_height, out_width, channels]: bin i of n averages positions
+ * floor(i size / n) to ceil((i + 1) size / n) - 1.
+ */
+typedef struct vtb_adaptive_average_pool_args {
   int32_t batch, height, width, channels, out_height, out_width;
   const float* in;
   float* out;
-} vtb_resize_args;
+} vtb_adaptive_average_pool_args;
 
-/* Bin i of n averages positions floor(i size / n) to ceil((i + 1) size / n) - 1. */
-vtb_status vtb_adaptive_average_pool(vtb_pool* pool, const vtb_resize_args* args);
+vtb_status vtb_adaptive_average_pool(vtb_pool* pool, const vtb_adaptive_average_pool_args* args);
 
-/* Bilinear, half-pixel centres: source = max((i + 0.5) * size / out_size - 0.5, 0), the upper neighbour clamped. */
-vtb_status vtb_bilinear(vtb_pool* pool, const vtb_resize_args* args);
+/*
+ * [batch, height, width, channels] to [batch, out_height, out_width, channels], with half-pixel centres:
+ * source = max((i + 0.5) * size / out_size - 0.5, 0), the upper neighbour clamped.
+ */
+typedef struct vtb_bilinear_args {
+  int32_t batch, height, width, channels, out_height, out_width;
+  const float* in;
+  float* out;
+} vtb_bilinear_args;
 
-/* ---- chosen tokens ---------------------------------------------------------------------------------------------------------- */
+vtb_status vtb_bilinear(vtb_pool* pool, const vtb_bilinear_args* args);
+
+/* ---- chosen tokens ----------------------------------------------------------------------------------------------- */
 
 /*
  * A light UniFormer block (Li et al., arXiv 2201.09450) computes on the `kept` tokens of each image with the highest
- * scores; of equal scores the earlier token's counts as higher. It is always exactly `kept`: NaN too has a place in the order, above
- * all numbers or, with its sign bit set, below. The block's rows, `shrunken` of them an image, are the class token, the kept
- * tokens in the order they lie, and, unless kept == tokens, one representative of those left out:
+ * scores; of equal scores the earlier token's counts as higher. It is always exactly `kept`: NaN too has a place in the
+ * order, above all numbers or, with its sign bit set, below. The block's rows, `shrunken` of them an image, are the
+ * class token, the kept tokens in the order they lie, and, unless kept == tokens, one representative of those left out:
  *      shrunken = 1 + kept + (kept < tokens)
  */
 
 /*
  * in: [batch, tokens, channels]; out: [batch, shrunken, channels]. The class token of image b starts at
- * class_token + b * class_stride; the representative is the sum of the tokens left out, each times its score / the sum of
- * their scores.
+ * class_token + b * class_stride; the representative is the sum of the tokens left out, each times its score / the sum
+ * of their scores.
  */
 typedef struct vtb_shrink_tokens_args {
   int32_t batch, tokens, channels, kept;
@@ -400,7 +435,8 @@ vtb_status vtb_shrink_tokens(vtb_pool* pool, const vtb_shrink_tokens_args* args)
 
 /*
  * The way back: out[b, i] = the row of `after` that holds token i if it is kept, else what the representative gained,
- *      in[b, i] + after[b, representative] - before[b, representative];      before, after: [batch, shrunken, channels].
+ *      in[b, i] + after[b, representative] - before[b, representative].
+ * before, after: [batch, shrunken, channels].
  */
 typedef struct vtb_recover_tokens_args {
   int32_t batch, tokens, channels, kept;
@@ -432,8 +468,8 @@ int64_t vtb_score_tokens_scratch(const vtb_score_tokens_args* args);
 vtb_status vtb_score_tokens(vtb_pool* pool, const vtb_score_tokens_args* args);
 
 /*
- * Means of 2 x 2 scores, [batch, time, height, width] to [batch, time, height / 2, width / 2], an odd last row or column
- * left out, then scaled so that each batch element keeps its sum.
+ * Means of 2 x 2 scores, [batch, time, height, width] to [batch, time, height / 2, width / 2], an odd last row or
+ * column left out, then scaled so that each batch element keeps its sum.
  */
 typedef struct vtb_pool_scores_args {
   int32_t batch, time, height, width;
@@ -443,7 +479,7 @@ typedef struct vtb_pool_scores_args {
 
 vtb_status vtb_pool_scores(vtb_pool* pool, const vtb_pool_scores_args* args);
 
-/* ---- image ---------------------------------------------------------------------------------------------------- */
+/* ---- preprocessing ----------------------------------------------------------------------------------------------- */
 
 /*
  * Resizes an 8-bit RGB image, cuts the crop and normalises it: out[y, x, c], channels last. Separable resampling in the

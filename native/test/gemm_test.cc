@@ -6,7 +6,6 @@
 #include <string>
 
 #include "gemm_tiles_probe.h"
-#include "runtime/kernels.h"
 #include "test_support.h"
 
 namespace vtb::test {
@@ -151,8 +150,9 @@ class Trial {
 
   // Each element within the bound of a sum of k rounded products in any order, (k + 1) * unit * the sum of the terms'
   // magnitudes, with an allowance for normalising, bias, activation (5e-7, or that of the bf16 form; slope below 1.13),
-  // gate (below 1 in magnitude) and residual. Of bf16 and int8 the operands are rounded as the kernel rounds them, which
-  // leaves the same bound, and of int8, whose sums are exact, that of a sum rounded to fp32, times two scales, plus bias.
+  // gate (below 1 in magnitude) and residual. Of bf16 and int8 the operands are rounded as the kernel rounds them,
+  // which leaves the same bound, and of int8, whose sums are exact, that of a sum rounded to fp32, times two scales,
+  // plus bias.
   void check() const {
     SCOPED_TRACE(describe(p));
     const bool rounds = p.kernel->k_per_word > 1, exact = has_scales(*p.kernel);
@@ -234,9 +234,9 @@ class Gemm : public testing::TestWithParam<Which> {
 
   static const GemmKernel& kernel() {
     switch (GetParam()) {
-      case Which::f32: return kernels().gemm_f32;
-      case Which::bf16: return kernels().gemm_bf16;
-      case Which::int8: return kernels().gemm_int8;
+      case Which::f32: return gemm_kernel(VTB_F32, 1);
+      case Which::bf16: return gemm_kernel(VTB_BF16, VTB_SHORTEST_ROUNDED);
+      case Which::int8: return gemm_kernel(VTB_INT8, VTB_SHORTEST_ROUNDED);
       case Which::bf16_tiles: return gemm_emulated_tiles_bf16;
       default: return gemm_emulated_tiles_int8;
     }
@@ -409,7 +409,7 @@ TEST_P(Gemm, SwinTinyShapes) {
 
 // A row that holds infinity is NaN in int8, where it has no scale.
 TEST(GemmInt8, InfinityIsNotHidden) {
-  Problem p = {&kernels().gemm_int8, 29, 33, 70};
+  Problem p = {&gemm_kernel(VTB_INT8, 70), 29, 33, 70};
   Trial trial(p);
   trial.a[7 * 70 + 66] = -std::numeric_limits<float>::infinity();
   trial.run();
@@ -420,7 +420,7 @@ TEST(GemmInt8, InfinityIsNotHidden) {
 TEST(GemmInt8, ExtremeScales) {
   for (const float a_scale : {0.0f, 0x1p-140f, 0x1p-99f, 0x1p120f}) {
     for (const float w_scale : {0.0f, 0x1p-140f, 0x1p-20f, 1.0f}) {
-      Problem p = {&kernels().gemm_int8, 5, 33, 70};
+      Problem p = {&gemm_kernel(VTB_INT8, 70), 5, 33, 70};
       Trial trial(p);
       for (float& x : trial.a) x *= a_scale;
       for (float& w : trial.weight) w *= w_scale;
@@ -439,7 +439,7 @@ TEST(GemmInt8, ExtremeScales) {
 
 // The largest sums there are, where a sum of unsigned bytes wraps on the way.
 TEST(GemmInt8, LongestRow) {
-  Problem p = {&kernels().gemm_int8, 2, 3, VTB_LONGEST_INT8};
+  Problem p = {&gemm_kernel(VTB_INT8, VTB_LONGEST_INT8), 2, 3, VTB_LONGEST_INT8};
   Trial trial(p);
   std::fill(trial.a.begin(), trial.a.end(), -1.0f);
   for (int32_t i = 0; i < 3 * p.k; ++i) trial.weight[i] = i / p.k == 1 ? -2.0f : 2.0f;
@@ -450,10 +450,10 @@ TEST(GemmInt8, LongestRow) {
 
 // Sums are exact, and nothing behind them is fused: without GELU and the like the last bit is the same everywhere.
 TEST(GemmInt8, EveryLevelGivesTheSameBits) {
-  std::vector<const GemmKernel*> levels = {&generic::gemm_int8, &gemm_emulated_tiles_int8};
-  if (vtb_isa_level() >= VTB_ISA_AVX2) levels.push_back(&avx2::gemm_int8);
-  if (vtb_isa_level() >= VTB_ISA_AVX512) levels.push_back(&avx512::gemm_int8);
-  levels.push_back(&kernels().gemm_int8);
+  std::vector<const GemmKernel*> levels = {&gemm_int8_generic, &gemm_emulated_tiles_int8};
+  if (vtb_isa_level() >= VTB_ISA_AVX2) levels.push_back(&gemm_int8_avx2);
+  if (vtb_isa_level() >= VTB_ISA_AVX512) levels.push_back(&gemm_int8_avx512);
+  levels.push_back(&gemm_kernel(VTB_INT8, 203));
   for (const Residual residual : {Residual::none, Residual::separate}) {
     for (const int32_t n : {64, 83}) {
       Problem p = {levels[0], 67, n, 203};
@@ -473,13 +473,13 @@ TEST(GemmInt8, EveryLevelGivesTheSameBits) {
 }
 
 TEST(GemmKernels, ShortRowsAreMultipliedInFp32) {
-  EXPECT_EQ(&gemm_kernel(VTB_INT8, VTB_SHORTEST_ROUNDED), &kernels().gemm_int8);
-  EXPECT_EQ(&gemm_kernel(VTB_INT8, VTB_SHORTEST_ROUNDED - 1), &kernels().gemm_f32);
-  EXPECT_EQ(&gemm_kernel(VTB_INT8, VTB_LONGEST_INT8), &kernels().gemm_int8);
-  EXPECT_EQ(&gemm_kernel(VTB_INT8, VTB_LONGEST_INT8 + 1), &kernels().gemm_f32);
-  EXPECT_EQ(&gemm_kernel(VTB_BF16, VTB_SHORTEST_ROUNDED), &kernels().gemm_bf16);
-  EXPECT_EQ(&gemm_kernel(VTB_BF16, VTB_SHORTEST_ROUNDED - 1), &kernels().gemm_f32);
-  EXPECT_EQ(&gemm_kernel(VTB_F32, VTB_SHORTEST_ROUNDED), &kernels().gemm_f32);
+  EXPECT_EQ(gemm_kernel(VTB_INT8, VTB_SHORTEST_ROUNDED).k_per_word, 4);
+  EXPECT_EQ(gemm_kernel(VTB_INT8, VTB_SHORTEST_ROUNDED - 1).k_per_word, 1);
+  EXPECT_EQ(gemm_kernel(VTB_INT8, VTB_LONGEST_INT8).k_per_word, 4);
+  EXPECT_EQ(gemm_kernel(VTB_INT8, VTB_LONGEST_INT8 + 1).k_per_word, 1);
+  EXPECT_EQ(gemm_kernel(VTB_BF16, VTB_SHORTEST_ROUNDED).k_per_word, 2);
+  EXPECT_EQ(gemm_kernel(VTB_BF16, VTB_SHORTEST_ROUNDED - 1).k_per_word, 1);
+  EXPECT_EQ(gemm_kernel(VTB_F32, VTB_SHORTEST_ROUNDED).k_per_word, 1);
 }
 
 }  // namespace

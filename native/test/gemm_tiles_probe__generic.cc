@@ -60,28 +60,7 @@ namespace vtb::test {
 
 using namespace generic;
 
-const GemmKernel gemm_emulated_tiles_bf16 = {"gemm_bf16_32x32__emulated_tiles",
-                                             32,
-                                             32,
-                                             16,
-                                             2,
-                                             16,
-                                             16,
-                                             multiply_tiles<Bf16, EmulatedTiles>,
-                                             stage_bf16_rows,
-                                             EmulatedTiles::configure,
-                                             EmulatedTiles::release};
-
-const GemmKernel gemm_emulated_tiles_int8 = {"gemm_int8_32x32__emulated_tiles",
-                                             32,
-                                             32,
-                                             16,
-                                             4,
-                                             16,
-                                             16,
-                                             multiply_tiles<Int8, EmulatedTiles>,
-                                             stage_int8_rows,
-                                             EmulatedTiles::configure,
-                                             EmulatedTiles::release};
+const GemmKernel gemm_emulated_tiles_bf16 = tile_registers<Bf16, EmulatedTiles>("gemm_bf16_32x32__emulated_tiles");
+const GemmKernel gemm_emulated_tiles_int8 = tile_registers<Int8, EmulatedTiles>("gemm_int8_32x32__emulated_tiles");
 
 }  // namespace vtb::test

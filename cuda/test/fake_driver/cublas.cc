@@ -1,5 +1,5 @@
-// A libcublas.so.13 for the fake driver: the functions that Vertebra calls, over the emulator. A product without a stream
-// and a workspace of its own is refused, since its graph could not be launched.
+// A libcublas.so.13 for the fake driver: the functions that Vertebra calls, over the emulator. A product without a
+// stream and a workspace of its own is refused, since its graph could not be launched.
 #include "vertebra_cuda_emulator.h"
 
 #include <cstddef>

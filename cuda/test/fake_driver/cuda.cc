@@ -1,6 +1,6 @@
-// A libcuda.so.1 without a GPU: the functions of the driver API that Vertebra calls, over the emulator, so that the code
-// for real GPUs runs whole. It is as strict as the driver: a thread needs a current context. Environment
-// variables make it a machine with another GPU or driver.
+// A libcuda.so.1 without a GPU: the functions of the driver API that Vertebra calls, over the emulator, so that the
+// code for real GPUs runs whole. It is as strict as the driver: a thread needs a current context. Environment variables
+// make it a machine with another GPU or driver.
 #include "vertebra_cuda_emulator.h"
 
 #include <cstdint>

@@ -13,14 +13,6 @@ struct AffineKernel {
   void (*run)(const vtb_affine_args& args, int64_t begin, int64_t end);
 };
 
-namespace generic {
-extern const AffineKernel affine_f32;
-}
-namespace avx2 {
-extern const AffineKernel affine_f32;
-}
-namespace avx512 {
-extern const AffineKernel affine_f32;
-}
+extern const AffineKernel affine_f32_generic, affine_f32_avx2, affine_f32_avx512;
 
 }  // namespace vtb

@@ -2,8 +2,4 @@
 
 #include "affine/affine_f32.h"
 
-namespace vtb::avx2 {
-
-const AffineKernel affine_f32 = {"affine_f32__avx2", run_affine};
-
-}  // namespace vtb::avx2
+const vtb::AffineKernel vtb::affine_f32_avx2 = {"affine_f32__avx2", avx2::run_affine};

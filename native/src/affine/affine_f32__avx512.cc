@@ -2,8 +2,4 @@
 
 #include "affine/affine_f32.h"
 
-namespace vtb::avx512 {
-
-const AffineKernel affine_f32 = {"affine_f32__avx512", run_affine};
-
-}  // namespace vtb::avx512
+const vtb::AffineKernel vtb::affine_f32_avx512 = {"affine_f32__avx512", avx512::run_affine};

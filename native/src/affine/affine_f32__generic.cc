@@ -2,8 +2,4 @@
 
 #include "affine/affine_f32.h"
 
-namespace vtb::generic {
-
-const AffineKernel affine_f32 = {"affine_f32__generic", run_affine};
-
-}  // namespace vtb::generic
+const vtb::AffineKernel vtb::affine_f32_generic = {"affine_f32__generic", generic::run_affine};

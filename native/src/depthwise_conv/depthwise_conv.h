@@ -22,14 +22,6 @@ struct DepthwiseConvKernel {
   void (*block)(const vtb_depthwise_conv_args& args, const DepthwiseConvBlock& block, void* scratch);
 };
 
-namespace generic {
-extern const DepthwiseConvKernel depthwise_conv_f32;
-}
-namespace avx2 {
-extern const DepthwiseConvKernel depthwise_conv_f32;
-}
-namespace avx512 {
-extern const DepthwiseConvKernel depthwise_conv_f32;
-}
+extern const DepthwiseConvKernel depthwise_conv_f32_generic, depthwise_conv_f32_avx2, depthwise_conv_f32_avx512;
 
 }  // namespace vtb

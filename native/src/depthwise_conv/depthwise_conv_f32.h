@@ -4,8 +4,9 @@
 #pragma once
 
 #include "depthwise_conv/depthwise_conv.h"
+#include "runtime/rounding.h"
+#include "shared/taps.h"
 #include "simd/fast_activations.h"
-#include "window_pool/taps.h"
 
 namespace vtb::VTB_ISA {
 
@@ -198,8 +199,8 @@ static int64_t packed_floats(const vtb_depthwise_conv_args& args, int32_t rows) 
 
 static int64_t convolve_scratch(const vtb_depthwise_conv_args& args, int32_t rows, int32_t channels) {
   if (!copies_input(args)) return 0;
-  const int64_t vectors = (channels + Vec::width - 1) / Vec::width;
-  return (vectors * packed_floats(args, rows) * int64_t{sizeof(float)} + 63) / 64 * 64;
+  const int64_t vectors = divide_up(channels, Vec::width);
+  return round_up(vectors * packed_floats(args, rows) * int64_t{sizeof(float)}, 64);
 }
 
 // Copies a strip's inputs, `channels` of them a pixel, to `packed`: one vector of channels after the other, the frames,

@@ -9,8 +9,5 @@ constexpr int strip_outputs = 7;
 
 #include "depthwise_conv/depthwise_conv_f32.h"
 
-namespace vtb::avx2 {
-
-const DepthwiseConvKernel depthwise_conv_f32 = {"depthwise_conv_f32__avx2", convolve_scratch, convolve_block};
-
-}  // namespace vtb::avx2
+const vtb::DepthwiseConvKernel vtb::depthwise_conv_f32_avx2 = {"depthwise_conv_f32__avx2", avx2::convolve_scratch,
+                                                               avx2::convolve_block};

@@ -9,8 +9,5 @@ constexpr int strip_outputs = 14;
 
 #include "depthwise_conv/depthwise_conv_f32.h"
 
-namespace vtb::avx512 {
-
-const DepthwiseConvKernel depthwise_conv_f32 = {"depthwise_conv_f32__avx512", convolve_scratch, convolve_block};
-
-}  // namespace vtb::avx512
+const vtb::DepthwiseConvKernel vtb::depthwise_conv_f32_avx512 = {"depthwise_conv_f32__avx512", avx512::convolve_scratch,
+                                                                 avx512::convolve_block};

@@ -9,8 +9,5 @@ constexpr int strip_outputs = 7;
 
 #include "depthwise_conv/depthwise_conv_f32.h"
 
-namespace vtb::generic {
-
-const DepthwiseConvKernel depthwise_conv_f32 = {"depthwise_conv_f32__generic", convolve_scratch, convolve_block};
-
-}  // namespace vtb::generic
+const vtb::DepthwiseConvKernel vtb::depthwise_conv_f32_generic = {"depthwise_conv_f32__generic",
+                                                                  generic::convolve_scratch, generic::convolve_block};

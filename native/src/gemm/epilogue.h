@@ -21,8 +21,6 @@ static inline Vec bias_of(const GemmTile& tile, int column) {
 
 // Sums in fp32.
 struct FloatSums {
-  static constexpr bool scaled = false;  // product is more than the sum
-
   template <int nr>
   static Vec start(const GemmTile& tile, int column) {
     return bias_of(tile, column);

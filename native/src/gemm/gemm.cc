@@ -3,25 +3,37 @@
 #include <algorithm>
 #include <limits>
 
-#include "runtime/kernels.h"
+#include "runtime/dispatch.h"
 #include "runtime/pool.h"
+#include "runtime/rounding.h"
 
 namespace vtb {
 namespace {
 
-// Fewer rows than this in a task would read the weights from L3 too often for the arithmetic done with them. Half of the
-// 14x14 positions at which models do most: of less there would be three blocks, which two threads share badly.
+Dispatched<GemmKernel> f32{
+    {VTB_ISA_GENERIC, gemm_f32_generic}, {VTB_ISA_AVX2, gemm_f32_avx2}, {VTB_ISA_AVX512, gemm_f32_avx512}};
+Dispatched<GemmKernel> bf16{{VTB_ISA_GENERIC, gemm_bf16_generic},
+                            {VTB_ISA_AVX2, gemm_bf16_avx2},
+                            {VTB_ISA_AVX512, gemm_bf16_avx512},
+                            {VTB_ISA_AVX512_BF16, gemm_bf16_avx512_bf16},
+                            {VTB_ISA_AMX, gemm_bf16_amx}};
+Dispatched<GemmKernel> int8{{VTB_ISA_GENERIC, gemm_int8_generic},
+                            {VTB_ISA_AVX2, gemm_int8_avx2},
+                            {VTB_ISA_AVX512, gemm_int8_avx512},
+                            {VTB_ISA_AVX512_VNNI, gemm_int8_avx512_vnni},
+                            {VTB_ISA_AMX, gemm_int8_amx}};
+
+// Fewer rows than this in a task would read the weights from L3 too often for the arithmetic done with them. Half of
+// the 14x14 positions at which models do most: of less there would be three blocks, which two threads share badly.
 constexpr int32_t rows_worth_a_block = 98;
 // What a task may keep of its rows in L2, next to two panels of weights.
 constexpr int64_t block_bytes = 512 * 1024;
 // More tasks than threads, so that a thread that was held up does not hold up the others for long.
-constexpr int32_t tasks_per_thread = 4;
-
-int32_t divide_up(int64_t a, int64_t b) { return static_cast<int32_t>((a + b - 1) / b); }
+constexpr int64_t tasks_per_thread = 4;
 
 // Staged rows lie an odd number of cache lines apart, so that a column of them spreads over all cache sets.
 int64_t staged_stride(const GemmKernel& kernel, int32_t words) {
-  return (divide_up(words + (has_scales(kernel) ? 1 : 0), 16) | 1) * int64_t{16};
+  return (divide_up(words + (has_scales(kernel) ? 1 : 0), 16) | 1) * 16;
 }
 
 // Rows that must be made before they can be multiplied, or whose columns fall into one cache set.
@@ -30,32 +42,32 @@ bool is_staged(const GemmKernel& kernel, const vtb_gemm_args& args) {
 }
 
 // The most tiles that a block of rows may have.
-int32_t max_block_tiles(const GemmKernel& kernel, int32_t k) {
+int64_t max_block_tiles(const GemmKernel& kernel, int32_t k) {
   const int64_t fit = block_bytes / (static_cast<int64_t>(sizeof(float)) * words_of(kernel, k) * kernel.mr);
-  return std::max(divide_up(rows_worth_a_block, kernel.mr), static_cast<int32_t>(fit));
+  return std::max(divide_up(rows_worth_a_block, kernel.mr), fit);
 }
 
 // The output as a grid of tasks: blocks of rows by blocks of panels.
 struct Grid {
-  int32_t row_blocks;
-  int32_t column_blocks;
+  int64_t row_blocks;
+  int64_t column_blocks;
 };
 
-Grid split(const GemmKernel& kernel, const vtb_gemm_args& args, int32_t threads) {
-  const int32_t tiles = divide_up(args.m, kernel.mr), panels = divide_up(args.n, kernel.nr);
-  const int32_t tasks = threads == 1 ? 1 : threads * tasks_per_thread;
-  const int32_t block_tiles =
+Grid split(const GemmKernel& kernel, const vtb_gemm_args& args, int64_t threads) {
+  const int64_t tiles = divide_up(args.m, kernel.mr), panels = divide_up(args.n, kernel.nr);
+  const int64_t tasks = threads == 1 ? 1 : threads * tasks_per_thread;
+  const int64_t block_tiles =
       std::clamp(divide_up(tiles, tasks), divide_up(rows_worth_a_block, kernel.mr), max_block_tiles(kernel, args.k));
-  const int32_t row_blocks = divide_up(tiles, block_tiles);
+  const int64_t row_blocks = divide_up(tiles, block_tiles);
   // Columns only where there are too few rows: threads that share a block of rows each stage all of it.
   if (row_blocks >= 2 * threads) return {row_blocks, 1};
   // As many blocks of columns as there are tasks for, or some more if then no thread has more panels than the others.
-  const int32_t fewest = std::min(panels, divide_up(tasks, row_blocks)), most = std::min(panels, 4 * fewest);
-  const auto longest = [&](int32_t blocks) {
-    return divide_up(int64_t{row_blocks} * blocks, threads) * divide_up(panels, blocks);
+  const int64_t fewest = std::min(panels, divide_up(tasks, row_blocks)), most = std::min(panels, 4 * fewest);
+  const auto longest = [&](int64_t blocks) {
+    return divide_up(row_blocks * blocks, threads) * divide_up(panels, blocks);
   };
-  int32_t best = fewest;
-  for (int32_t blocks = fewest + 1; blocks <= most; ++blocks) {
+  int64_t best = fewest;
+  for (int64_t blocks = fewest + 1; blocks <= most; ++blocks) {
     if (longest(blocks) < longest(best)) best = blocks;
   }
   return {row_blocks, best};
@@ -63,12 +75,12 @@ Grid split(const GemmKernel& kernel, const vtb_gemm_args& args, int32_t threads)
 
 // A thread's scratch: which block of rows it holds, then the rows, then, if they become bf16 or int8, one in fp32.
 struct alignas(64) Stage {
-  int32_t row_block;
+  int64_t row_block;
   float* rows() { return reinterpret_cast<float*>(this + 1); }
 };
 
 // The rows that are read of a block of so many.
-int64_t staged_rows(const GemmKernel& kernel, int32_t rows) { return rows + kernel.row_multiple - 1; }
+int64_t staged_rows(const GemmKernel& kernel, int64_t rows) { return rows + kernel.row_multiple - 1; }
 
 // Whether only bias and residual follow the product, and ReLU at the very end.
 bool is_plain(const vtb_gemm_args& args) {
@@ -83,7 +95,7 @@ int32_t depth(const GemmKernel& kernel, const vtb_gemm_args& args) {
   constexpr int32_t longest = 1024;
   const int32_t words = words_of(kernel, args.k);
   if (words <= longest || !is_plain(args) || has_scales(kernel)) return words;
-  return divide_up(words, divide_up(words, longest) * kernel.word_multiple) * kernel.word_multiple;
+  return static_cast<int32_t>(round_up(divide_up(words, divide_up(words, longest)), kernel.word_multiple));
 }
 
 // Points the tile at its rows, from `row` on, and columns, from `column` on; what was summed up before lies in the
@@ -105,7 +117,8 @@ void place(const vtb_gemm_args& args, int32_t row, int32_t column, bool partial,
 // Multiplies rows first_row, first_row + 1, ... , which lie at a, with the panels [panel_begin, panel_end).
 void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const float* a, int64_t stride,
                     int32_t first_row, int32_t rows, int32_t panel_begin, int32_t panel_end) {
-  const int32_t tiles = divide_up(rows, kernel.mr), words = words_of(kernel, args.k), step = depth(kernel, args);
+  const int64_t tiles = divide_up(rows, kernel.mr);
+  const int32_t words = words_of(kernel, args.k), step = depth(kernel, args);
   GemmTile tile = {};
   tile.a_stride = stride;
   tile.plain = is_plain(args);
@@ -113,7 +126,7 @@ void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const f
   tile.gate_stride = args.gate_stride;
   tile.out_stride = args.n;
   // The tiles of a panel share the lines of the one that comes after it.
-  const int32_t next_lines = divide_up(kernel.unroll * kernel.nr, 16 * tiles);
+  const int32_t next_lines = static_cast<int32_t>(divide_up(kernel.unroll * kernel.nr, 16 * tiles));
   const auto panel_at = [&](int32_t panel, int32_t word) {
     const float* end = static_cast<const float*>(args.weight) + (panel + 1) * panel_words(kernel, args.k);
     return end - int64_t{words - word} * kernel.nr;
@@ -134,10 +147,10 @@ void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const f
                                                 : panel_at(panel_begin, word + step);
       tile.columns = std::min(kernel.nr, args.n - column);
       tile.bias = args.bias && word == 0 ? args.bias + column : nullptr;
-      for (int32_t t = 0; t < tiles; ++t) {
+      for (int64_t t = 0; t < tiles; ++t) {
         // Even shares: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7.
-        const int32_t begin = static_cast<int32_t>(int64_t{rows} * t / tiles);
-        const int32_t end = static_cast<int32_t>(int64_t{rows} * (t + 1) / tiles);
+        const int32_t begin = static_cast<int32_t>(rows * t / tiles);
+        const int32_t end = static_cast<int32_t>(rows * (t + 1) / tiles);
         tile.rows = end - begin;
         tile.a = a + begin * stride + word;
         tile.next_lines = t * tile_lines < panel_lines ? next_lines : 0;
@@ -152,8 +165,8 @@ void multiply_block(const GemmKernel& kernel, const vtb_gemm_args& args, const f
 }  // namespace
 
 int64_t gemm_scratch(const GemmKernel& kernel, const vtb_gemm_args& args) {
-  const int32_t block = std::min(args.m, max_block_tiles(kernel, args.k) * kernel.mr);
-  const int64_t gathered = kernel.k_per_word > 1 ? divide_up(args.k, 16) * int64_t{16} : 0;
+  const int64_t block = std::min<int64_t>(args.m, max_block_tiles(kernel, args.k) * kernel.mr);
+  const int64_t gathered = kernel.k_per_word > 1 ? round_up(args.k, 16) : 0;
   const int64_t words = staged_rows(kernel, block) * staged_stride(kernel, words_of(kernel, args.k)) + gathered;
   return static_cast<int64_t>(sizeof(Stage)) + words * static_cast<int64_t>(sizeof(float));
 }
@@ -171,11 +184,10 @@ vtb_status gemm(const GemmKernel& kernel, vtb_pool* pool, const vtb_gemm_args& a
     for (int32_t worker = 0; worker < threads; ++worker) stage_of(worker)->row_block = -1;
   }
   const RowOperand operand = {args.a, args.a_map, args.groups, args.k, args.gamma, args.beta, args.eps};
-  parallel_for(pool, int64_t{grid.row_blocks} * grid.column_blocks, [&](int64_t index, int32_t worker) {
-    const int32_t row_block = static_cast<int32_t>(index / grid.column_blocks);
-    const int64_t column_block = index % grid.column_blocks;
-    const int32_t first_row = static_cast<int32_t>(int64_t{args.m} * row_block / grid.row_blocks);
-    const int32_t last_row = static_cast<int32_t>(int64_t{args.m} * (row_block + 1) / grid.row_blocks);
+  parallel_for(pool, grid.row_blocks * grid.column_blocks, [&](int64_t index, int32_t worker) {
+    const int64_t row_block = index / grid.column_blocks, column_block = index % grid.column_blocks;
+    const int32_t first_row = static_cast<int32_t>(args.m * row_block / grid.row_blocks);
+    const int32_t last_row = static_cast<int32_t>(args.m * (row_block + 1) / grid.row_blocks);
     const float* a = args.a + int64_t{first_row} * args.k;
     int64_t stride = args.k;
     if (staged) {
@@ -200,10 +212,10 @@ vtb_status gemm(const GemmKernel& kernel, vtb_pool* pool, const vtb_gemm_args& a
 
 const GemmKernel& gemm_kernel(int32_t arithmetic, int32_t k) {
   if (k >= VTB_SHORTEST_ROUNDED) {
-    if (arithmetic == VTB_BF16) return kernels().gemm_bf16;
-    if (arithmetic == VTB_INT8 && k <= VTB_LONGEST_INT8) return kernels().gemm_int8;
+    if (arithmetic == VTB_BF16) return *bf16;
+    if (arithmetic == VTB_INT8 && k <= VTB_LONGEST_INT8) return *int8;
   }
-  return kernels().gemm_f32;
+  return *f32;
 }
 
 }  // namespace vtb

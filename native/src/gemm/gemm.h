@@ -11,7 +11,8 @@
 
 #include <cstdint>
 
-#include "rows/rows.h"
+#include "runtime/rounding.h"
+#include "shared/rows.h"
 #include "vertebra.h"
 
 namespace vtb {
@@ -60,24 +61,9 @@ struct GemmKernel {
   void (*leave)();
 };
 
-namespace generic {
-extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8;
-}
-namespace avx2 {
-extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8;
-}
-namespace avx512 {
-extern const GemmKernel gemm_f32, gemm_bf16, gemm_int8;
-}
-namespace avx512_vnni {
-extern const GemmKernel gemm_int8;
-}
-namespace avx512_bf16 {
-extern const GemmKernel gemm_bf16;
-}
-namespace amx {
-extern const GemmKernel gemm_bf16, gemm_int8;
-}
+extern const GemmKernel gemm_f32_generic, gemm_f32_avx2, gemm_f32_avx512;
+extern const GemmKernel gemm_bf16_generic, gemm_bf16_avx2, gemm_bf16_avx512, gemm_bf16_avx512_bf16, gemm_bf16_amx;
+extern const GemmKernel gemm_int8_generic, gemm_int8_avx2, gemm_int8_avx512, gemm_int8_avx512_vnni, gemm_int8_amx;
 
 // The kernel in use for VTB_F32, VTB_BF16 or VTB_INT8 and rows of k elements.
 const GemmKernel& gemm_kernel(int32_t arithmetic, int32_t k);
@@ -91,8 +77,7 @@ vtb_status gemm(const GemmKernel& kernel, vtb_pool* pool, const vtb_gemm_args& a
 
 // Words of a row of k elements.
 inline int32_t words_of(const GemmKernel& kernel, int32_t k) {
-  const int32_t k_multiple = kernel.k_per_word * kernel.word_multiple;
-  return (k + k_multiple - 1) / k_multiple * kernel.word_multiple;
+  return static_cast<int32_t>(round_up(divide_up(k, kernel.k_per_word), kernel.word_multiple));
 }
 
 // In int8 a row or channel of smaller magnitudes has the scale of this one, whose inverse is finite.

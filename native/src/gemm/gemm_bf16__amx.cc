@@ -6,10 +6,4 @@
 #include "gemm/gemm_bf16.h"
 #include "gemm/tiles.h"
 
-namespace vtb::amx {
-
-const GemmKernel gemm_bf16 = {
-    "gemm_bf16_32x32__amx", 32, 32, 16, 2, 16, 16, multiply_tiles<Bf16, Tiles>, stage_bf16_rows, Tiles::configure,
-    Tiles::release};
-
-}  // namespace vtb::amx
+const vtb::GemmKernel vtb::gemm_bf16_amx = amx::tile_registers<amx::Bf16, amx::Tiles>("gemm_bf16_32x32__amx");

@@ -2,10 +2,5 @@
 
 #include "gemm/gemm_bf16.h"
 
-namespace vtb::avx2 {
-
 // 8 sums, both halves of 2 weights and of the row's word: 14 of 16 registers.
-const GemmKernel gemm_bf16 = {"gemm_bf16_4x16__avx2", 4,       16,     2, 2, 1, 1, multiply_rows<Bf16, 4, 2, 2>,
-                              stage_bf16_rows,        nullptr, nullptr};
-
-}  // namespace vtb::avx2
+const vtb::GemmKernel vtb::gemm_bf16_avx2 = avx2::register_tiles<avx2::Bf16, 4, 2, 2>("gemm_bf16_4x16__avx2");

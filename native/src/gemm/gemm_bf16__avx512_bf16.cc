@@ -3,19 +3,6 @@
 
 #include "gemm/gemm_bf16.h"
 
-namespace vtb::avx512_bf16 {
-
 // 28 sums, 2 weights and the row's word: 31 of 32 registers.
-const GemmKernel gemm_bf16 = {"gemm_bf16_14x32__avx512_bf16",
-                              14,
-                              32,
-                              2,
-                              2,
-                              1,
-                              1,
-                              multiply_rows<Bf16, 14, 2, 2>,
-                              stage_bf16_rows,
-                              nullptr,
-                              nullptr};
-
-}  // namespace vtb::avx512_bf16
+const vtb::GemmKernel vtb::gemm_bf16_avx512_bf16 =
+    avx512_bf16::register_tiles<avx512_bf16::Bf16, 14, 2, 2>("gemm_bf16_14x32__avx512_bf16");

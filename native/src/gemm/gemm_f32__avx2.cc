@@ -2,10 +2,5 @@
 
 #include "gemm/gemm_f32.h"
 
-namespace vtb::avx2 {
-
 // 12 sums, 3 weights and the row's element: all 16 registers.
-const GemmKernel gemm_f32 = {"gemm_f32_4x24__avx2", 4,       24,     4, 1, 1, 1, multiply_rows<Fp32, 4, 3, 4>,
-                             stage_f32_rows,        nullptr, nullptr};
-
-}  // namespace vtb::avx2
+const vtb::GemmKernel vtb::gemm_f32_avx2 = avx2::register_tiles<avx2::Fp32, 4, 3, 4>("gemm_f32_4x24__avx2");

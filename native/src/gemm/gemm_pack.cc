@@ -1,80 +1,22 @@
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 
 #include "gemm/gemm.h"
-#include "runtime/kernels.h"
 #include "runtime/pool.h"
+#include "runtime/rounding.h"
+#include "shared/elements.h"
 
 namespace vtb {
 namespace {
-
-uint32_t to_bits(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-float from_bits(uint32_t bits) {
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-// Element types: of weights, and, two of them, of the product.
-struct F32 {
-  using Bits = uint32_t;
-  static constexpr Bits exponent = 0x7f800000;
-  static float to_float(Bits bits) { return from_bits(bits); }
-  static Bits from_float(float value) { return to_bits(value); }
-};
-
-struct F16 {
-  using Bits = uint16_t;
-  static constexpr Bits exponent = 0x7c00;
-  // Exponent and mantissa at fp32's place, then the difference of the exponent biases: right for subnormals too.
-  static float to_float(Bits bits) {
-    const float magnitude = from_bits((bits & 0x7fffu) << 13) * 0x1p112f;
-    return bits & 0x8000 ? -magnitude : magnitude;
-  }
-};
-
-struct BF16 {
-  using Bits = uint16_t;
-  static constexpr Bits exponent = 0x7f80;
-  static float to_float(Bits bits) { return from_bits(static_cast<uint32_t>(bits) << 16); }
-  // Halves to even, of finite numbers.
-  static Bits from_float(float value) {
-    const uint32_t bits = to_bits(value);
-    return static_cast<Bits>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-  }
-};
 
 // Of products alone: integers, times a scale of the channel.
 struct Int8 {
   using Bits = int8_t;
   float inverse;  // of the scale
+  static bool is_finite(Bits) { return true; }
   // Adding 1.5 * 2^23 rounds, halves to even, and leaves the integer in the lowest bits.
   Bits from_float(float value) const { return static_cast<Bits>(to_bits(value * inverse + 0x1.8p23f)); }
 };
-
-// Whether neither infinite nor NaN.
-template <typename Type>
-bool is_finite(typename Type::Bits bits) {
-  return (bits & Type::exponent) != Type::exponent;
-}
-
-template <>
-bool is_finite<Int8>(int8_t) {
-  return true;
-}
-
-template <typename Source>
-typename Source::Bits read(const char* row, int32_t i) {
-  typename Source::Bits bits;
-  std::memcpy(&bits, row + int64_t{i} * static_cast<int64_t>(sizeof bits), sizeof bits);
-  return bits;
-}
 
 // Fills the words of a panel of nr channels from `channels` <= nr rows of the weight; false when one is not finite.
 template <typename Source, typename Arithmetic, typename ArithmeticOf>
@@ -98,7 +40,7 @@ bool pack_words(const char* weight, int32_t channels, int32_t k, int32_t words, 
       for (; i < existing; ++i) {
         const Bits bits = read<Source>(row, i);
         const Packed value = arithmetic.from_float(Source::to_float(bits));
-        finite &= is_finite<Source>(bits) && is_finite<Arithmetic>(value);
+        finite &= Source::is_finite(bits) && Arithmetic::is_finite(value);
         panel[at(i, j)] = value;
       }
       for (; i < end; ++i) panel[at(i, j)] = 0;
@@ -142,7 +84,7 @@ vtb_status pack(const GemmKernel& kernel, vtb_pool* pool, const void* weight, in
                 const PackPanel& pack_panel) {
   const int32_t nr = kernel.nr, words = words_of(kernel, k);
   std::atomic<bool> finite{true};
-  parallel_for(pool, (n + nr - 1) / nr, [&](int64_t index, int32_t) {
+  parallel_for(pool, divide_up(n, nr), [&](int64_t index, int32_t) {
     const int64_t row_bytes = k * static_cast<int64_t>(sizeof(typename Source::Bits));
     const int64_t panel_bytes = panel_words(kernel, k) * static_cast<int64_t>(sizeof(uint32_t));
     const char* rows = static_cast<const char*>(weight) + index * nr * row_bytes;
@@ -166,7 +108,7 @@ vtb_status pack(const GemmKernel& kernel, vtb_pool* pool, const void* weight, in
 }  // namespace
 
 int64_t gemm_packed_bytes(const GemmKernel& kernel, int32_t n, int32_t k) {
-  return (n + kernel.nr - 1) / kernel.nr * panel_words(kernel, k) * static_cast<int64_t>(sizeof(uint32_t));
+  return divide_up(n, kernel.nr) * panel_words(kernel, k) * static_cast<int64_t>(sizeof(uint32_t));
 }
 
 vtb_status gemm_pack(const GemmKernel& kernel, vtb_pool* pool, const void* weight, vtb_dtype dtype, int32_t n,

@@ -1,14 +1,14 @@
 // A GEMM tile in vector registers; included after a simd header. The output tile stays in registers over all of k: per
-// word of k one row of the weight panel is loaded, and each of its vectors is multiplied with every row's broadcast word
-// (K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, without packing of A).
+// word of k one row of the weight panel is loaded, and each of its vectors is multiplied with every row's broadcast
+// word (K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, without packing of A).
 #pragma once
 
 #include "gemm/epilogue.h"
 
 namespace vtb::VTB_ISA {
 
-// One tile of `rows` x (vectors * Vec::width), from a panel of nr columns. Of the Arithmetic, start is what the sums of a
-// vector of columns start as, multiply_add multiplies words, and product is what a sum stands for, bias included.
+// One tile of `rows` x (vectors * Vec::width), from a panel of nr columns. Of the Arithmetic, start is what the sums of
+// a vector of columns start as, multiply_add multiplies words, and product is what a sum stands for, bias included.
 template <typename Arithmetic, int rows, int vectors, int unroll, int nr>
 __attribute__((noinline)) static void multiply_tile(const GemmTile& tile) {
   constexpr int w = Vec::width, columns = vectors * w;
@@ -97,6 +97,22 @@ static void multiply_rows(const GemmTile& tile) {
     if (tile.columns <= (vectors - 1) * Vec::width) return multiply_rows<Arithmetic, mr, vectors - 1, unroll, nr>(tile);
   }
   multiply_tile<Arithmetic, mr, vectors, unroll, nr>(tile);
+}
+
+// The kernel of tiles of mr rows and so many vectors, with `unroll` words of k in the innermost loop.
+template <typename Arithmetic, int mr, int vectors, int unroll>
+static constexpr GemmKernel register_tiles(const char* name) {
+  return {name,
+          mr,
+          vectors * Vec::width,
+          unroll,
+          Arithmetic::k_per_word,
+          1,
+          1,
+          multiply_rows<Arithmetic, mr, vectors, unroll>,
+          Arithmetic::stage_rows,
+          nullptr,
+          nullptr};
 }
 
 }  // namespace vtb::VTB_ISA

@@ -1,5 +1,5 @@
-// A GEMM tile of 32 x 32 in two by two tile registers; included after a simd header. Tiles is what simd/amx.h declares, and
-// Arithmetic as of register tiles, with a dot product of tiles instead of one of words.
+// A GEMM tile of 32 x 32 in two by two tile registers; included after a simd header. Tiles is what simd/amx.h declares,
+// and Arithmetic as of register tiles, with a dot product of tiles instead of one of words.
 #pragma once
 
 #include "gemm/epilogue.h"
@@ -40,7 +40,7 @@ static void multiply_tiles(const GemmTile& tile) {
     Tiles::template store<2>(sums + side * nr, nr);
     Tiles::template store<3>(sums + side * nr + side, nr);
   }
-  if constexpr (Arithmetic::scaled) {
+  if constexpr (Arithmetic::k_per_word == 4) {  // whose product is more than the sum
     for (int i = 0; i < tile.rows; ++i) {
       for (int j = 0; j < nr; j += Vec::width) {
         float* sum = sums + i * nr + j;
@@ -58,6 +58,21 @@ static void multiply_tiles(const GemmTile& tile) {
   } else {
     multiply_tiles<Arithmetic, Tiles, false>(tile);
   }
+}
+
+template <typename Arithmetic, typename Tiles>
+static constexpr GemmKernel tile_registers(const char* name) {
+  return {name,
+          32,
+          32,
+          16,
+          Arithmetic::k_per_word,
+          16,
+          16,
+          multiply_tiles<Arithmetic, Tiles>,
+          Arithmetic::stage_rows,
+          Tiles::configure,
+          Tiles::release};
 }
 
 }  // namespace vtb::VTB_ISA

@@ -3,17 +3,23 @@
 #include <cmath>
 #include <initializer_list>
 
-#include "runtime/kernels.h"
+#include "runtime/dispatch.h"
 #include "runtime/pool.h"
+#include "runtime/rounding.h"
 
+namespace vtb {
 namespace {
+
+Dispatched<GlobalFilterKernel> kernels{{VTB_ISA_GENERIC, global_filter_f32_generic},
+                                       {VTB_ISA_AVX2, global_filter_f32_avx2},
+                                       {VTB_ISA_AVX512, global_filter_f32_avx512}};
 
 // A pass over n elements needs at most n pairs, and the passes' lengths at least halve; the first third is a table of
 // all roots, from which those are taken.
-int64_t roots_bytes(int32_t length) { return (int64_t{length} * 3 * 2 * sizeof(float) + 63) / 64 * 64; }
+int64_t roots_bytes(int32_t length) { return round_up(int64_t{length} * 3 * 2 * sizeof(float), 64); }
 
 // Into radices that have a kernel of their own, and primes.
-void factor(int32_t length, vtb::DftPlan* plan) {
+void factor(int32_t length, DftPlan* plan) {
   const auto take = [&](int32_t radix) {
     plan->radix[plan->factors++] = radix;
     length /= radix;
@@ -31,8 +37,8 @@ void factor(int32_t length, vtb::DftPlan* plan) {
 }
 
 // `memory` has roots_bytes(length).
-vtb::DftPlan make_plan(int32_t length, void* memory) {
-  vtb::DftPlan plan = {};
+DftPlan make_plan(int32_t length, void* memory) {
+  DftPlan plan = {};
   plan.length = length;
   factor(length, &plan);
 
@@ -65,22 +71,24 @@ vtb::DftPlan make_plan(int32_t length, void* memory) {
 }
 
 }  // namespace
+}  // namespace vtb
 
 int64_t vtb_global_filter_scratch(const vtb_global_filter_args* args) {
-  return roots_bytes(args->width) + roots_bytes(args->height) +
-         vtb::kernels().global_filter.scratch(args->height, args->width);
+  using namespace vtb;
+  return roots_bytes(args->width) + roots_bytes(args->height) + kernels->scratch(args->height, args->width);
 }
 
 vtb_status vtb_global_filter(vtb_pool* pool, const vtb_global_filter_args* args) {
-  const vtb::GlobalFilterKernel& kernel = vtb::kernels().global_filter;
+  using namespace vtb;
+  const GlobalFilterKernel& kernel = *kernels;
   const int64_t thread_bytes = vtb_global_filter_scratch(args);
   const int64_t table_bytes = thread_bytes - kernel.scratch(args->height, args->width);
   // The first thread's tables serve all.
   char* scratch = static_cast<char*>(args->scratch);
-  const vtb::DftPlan rows = make_plan(args->width, scratch);
-  const vtb::DftPlan columns = make_plan(args->height, scratch + roots_bytes(args->width));
-  const int32_t tiles = (args->channels + kernel.tile_channels - 1) / kernel.tile_channels;
-  vtb::parallel_for(pool, int64_t{args->batch} * tiles, [&](int64_t task, int32_t worker) {
+  const DftPlan rows = make_plan(args->width, scratch);
+  const DftPlan columns = make_plan(args->height, scratch + roots_bytes(args->width));
+  const int64_t tiles = divide_up(args->channels, kernel.tile_channels);
+  parallel_for(pool, args->batch * tiles, [&](int64_t task, int32_t worker) {
     kernel.run(*args, rows, columns, task / tiles, static_cast<int32_t>(task % tiles) * kernel.tile_channels,
                scratch + worker * thread_bytes + table_bytes);
   });

@@ -30,14 +30,6 @@ struct GlobalFilterKernel {
               int32_t channel, void* scratch);
 };
 
-namespace generic {
-extern const GlobalFilterKernel global_filter_f32;
-}
-namespace avx2 {
-extern const GlobalFilterKernel global_filter_f32;
-}
-namespace avx512 {
-extern const GlobalFilterKernel global_filter_f32;
-}
+extern const GlobalFilterKernel global_filter_f32_generic, global_filter_f32_avx2, global_filter_f32_avx512;
 
 }  // namespace vtb

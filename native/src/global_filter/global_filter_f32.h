@@ -10,6 +10,7 @@
 #pragma once
 
 #include "global_filter/dft_f32.h"
+#include "runtime/rounding.h"
 #include "simd/partial.h"
 
 namespace vtb::VTB_ISA {
@@ -30,7 +31,7 @@ int64_t scratch_bytes(int32_t height, int32_t width) {
   const Layout layout(height, width);
   const int64_t longer = height > width ? height : width;
   const int64_t floats = layout.pitch * height + 2 * layout.line + transform_vectors(longer) * Vec::width;
-  return (floats * int64_t{sizeof(float)} + 63) / 64 * 64;
+  return round_up(floats * int64_t{sizeof(float)}, 64);
 }
 
 // Up to a vector of complex factors, interleaved in memory.

@@ -15,8 +15,5 @@ static inline void deinterleave(Vec a, Vec b, Vec* even, Vec* odd) {
 
 #include "global_filter/global_filter_f32.h"
 
-namespace vtb::avx2 {
-
-const GlobalFilterKernel global_filter_f32 = {"global_filter_f32__avx2", 2 * Vec::width, scratch_bytes, run};
-
-}  // namespace vtb::avx2
+const vtb::GlobalFilterKernel vtb::global_filter_f32_avx2 = {"global_filter_f32__avx2", 2 * avx2::Vec::width,
+                                                             avx2::scratch_bytes, avx2::run};

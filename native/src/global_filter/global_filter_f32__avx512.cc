@@ -13,8 +13,5 @@ static inline void deinterleave(Vec a, Vec b, Vec* even, Vec* odd) {
 
 #include "global_filter/global_filter_f32.h"
 
-namespace vtb::avx512 {
-
-const GlobalFilterKernel global_filter_f32 = {"global_filter_f32__avx512", 2 * Vec::width, scratch_bytes, run};
-
-}  // namespace vtb::avx512
+const vtb::GlobalFilterKernel vtb::global_filter_f32_avx512 = {"global_filter_f32__avx512", 2 * avx512::Vec::width,
+                                                               avx512::scratch_bytes, avx512::run};

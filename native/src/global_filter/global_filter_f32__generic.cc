@@ -12,8 +12,5 @@ static inline void deinterleave(Vec a, Vec b, Vec* even, Vec* odd) {
 
 #include "global_filter/global_filter_f32.h"
 
-namespace vtb::generic {
-
-const GlobalFilterKernel global_filter_f32 = {"global_filter_f32__generic", 2 * Vec::width, scratch_bytes, run};
-
-}  // namespace vtb::generic
+const vtb::GlobalFilterKernel vtb::global_filter_f32_generic = {"global_filter_f32__generic", 2 * generic::Vec::width,
+                                                                generic::scratch_bytes, generic::run};

@@ -12,14 +12,6 @@ struct LayerNormKernel {
   void (*rows)(const vtb_layer_norm_args& args, int64_t begin, int64_t end);
 };
 
-namespace generic {
-extern const LayerNormKernel layer_norm_f32;
-}
-namespace avx2 {
-extern const LayerNormKernel layer_norm_f32;
-}
-namespace avx512 {
-extern const LayerNormKernel layer_norm_f32;
-}
+extern const LayerNormKernel layer_norm_f32_generic, layer_norm_f32_avx2, layer_norm_f32_avx512;
 
 }  // namespace vtb

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "layer_norm/layer_norm.h"
-#include "rows/rows_f32.h"
+#include "shared/rows_f32.h"
 
 namespace vtb::VTB_ISA {
 

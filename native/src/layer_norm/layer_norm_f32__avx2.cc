@@ -2,8 +2,4 @@
 
 #include "layer_norm/layer_norm_f32.h"
 
-namespace vtb::avx2 {
-
-const LayerNormKernel layer_norm_f32 = {"layer_norm_f32__avx2", layer_norm_rows};
-
-}  // namespace vtb::avx2
+const vtb::LayerNormKernel vtb::layer_norm_f32_avx2 = {"layer_norm_f32__avx2", avx2::layer_norm_rows};

@@ -2,8 +2,4 @@
 
 #include "layer_norm/layer_norm_f32.h"
 
-namespace vtb::avx512 {
-
-const LayerNormKernel layer_norm_f32 = {"layer_norm_f32__avx512", layer_norm_rows};
-
-}  // namespace vtb::avx512
+const vtb::LayerNormKernel vtb::layer_norm_f32_avx512 = {"layer_norm_f32__avx512", avx512::layer_norm_rows};

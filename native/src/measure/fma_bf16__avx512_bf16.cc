@@ -25,6 +25,6 @@ static double run_fma(int64_t rounds, float* sink) {
   return 4.0 * Vec::width * chains * unroll * static_cast<double>(rounds);
 }
 
-const FmaKernel fma_bf16 = {"fma_bf16__avx512_bf16", run_fma};
-
 }  // namespace vtb::avx512_bf16
+
+const vtb::FmaKernel vtb::fma_bf16_avx512_bf16 = {"fma_bf16__avx512_bf16", avx512_bf16::run_fma};

@@ -2,8 +2,4 @@
 
 #include "measure/fma_f32.h"
 
-namespace vtb::avx2 {
-
-const FmaKernel fma_f32 = {"fma_f32__avx2", run_fma};
-
-}  // namespace vtb::avx2
+const vtb::FmaKernel vtb::fma_f32_avx2 = {"fma_f32__avx2", avx2::run_fma};

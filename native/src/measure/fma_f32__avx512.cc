@@ -2,8 +2,4 @@
 
 #include "measure/fma_f32.h"
 
-namespace vtb::avx512 {
-
-const FmaKernel fma_f32 = {"fma_f32__avx512", run_fma};
-
-}  // namespace vtb::avx512
+const vtb::FmaKernel vtb::fma_f32_avx512 = {"fma_f32__avx512", avx512::run_fma};

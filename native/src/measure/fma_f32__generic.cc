@@ -2,8 +2,4 @@
 
 #include "measure/fma_f32.h"
 
-namespace vtb::generic {
-
-const FmaKernel fma_f32 = {"fma_f32__generic", run_fma};
-
-}  // namespace vtb::generic
+const vtb::FmaKernel vtb::fma_f32_generic = {"fma_f32__generic", generic::run_fma};

@@ -25,6 +25,6 @@ static double run_fma(int64_t rounds, float* sink) {
   return 8.0 * Vec::width * chains * unroll * static_cast<double>(rounds);
 }
 
-const FmaKernel fma_int8 = {"fma_int8__avx512_vnni", run_fma};
-
 }  // namespace vtb::avx512_vnni
+
+const vtb::FmaKernel vtb::fma_int8_avx512_vnni = {"fma_int8__avx512_vnni", avx512_vnni::run_fma};

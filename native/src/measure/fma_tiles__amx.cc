@@ -41,7 +41,7 @@ static double run_fma(int64_t rounds, float* sink) {
   return 4.0 * 2 * 16 * 16 * (bytes ? 64 : 32) * static_cast<double>(rounds);
 }
 
-const FmaKernel fma_bf16 = {"fma_bf16__amx", run_fma<false, 0x3c003c00>};  // 2^-7
-const FmaKernel fma_int8 = {"fma_int8__amx", run_fma<true, 0x01010101>};
-
 }  // namespace vtb::amx
+
+const vtb::FmaKernel vtb::fma_bf16_amx = {"fma_bf16__amx", amx::run_fma<false, 0x3c003c00>};  // 2^-7
+const vtb::FmaKernel vtb::fma_int8_amx = {"fma_int8__amx", amx::run_fma<true, 0x01010101>};

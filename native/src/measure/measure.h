@@ -11,23 +11,8 @@ struct FmaKernel {
   double (*run)(int64_t rounds, float* sink);
 };
 
-namespace generic {
-extern const FmaKernel fma_f32;
-}
-namespace avx2 {
-extern const FmaKernel fma_f32;
-}
-namespace avx512 {
-extern const FmaKernel fma_f32;
-}
-namespace avx512_vnni {
-extern const FmaKernel fma_int8;
-}
-namespace avx512_bf16 {
-extern const FmaKernel fma_bf16;
-}
-namespace amx {
-extern const FmaKernel fma_bf16, fma_int8;
-}
+extern const FmaKernel fma_f32_generic, fma_f32_avx2, fma_f32_avx512;
+extern const FmaKernel fma_int8_avx512_vnni, fma_int8_amx;
+extern const FmaKernel fma_bf16_avx512_bf16, fma_bf16_amx;
 
 }  // namespace vtb

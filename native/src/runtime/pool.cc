@@ -111,7 +111,8 @@ void take_tasks(vtb_pool* pool, int32_t worker) {
 // How many workers may be inside a region: all that callers who work alone leave.
 int32_t places(const vtb_pool* pool) { return pool->threads - 1 - pool->alone.load(std::memory_order_relaxed); }
 
-// Returns whether there was a place for the worker. Any of them takes any place: a wake-up reaches whichever it reaches.
+// Returns whether there was a place for the worker. Any of them takes any place: a wake-up reaches whichever it
+// reaches.
 bool help(vtb_pool* pool, int32_t worker) {
   uint32_t region = pool->region.load(std::memory_order_relaxed);
   do {

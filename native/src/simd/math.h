@@ -81,8 +81,8 @@ static inline Vec gelu_for_bf16(Vec x) {
 // NaN gives NaN.
 static inline Vec relu(Vec x) { return max(Vec::zero(), x); }
 
-// 1 / (1 + exp(-x)), with a relative error below 3e-7 for x >= -87.3; beyond, minus infinity included, it stays between 0
-// and 2e-38. NaN gives NaN.
+// 1 / (1 + exp(-x)), with a relative error below 3e-7 for x >= -87.3; beyond, minus infinity included, it stays between
+// 0 and 2e-38. NaN gives NaN.
 static inline Vec sigmoid(Vec x) {
   const Vec one = Vec::broadcast(1);
   return one / (one + exp(Vec::zero() - x));

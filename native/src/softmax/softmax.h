@@ -12,14 +12,6 @@ struct SoftmaxKernel {
   void (*row)(const float* in, int32_t channels, float* out);
 };
 
-namespace generic {
-extern const SoftmaxKernel softmax_f32;
-}
-namespace avx2 {
-extern const SoftmaxKernel softmax_f32;
-}
-namespace avx512 {
-extern const SoftmaxKernel softmax_f32;
-}
+extern const SoftmaxKernel softmax_f32_generic, softmax_f32_avx2, softmax_f32_avx512;
 
 }  // namespace vtb

@@ -2,8 +2,4 @@
 
 #include "softmax/softmax_f32.h"
 
-namespace vtb::avx2 {
-
-const SoftmaxKernel softmax_f32 = {"softmax_f32__avx2", softmax_row};
-
-}  // namespace vtb::avx2
+const vtb::SoftmaxKernel vtb::softmax_f32_avx2 = {"softmax_f32__avx2", avx2::softmax_row};

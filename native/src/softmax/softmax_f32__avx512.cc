@@ -2,8 +2,4 @@
 
 #include "softmax/softmax_f32.h"
 
-namespace vtb::avx512 {
-
-const SoftmaxKernel softmax_f32 = {"softmax_f32__avx512", softmax_row};
-
-}  // namespace vtb::avx512
+const vtb::SoftmaxKernel vtb::softmax_f32_avx512 = {"softmax_f32__avx512", avx512::softmax_row};

@@ -2,8 +2,4 @@
 
 #include "softmax/softmax_f32.h"
 
-namespace vtb::generic {
-
-const SoftmaxKernel softmax_f32 = {"softmax_f32__generic", softmax_row};
-
-}  // namespace vtb::generic
+const vtb::SoftmaxKernel vtb::softmax_f32_generic = {"softmax_f32__generic", generic::softmax_row};

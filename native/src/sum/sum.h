@@ -13,14 +13,6 @@ struct SumKernel {
   void (*run)(const vtb_sum_args& args, int64_t begin, int64_t end);
 };
 
-namespace generic {
-extern const SumKernel sum_f32;
-}
-namespace avx2 {
-extern const SumKernel sum_f32;
-}
-namespace avx512 {
-extern const SumKernel sum_f32;
-}
+extern const SumKernel sum_f32_generic, sum_f32_avx2, sum_f32_avx512;
 
 }  // namespace vtb

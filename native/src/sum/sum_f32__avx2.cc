@@ -2,8 +2,4 @@
 
 #include "sum/sum_f32.h"
 
-namespace vtb::avx2 {
-
-const SumKernel sum_f32 = {"sum_f32__avx2", run_sum};
-
-}  // namespace vtb::avx2
+const vtb::SumKernel vtb::sum_f32_avx2 = {"sum_f32__avx2", avx2::run_sum};

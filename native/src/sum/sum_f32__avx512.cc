@@ -2,8 +2,4 @@
 
 #include "sum/sum_f32.h"
 
-namespace vtb::avx512 {
-
-const SumKernel sum_f32 = {"sum_f32__avx512", run_sum};
-
-}  // namespace vtb::avx512
+const vtb::SumKernel vtb::sum_f32_avx512 = {"sum_f32__avx512", avx512::run_sum};

@@ -2,8 +2,4 @@
 
 #include "sum/sum_f32.h"
 
-namespace vtb::generic {
-
-const SumKernel sum_f32 = {"sum_f32__generic", run_sum};
-
-}  // namespace vtb::generic
+const vtb::SumKernel vtb::sum_f32_generic = {"sum_f32__generic", generic::run_sum};

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "runtime/pool.h"
+#include "runtime/rounding.h"
 #include "vertebra.h"
 
 namespace vtb {
@@ -53,7 +54,7 @@ inline int64_t shrunken(int32_t tokens, int32_t kept) { return kept + (kept < to
 template <typename Body>
 void for_channels(vtb_pool* pool, int32_t batch, int32_t channels, const Body& body) {
   constexpr int32_t block = 128;
-  const int32_t blocks = (channels + block - 1) / block;
+  const int64_t blocks = divide_up(channels, block);
   parallel_for(pool, int64_t{batch} * blocks, [&](int64_t task, int32_t) {
     const int64_t first = task % blocks * block;
     body(task / blocks, first, std::min<int64_t>(block, channels - first));
@@ -180,7 +181,7 @@ void pool_scores(const vtb_pool_scores_args& args, int64_t element) {
 }
 
 int64_t score_scratch(const vtb_score_tokens_args& args) {
-  return (shrunken(args.tokens, args.kept) * 2 * static_cast<int64_t>(sizeof(float)) + 63) / 64 * 64;
+  return round_up(shrunken(args.tokens, args.kept) * 2 * static_cast<int64_t>(sizeof(float)), 64);
 }
 
 }  // namespace

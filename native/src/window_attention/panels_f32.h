@@ -2,6 +2,7 @@
 // rows and columns. Included by tile_f32.h.
 #pragma once
 
+#include "runtime/rounding.h"
 #include "simd/partial.h"
 
 namespace vtb::VTB_ISA {
@@ -9,7 +10,7 @@ namespace {
 
 constexpr int width = Vec::width;
 
-inline int64_t panels_of(int64_t columns) { return (columns + width - 1) / width; }
+inline int64_t panels_of(int64_t columns) { return divide_up(columns, width); }
 
 // Of a panel of transposed keys.
 inline int64_t k_panel_floats(int64_t head_dim) { return panels_of(head_dim) * width * width; }

@@ -31,7 +31,7 @@ struct Block {
 };
 
 // What softmax carries from one block of keys to the next: each row's greatest logit and sum of weights.
-struct Carried {
+struct OnlineSoftmax {
   float greatest[width], sum[width];
 };
 
@@ -43,7 +43,7 @@ struct Tile {
   int64_t bias_stride;
   const int32_t* regions;  // of the queries, where the keys have some
   float* out;
-  Carried* carried;            // undefined before the first block
+  OnlineSoftmax* online;       // undefined before the first block
   float* weights;              // [width, tile_stride]: logits, then unnormalised weights
   Vec greatest;                // of each row's logits; row r in lane r, as below
   Vec loose[most_loose_keys];  // logits
@@ -175,8 +175,8 @@ auto find(int64_t rows, int64_t vectors) {
 
 // Divides `all` into as few parts of at most `most` as there can be, and returns the size of each but the last.
 inline int64_t even_part(int64_t all, int64_t most) {
-  const int64_t parts = (all + most - 1) / most;
-  return (all + parts - 1) / parts;
+  const int64_t parts = divide_up(all, most);
+  return divide_up(all, parts);
 }
 
 // Calls body(begin, n) for the parts of [0, all) of size `part`, the last perhaps smaller.
@@ -255,17 +255,17 @@ void score(const Block& block, Tile& tile) {
 
 // Logits become weights, and the state is carried on.
 void weigh(const Block& block, Tile& tile) {
-  Carried* const carried = tile.carried;
-  const Vec before = block.is_first ? tile.greatest : Vec::load(carried->greatest);
+  OnlineSoftmax* const online = tile.online;
+  const Vec before = block.is_first ? tile.greatest : Vec::load(online->greatest);
   const Vec greatest = max(tile.greatest, before);
-  greatest.store(carried->greatest);
+  greatest.store(online->greatest);
 
   Vec each[width];
   for (Vec& x : each) x = Vec::zero();
   const int64_t columns = panels_of(block.panel_keys) * width;
   for_parts(tile.rows, 4, [&](int64_t r, int64_t rows) {
     constexpr decltype(&weigh_rows<4>) weigh[] = {weigh_rows<1>, weigh_rows<2>, weigh_rows<3>, weigh_rows<4>};
-    weigh[rows - 1](tile.weights + r * tile_stride, columns, carried->greatest + r, each + r);
+    weigh[rows - 1](tile.weights + r * tile_stride, columns, online->greatest + r, each + r);
   });
   Vec sum = reduce_rows_add(each);
   for (int64_t key = block.panel_keys; key < block.keys; ++key) {
@@ -280,9 +280,9 @@ void weigh(const Block& block, Tile& tile) {
   Vec kept[] = {before - greatest};
   if (!block.is_first) {
     fast_exp(kept);
-    sum = fma(Vec::load(carried->sum), kept[0], sum);
+    sum = fma(Vec::load(online->sum), kept[0], sum);
   }
-  sum.store(carried->sum);
+  sum.store(online->sum);
   const Vec scale = block.is_last ? Vec::broadcast(1) / sum : Vec::broadcast(1);
   scale.store(tile.scale);
   (kept[0] * scale).store(tile.kept);

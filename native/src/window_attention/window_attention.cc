@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
-#include "runtime/divide.h"
-#include "runtime/kernels.h"
+#include "runtime/dispatch.h"
 #include "runtime/pool.h"
+#include "runtime/rounding.h"
 
 namespace vtb {
 namespace {
+
+Dispatched<WindowAttentionKernel> kernels{{VTB_ISA_GENERIC, window_attention_f32_generic},
+                                          {VTB_ISA_AVX2, window_attention_f32_avx2},
+                                          {VTB_ISA_AVX512, window_attention_f32_avx512}};
 
 // Fewer queries than this in a task would pack keys and values too often for the arithmetic done with them.
 constexpr int64_t queries_worth_packing = 48;
@@ -24,13 +28,13 @@ struct alignas(64) State {
 }  // namespace vtb
 
 int64_t vtb_window_attention_scratch(const vtb_window_attention_args* args) {
-  return static_cast<int64_t>(sizeof(vtb::State)) + vtb::kernels().window_attention.scratch(*args);
+  return static_cast<int64_t>(sizeof(vtb::State)) + vtb::kernels->scratch(*args);
 }
 
 vtb_status vtb_window_attention(vtb_pool* pool, const vtb_window_attention_args* call) {
   using namespace vtb;
   const vtb_window_attention_args& args = *call;
-  const WindowAttentionKernel& kernel = kernels().window_attention;
+  const WindowAttentionKernel& kernel = *kernels;
   const int64_t threads = vtb_pool_threads(pool), tokens = args.tokens;
   const int64_t pairs = int64_t{args.windows} * args.heads;
   // Queries are divided where there are too few pairs, or more of them than a kernel takes. Otherwise a task takes

@@ -20,14 +20,6 @@ struct WindowAttentionKernel {
               void* scratch);
 };
 
-namespace generic {
-extern const WindowAttentionKernel window_attention_f32;
-}
-namespace avx2 {
-extern const WindowAttentionKernel window_attention_f32;
-}
-namespace avx512 {
-extern const WindowAttentionKernel window_attention_f32;
-}
+extern const WindowAttentionKernel window_attention_f32_generic, window_attention_f32_avx2, window_attention_f32_avx512;
 
 }  // namespace vtb

@@ -24,14 +24,14 @@ struct Pair {
   int64_t out_stride;
 };
 
-constexpr int64_t most_tiles = (most_queries + width - 1) / width;
+constexpr int64_t most_tiles = divide_up(most_queries, width);
 
 // A thread's memory: offsets of its parts in floats.
 struct Layout {
   int64_t v_panels;   // k_panels, the transpose of the block's keys in rows rounded up to width, come first
   int64_t weights;    // [width, tile_stride], see Tile
   int64_t bias_tile;  // the same of biases, where the bias is a table
-  int64_t carried;    // Carried for every tile of a call
+  int64_t online;     // OnlineSoftmax for every tile of a call
   int64_t end;
 };
 
@@ -43,13 +43,13 @@ Layout layout(const vtb_window_attention_args& args) {
   at.v_panels = panels_of(keys) * k_panel_floats(args.head_dim);
   at.weights = at.v_panels + panels_of(args.head_dim) * width * keys;
   at.bias_tile = at.weights + tile;
-  at.carried = at.bias_tile + (args.bias_columns > 0 ? tile : 0);
-  at.end = at.carried + most_tiles * static_cast<int64_t>(sizeof(Carried) / sizeof(float));
+  at.online = at.bias_tile + (args.bias_columns > 0 ? tile : 0);
+  at.end = at.online + most_tiles * static_cast<int64_t>(sizeof(OnlineSoftmax) / sizeof(float));
   return at;
 }
 
 int64_t scratch_bytes(const vtb_window_attention_args& args) {
-  return (layout(args).end * static_cast<int64_t>(sizeof(float)) + 63) / 64 * 64;
+  return round_up(layout(args).end * static_cast<int64_t>(sizeof(float)), 64);
 }
 
 bool is_mixed(const int32_t* regions, int64_t tokens) {
@@ -135,7 +135,7 @@ void run(const vtb_window_attention_args& args, int64_t index, int64_t begin, in
   const Layout at = layout(args);
   float* const scratch = static_cast<float*>(memory);
   float* const bias_tile = scratch + at.bias_tile;
-  Carried* const carried = reinterpret_cast<Carried*>(scratch + at.carried);
+  OnlineSoftmax* const online = reinterpret_cast<OnlineSoftmax*>(scratch + at.online);
   const int64_t tokens = args.tokens, part = even_part(end - begin, width);
   for_parts(tokens, keys_per_block(tokens), [&](int64_t first, int64_t keys) {
     const Block block = make_block(args, pair, first, keys, packed && keys == tokens, scratch);
@@ -146,7 +146,7 @@ void run(const vtb_window_attention_args& args, int64_t index, int64_t begin, in
       tile.part = even_part(queries, tile_rows);
       tile.q = pair.q + query * pair.qkv_stride;
       tile.out = pair.out + query * pair.out_stride;
-      tile.carried = carried + done / part;
+      tile.online = online + done / part;
       tile.weights = scratch + at.weights;
       tile.regions = pair.regions ? pair.regions + query : nullptr;
       tile.bias = nullptr;

@@ -25,8 +25,5 @@ static inline Vec interleave_high(Vec a, Vec b) {
 
 #include "window_attention/window_attention_f32.h"
 
-namespace vtb::avx2 {
-
-const WindowAttentionKernel window_attention_f32 = {"window_attention_f32__avx2", scratch_bytes, run};
-
-}  // namespace vtb::avx2
+const vtb::WindowAttentionKernel vtb::window_attention_f32_avx2 = {"window_attention_f32__avx2", avx2::scratch_bytes,
+                                                                   avx2::run};

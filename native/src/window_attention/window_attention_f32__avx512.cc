@@ -25,8 +25,5 @@ static inline Vec interleave_high(Vec a, Vec b) {
 
 #include "window_attention/window_attention_f32.h"
 
-namespace vtb::avx512 {
-
-const WindowAttentionKernel window_attention_f32 = {"window_attention_f32__avx512", scratch_bytes, run};
-
-}  // namespace vtb::avx512
+const vtb::WindowAttentionKernel vtb::window_attention_f32_avx512 = {"window_attention_f32__avx512",
+                                                                     avx512::scratch_bytes, avx512::run};

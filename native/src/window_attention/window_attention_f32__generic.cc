@@ -21,8 +21,5 @@ static inline Vec interleave_high(Vec a, Vec b) {
 
 #include "window_attention/window_attention_f32.h"
 
-namespace vtb::generic {
-
-const WindowAttentionKernel window_attention_f32 = {"window_attention_f32__generic", scratch_bytes, run};
-
-}  // namespace vtb::generic
+const vtb::WindowAttentionKernel vtb::window_attention_f32_generic = {"window_attention_f32__generic",
+                                                                      generic::scratch_bytes, generic::run};

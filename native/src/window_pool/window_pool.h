@@ -13,14 +13,6 @@ struct WindowPoolKernel {
   void (*row)(const vtb_window_pool_args& args, int64_t row);
 };
 
-namespace generic {
-extern const WindowPoolKernel window_pool_f32;
-}
-namespace avx2 {
-extern const WindowPoolKernel window_pool_f32;
-}
-namespace avx512 {
-extern const WindowPoolKernel window_pool_f32;
-}
+extern const WindowPoolKernel window_pool_f32_generic, window_pool_f32_avx2, window_pool_f32_avx512;
 
 }  // namespace vtb

@@ -1,7 +1,7 @@
 // Body of the window pooling kernel; included after a simd header.
 #pragma once
 
-#include "window_pool/taps.h"
+#include "shared/taps.h"
 #include "window_pool/window_pool.h"
 
 namespace vtb::VTB_ISA {

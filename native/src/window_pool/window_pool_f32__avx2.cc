@@ -2,8 +2,4 @@
 
 #include "window_pool/window_pool_f32.h"
 
-namespace vtb::avx2 {
-
-const WindowPoolKernel window_pool_f32 = {"window_pool_f32__avx2", pool_row};
-
-}  // namespace vtb::avx2
+const vtb::WindowPoolKernel vtb::window_pool_f32_avx2 = {"window_pool_f32__avx2", avx2::pool_row};

@@ -2,8 +2,4 @@
 
 #include "window_pool/window_pool_f32.h"
 
-namespace vtb::avx512 {
-
-const WindowPoolKernel window_pool_f32 = {"window_pool_f32__avx512", pool_row};
-
-}  // namespace vtb::avx512
+const vtb::WindowPoolKernel vtb::window_pool_f32_avx512 = {"window_pool_f32__avx512", avx512::pool_row};

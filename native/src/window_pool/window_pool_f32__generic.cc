@@ -2,8 +2,4 @@
 
 #include "window_pool/window_pool_f32.h"
 
-namespace vtb::generic {
-
-const WindowPoolKernel window_pool_f32 = {"window_pool_f32__generic", pool_row};
-
-}  // namespace vtb::generic
+const vtb::WindowPoolKernel vtb::window_pool_f32_generic = {"window_pool_f32__generic", generic::pool_row};

@@ -163,7 +163,11 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packMatrix(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return store.pack(Form.MATRIX, matrix.shape(), () -> packed(matrix, arithmetic()));
+    int out = matrix.shape().dim(0);
+    int in = matrix.shape().dim(1);
+    return store.pack(Form.MATRIX, matrix.shape(),
+        () -> packed(matrix, Native.vtb_gemm_packed_bytes(arithmetic(), out, in),
+            (values, dtype, packed) -> Native.vtb_gemm_pack(pool, values, dtype, arithmetic(), out, in, packed)));
   }
 
   /**
@@ -173,13 +177,23 @@ public final class CpuBackend implements Backend {
   @Override
   public Weights packConvolution(Parameter matrix) {
     Backend.requireMatrix(matrix);
-    return store.pack(Form.CONVOLUTION, matrix.shape(), () -> packed(Winograd.transformed(matrix), Native.VTB_F32));
+    int out = matrix.shape().dim(0);
+    int in = matrix.shape().dim(1) / 9;
+    return store.pack(Form.CONVOLUTION, matrix.shape(),
+        () -> packed(matrix, Native.vtb_convolution_packed_bytes(out, in),
+            (values, dtype, packed) -> Native.vtb_convolution_pack(pool, values, dtype, out, in, packed)));
+  }
+
+  /** Packs values of a {@code vtb_dtype}; from and to an address; returns a {@code vtb_status}. */
+  @FunctionalInterface
+  private interface Packer {
+    int pack(long values, int dtype, long packed);
   }
 
   /**
    * fp32 and the 16-bit types are packed from where they lie in a file; anything else is put together in fp32 first.
    */
-  private Block packed(Parameter matrix, int arithmetic) {
+  private Block packed(Parameter matrix, long packedBytes, Packer packer) {
     int dtype = switch (matrix.dtype()) {
       case F32 -> Native.VTB_F32;
       case F16 -> Native.VTB_F16;
@@ -188,24 +202,22 @@ public final class CpuBackend implements Backend {
     };
     if (dtype >= 0 && !matrix.isComputed()) {
       try (BytePointer bytes = new BytePointer(matrix.data())) {
-        return packed(matrix, bytes.address(), dtype, arithmetic);
+        return packed(matrix.name(), bytes.address(), dtype, packedBytes, packer);
       }
     }
     long bytes = matrix.shape().elements() * Float.BYTES;
     try (NativeMemory floats = new NativeMemory(bytes)) {
       matrix.write(floats.buffer(0, bytes).asFloatBuffer());
-      return packed(matrix, floats.address(), Native.VTB_F32, arithmetic);
+      return packed(matrix.name(), floats.address(), Native.VTB_F32, packedBytes, packer);
     }
   }
 
-  private Block packed(Parameter matrix, long values, int dtype, int arithmetic) {
-    int out = matrix.shape().dim(0);
-    int in = matrix.shape().dim(1);
-    Block packed = slabs.allocate(Native.vtb_gemm_packed_bytes(arithmetic, out, in));
+  private Block packed(String name, long values, int dtype, long packedBytes, Packer packer) {
+    Block packed = slabs.allocate(packedBytes);
     try {
-      if (Native.vtb_gemm_pack(pool, values, dtype, arithmetic, out, in, packed.address()) != Native.VTB_OK) {
+      if (packer.pack(values, dtype, packed.address()) != Native.VTB_OK) {
         throw new WeightsException(
-            matrix.name() + " holds values that are NaN, infinite or too large; the checkpoint is damaged");
+            name + " holds values that are NaN, infinite or too large; the checkpoint is damaged");
       }
       return packed;
     } catch (RuntimeException | Error e) {

@@ -154,13 +154,12 @@ final class CpuBinder implements Op.Visitor<CpuBinder.Step>, AutoCloseable {
   @Override
   public Step convolution(Convolution op, Call call) {
     Shape in = call.in().shape();
-    int channels = call.out().shape().channels();
-    vtb_winograd_conv_args args = struct(vtb_winograd_conv_args::new, vtb_winograd_conv_args.class).batch(in.dim(0))
-        .height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).channels(channels)
-        .activation(activation(op.activation())).tile(Winograd.tile(in.channels(), channels)).in(address(call.in()))
-        .weight(backend.convolution(op.weights())).bias(backend.values(op.bias())).out(address(call.out()));
-    needScratch(Native.vtb_winograd_conv_scratch(args), args::scratch);
-    return new Step(Native::vtb_winograd_conv, args.address());
+    vtb_convolution_args args = struct(vtb_convolution_args::new, vtb_convolution_args.class).batch(in.dim(0))
+        .height(in.dim(1)).width(in.dim(2)).in_channels(in.channels()).channels(call.out().shape().channels())
+        .activation(activation(op.activation())).in(address(call.in())).weight(backend.convolution(op.weights()))
+        .bias(backend.values(op.bias())).out(address(call.out()));
+    needScratch(Native.vtb_convolution_scratch(args), args::scratch);
+    return new Step(Native::vtb_convolution, args.address());
   }
 
   @Override
@@ -192,20 +191,22 @@ final class CpuBinder implements Op.Visitor<CpuBinder.Step>, AutoCloseable {
 
   @Override
   public Step adaptiveAveragePool(AdaptiveAveragePool op, Call call) {
-    return new Step(Native::vtb_adaptive_average_pool, resize(call));
+    Shape in = call.in().shape();
+    Shape out = call.out().shape();
+    return new Step(Native::vtb_adaptive_average_pool,
+        struct(vtb_adaptive_average_pool_args::new, vtb_adaptive_average_pool_args.class).batch(in.dim(0))
+            .height(in.dim(1)).width(in.dim(2)).channels(in.channels()).out_height(out.dim(1)).out_width(out.dim(2))
+            .in(address(call.in())).out(address(call.out())).address());
   }
 
   @Override
   public Step bilinear(Bilinear op, Call call) {
-    return new Step(Native::vtb_bilinear, resize(call));
-  }
-
-  private long resize(Call call) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
-    return struct(vtb_resize_args::new, vtb_resize_args.class).batch(in.dim(0)).height(in.dim(1)).width(in.dim(2))
-        .channels(in.channels()).out_height(out.dim(1)).out_width(out.dim(2)).in(address(call.in()))
-        .out(address(call.out())).address();
+    return new Step(Native::vtb_bilinear,
+        struct(vtb_bilinear_args::new, vtb_bilinear_args.class).batch(in.dim(0)).height(in.dim(1)).width(in.dim(2))
+            .channels(in.channels()).out_height(out.dim(1)).out_width(out.dim(2)).in(address(call.in()))
+            .out(address(call.out())).address());
   }
 
   @Override

@@ -19,10 +19,10 @@ import org.bytedeco.javacpp.tools.InfoMapper;
 public class NativeConfig implements InfoMapper, LoadEnabled {
   static final NativeLibrary LIBRARY = new NativeLibrary("vertebra", "libjnivertebra.so", NativeConfig.class);
 
-  /** Operations whose argument structs bear their names. */
+  /** Operations: functions of a pool and their argument struct. */
   private static final String[] OPERATIONS = {"gemm", "layer_norm", "window_attention", "mean_pool", "softmax", "sum",
-    "affine", "depthwise_conv", "global_filter", "window_pool", "shrink_tokens", "recover_tokens", "score_tokens",
-    "pool_scores", "preprocess", "winograd_conv"};
+    "affine", "depthwise_conv", "convolution", "global_filter", "window_pool", "adaptive_average_pool", "bilinear",
+    "shrink_tokens", "recover_tokens", "score_tokens", "pool_scores", "preprocess"};
 
   @Override
   public void map(InfoMap map) {
@@ -33,17 +33,11 @@ public class NativeConfig implements InfoMapper, LoadEnabled {
     map.put(new Info("vtb_pool").pointerTypes("@Cast(\"vtb_pool*\") long"));
     map.put(new Info("vertebra.h").linePatterns("typedef struct vtb_pool vtb_pool;").skip());
     for (String operation : OPERATIONS) {
-      bind(map, operation, operation);
+      map.put(new Info("vtb_" + operation)
+          .javaText("@NoException(true) public static native @Cast(\"vtb_status\") int vtb_" + operation
+              + "(@Cast(\"vtb_pool*\") long pool, @Cast(\"const vtb_" + operation + "_args*\") long args);"));
     }
-    bind(map, "adaptive_average_pool", "resize");
-    bind(map, "bilinear", "resize");
     map.putFirst(new Info("char").valueTypes("char").pointerTypes("@Cast(\"const char*\") String"));
-  }
-
-  private static void bind(InfoMap map, String operation, String struct) {
-    map.put(
-        new Info("vtb_" + operation).javaText("@NoException(true) public static native @Cast(\"vtb_status\") int vtb_"
-            + operation + "(@Cast(\"vtb_pool*\") long pool, @Cast(\"const vtb_" + struct + "_args*\") long args);"));
   }
 
   /** Called by JavaCPP's loader before it looks for the library: tells it where that is. */
