@@ -7,20 +7,20 @@
 namespace vtb::emulator {
 namespace {
 
-int64_t bytes_of(vtbe_dtype dtype) { return dtype == VTBE_F32 ? 4 : 2; }
+int64_t bytes_of(vtbc_dtype dtype) { return dtype == VTBC_F32 ? 4 : 2; }
 
-float read(const void* from, int64_t i, vtbe_dtype dtype) {
+float read(const void* from, int64_t i, vtbc_dtype dtype) {
   switch (dtype) {
-    case VTBE_F16: return __half2float(static_cast<const __half*>(from)[i]);
-    case VTBE_BF16: return __bfloat162float(static_cast<const __nv_bfloat16*>(from)[i]);
+    case VTBC_F16: return __half2float(static_cast<const __half*>(from)[i]);
+    case VTBC_BF16: return __bfloat162float(static_cast<const __nv_bfloat16*>(from)[i]);
     default: return static_cast<const float*>(from)[i];
   }
 }
 
-void write(void* to, int64_t i, vtbe_dtype dtype, float value) {
+void write(void* to, int64_t i, vtbc_dtype dtype, float value) {
   switch (dtype) {
-    case VTBE_F16: static_cast<__half*>(to)[i] = __float2half_rn(value); break;
-    case VTBE_BF16: static_cast<__nv_bfloat16*>(to)[i] = __float2bfloat16_rn(value); break;
+    case VTBC_F16: static_cast<__half*>(to)[i] = __float2half_rn(value); break;
+    case VTBC_BF16: static_cast<__nv_bfloat16*>(to)[i] = __float2bfloat16_rn(value); break;
     default: static_cast<float*>(to)[i] = value;
   }
 }
@@ -29,7 +29,7 @@ void write(void* to, int64_t i, vtbe_dtype dtype, float value) {
 struct Matrix {
   uint64_t address;
   int64_t leading, stride;
-  vtbe_dtype dtype;
+  vtbc_dtype dtype;
 
   void* at(int64_t i) const { return reinterpret_cast<void*>(address + i * stride * bytes_of(dtype)); }
 
@@ -102,14 +102,14 @@ using namespace vtb::emulator;
 
 extern "C" vtbe_status vtbe_gemm_strided_batched(vtbe_stream* stream, int32_t transpose_a, int32_t transpose_b,
                                                  int32_t m, int32_t n, int32_t k, float alpha, uint64_t a,
-                                                 vtbe_dtype dtype, int32_t lda, int64_t stride_a, uint64_t b,
+                                                 vtbc_dtype dtype, int32_t lda, int64_t stride_a, uint64_t b,
                                                  int32_t ldb, int64_t stride_b, float beta, uint64_t c,
-                                                 vtbe_dtype c_dtype, int32_t ldc, int64_t stride_c, int32_t batch) {
+                                                 vtbc_dtype c_dtype, int32_t ldc, int64_t stride_c, int32_t batch) {
   if (m < 1 || n < 1 || k < 1 || batch < 1) {
     return failed(VTBE_INVALID_VALUE, "gemm: " + std::to_string(batch) + " products of m " + std::to_string(m) +
                                           ", n " + std::to_string(n) + ", k " + std::to_string(k));
   }
-  if (c_dtype != dtype && c_dtype != VTBE_F32)
+  if (c_dtype != dtype && c_dtype != VTBC_F32)
     return failed(VTBE_INVALID_VALUE, "gemm: c has neither the operands' dtype nor f32");
   const Product product = {transpose_a != 0,
                            transpose_b != 0,

@@ -58,7 +58,7 @@ class Bytes {
   Bytes& operator=(const Bytes&) = delete;
   ~Bytes() { EXPECT_EQ(vtbe_free(address_), VTBE_OK) << vtbe_last_error(); }
 
-  uint64_t address() const { return address_; }
+  Address address() const { return {address_}; }
 
  private:
   uint64_t address_;
@@ -96,16 +96,33 @@ void check(const DType& dtype, const Case& s, int32_t blocks) {
   }
 
   const int32_t first_row = rows.first[0], count = rows.end(s.out_height - 1) - first_row;
-  const Bytes image(pixels), filtered(int64_t{count} * s.out_width * 3);
+  const Bytes image(pixels);
   const Map x_first(columns.first), x_weights(columns.weights), y_first(rows.first), y_weights(rows.weights);
   const Array table(f32, normalised), out(dtype, static_cast<int64_t>(expected.size()));
-  launch("vtb_preprocess_columns", {blocks}, {64}, image.address(), x_first.address(), x_weights.address(),
-         filtered.address(), s.width, s.pixel_stride, s.red, s.green, s.blue, row_stride, first_row, count, s.out_width,
-         columns.taps);
-  launch(std::string("vtb_preprocess_rows_") + dtype.suffix, {blocks}, {64}, filtered.address(), y_first.address(),
-         y_weights.address(), table.address(), out.address(), first_row, count, s.out_width, s.out_height, rows.taps);
+  vtbc_preprocess_args args = {.width = s.width,
+                               .first_row = first_row,
+                               .rows = count,
+                               .pixel_stride = s.pixel_stride,
+                               .red = s.red,
+                               .green = s.green,
+                               .blue = s.blue,
+                               .row_stride = row_stride,
+                               .pixels = Address{image.address() + first_row * row_stride},
+                               .out_width = s.out_width,
+                               .out_height = s.out_height,
+                               .x_taps = columns.taps,
+                               .y_taps = rows.taps,
+                               .x_first = x_first.address(),
+                               .x_weights = x_weights.address(),
+                               .y_first = y_first.address(),
+                               .y_weights = y_weights.address(),
+                               .normalised = table.address(),
+                               .out = out.address()};
+  const Bytes filtered(vtbc_preprocess_scratch(&args));
+  args.scratch = filtered.address();
+  run(vtbc_preprocess_launch, args, dtype, blocks, {64});
   // Bit for bit, but for the rounding to the dtype.
-  ASSERT_LE(difference(out.read(), expected), dtype.id == VTBE_F32 ? 0 : dtype.rounding)
+  ASSERT_LE(difference(out.read(), expected), dtype.id == VTBC_F32 ? 0 : dtype.rounding)
       << dtype.suffix << " " << s.width << " x " << s.height << " to " << s.out_width << " x " << s.out_height;
 }
 

@@ -54,7 +54,7 @@ int cublasGemmEx(Handle* handle, int transpose_a, int transpose_b, int m, int n,
   if (!handle->stream || !handle->workspace || handle->math != 16 || !type_known || !compute_known || algorithm != -1) {
     return kInvalidValue;
   }
-  const vtbe_dtype type = f32 ? VTBE_F32 : f16 ? VTBE_F16 : VTBE_BF16;
+  const vtbc_dtype type = f32 ? VTBC_F32 : f16 ? VTBC_F16 : VTBC_BF16;
   const vtbe_status status = vtbe_gemm_strided_batched(
       handle->stream, transpose_a, transpose_b, m, n, k, *alpha, reinterpret_cast<uint64_t>(a), type, lda, 0,
       reinterpret_cast<uint64_t>(b), ldb, 0, *beta, reinterpret_cast<uint64_t>(c), type, ldc, 0, 1);
