@@ -227,7 +227,7 @@ __device__ void gemm(const vtbc_gemm_args& args) {
 }  // namespace vtb
 
 #define VTB_GEMM(tile)                                                                                        \
-  VTB_KERNELS(vtb_gemm_##tile, vtbc_gemm_args, vtb::gemm::row_threads* tile, sizeof(T) == 2 ? 256 / tile : 1, \
+  VTB_KERNELS(vtb_gemm_##tile, vtbc_gemm_args, vtb::gemm::row_threads* tile, sizeof(T) == 2 ? 320 / tile : 1, \
               vtb::gemm::gemm<T, tile>(args))
 VTB_GEMM(64)
 VTB_GEMM(128)
