@@ -71,6 +71,10 @@ typedef struct vtbc_epilogue {
 /* What a block multiplies of a row of either operand before it waits for the next, in bytes. */
 #define VTBC_GEMM_STEP_BYTES 64
 
+/* Outputs along each side of a block's tile; the smaller is for where the larger leaves multiprocessors idle. */
+#define VTBC_GEMM_SMALL_TILE 64
+#define VTBC_GEMM_LARGE_TILE 128
+
 /*
  * Row i of the left operand has k elements: the concatenation of `groups` segments of k / groups; segment g starts at
  * a + a_map[i * groups + g] * (k / groups), and is all zeros where the map says -1. Without a map (null), row i starts
@@ -78,7 +82,7 @@ typedef struct vtbc_epilogue {
  */
 typedef struct vtbc_gemm_args {
   int32_t m, n, k, groups;
-  int32_t tile; /* outputs along each side of a block's tile: 128, or 64 where that leaves multiprocessors idle */
+  int32_t tile; /* VTBC_GEMM_SMALL_TILE or VTBC_GEMM_LARGE_TILE */
   const void* a;
   const int32_t* a_map; /* [m * groups], or null */
   const void* weight;   /* [n, k] */

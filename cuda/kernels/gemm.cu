@@ -231,13 +231,14 @@ __device__ void gemm(const vtbc_gemm_args& args) {
               vtb::gemm::gemm<T, tile>(args))
 VTB_GEMM(64)
 VTB_GEMM(128)
+static_assert(VTBC_GEMM_SMALL_TILE == 64 && VTBC_GEMM_LARGE_TILE == 128, "there is a kernel for either");
 
 extern "C" int64_t vtbc_gemm_tiles(int32_t m, int32_t n, int32_t tile) {
   return vtb::divide_up(m, tile) * vtb::divide_up(n, tile);
 }
 
 extern "C" int32_t vtbc_gemm_launch(vtbc_gemm_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
-  const char* const kernel = args->tile == 64 ? vtb_gemm_64_names[dtype] : vtb_gemm_128_names[dtype];
+  const char* const kernel = args->tile == VTBC_GEMM_SMALL_TILE ? vtb_gemm_64_names[dtype] : vtb_gemm_128_names[dtype];
   const int64_t tiles = vtbc_gemm_tiles(args->m, args->n, args->tile);
   launches[0] = {kernel, tiles, vtb::gemm::row_threads * args->tile, 1, 0, 0};
   return 1;

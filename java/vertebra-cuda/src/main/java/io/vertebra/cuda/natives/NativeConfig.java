@@ -1,4 +1,4 @@
-package io.vertebra.cuda.runtime;
+package io.vertebra.cuda.natives;
 
 import io.vertebra.natives.NativeLibrary;
 import java.util.List;
@@ -11,21 +11,20 @@ import org.bytedeco.javacpp.tools.InfoMap;
 import org.bytedeco.javacpp.tools.InfoMapper;
 
 /**
- * Tells JavaCPP how to map {@code vertebra_cuda_emulator.h}: addresses, handles among them, are plain {@code long}
- * values.
+ * Tells JavaCPP how to map {@code vertebra_cuda.h} and {@code vertebra_cuda_emulator.h}: addresses, handles among them,
+ * are plain {@code long} values.
  */
-@Properties(
-    value = @Platform(value = "linux-x86_64", include = "vertebra_cuda_emulator.h",
-        library = "jnivertebra_cuda_emulator"),
-    target = "io.vertebra.cuda.runtime", global = "io.vertebra.cuda.runtime.Emulator")
-public class EmulatorConfig implements InfoMapper, LoadEnabled {
-  static final NativeLibrary LIBRARY
-      = new NativeLibrary("vertebra-cuda", "libjnivertebra_cuda_emulator.so", EmulatorConfig.class);
+@Properties(value = @Platform(value = "linux-x86_64", include = {"vertebra_cuda.h", "vertebra_cuda_emulator.h"},
+    library = "jnivertebra_cuda"), target = "io.vertebra.cuda.natives", global = "io.vertebra.cuda.natives.Native")
+public class NativeConfig implements InfoMapper, LoadEnabled {
+  public static final NativeLibrary LIBRARY
+      = new NativeLibrary("vertebra-cuda", "libjnivertebra_cuda.so", NativeConfig.class);
 
   @Override
   public void map(InfoMap map) {
-    map.putFirst(new Info("uint8_t").valueTypes("byte"));
-    map.putFirst(new Info("int32_t").valueTypes("int"));
+    map.putFirst(new Info("float").valueTypes("float").pointerTypes("@Cast(\"float*\") long"));
+    map.putFirst(new Info("uint8_t").valueTypes("byte").pointerTypes("@Cast(\"uint8_t*\") long"));
+    map.putFirst(new Info("int32_t").valueTypes("int").pointerTypes("@Cast(\"int32_t*\") long"));
     map.putFirst(new Info("int64_t").valueTypes("long").pointerTypes("@Cast(\"int64_t*\") long[]"));
     map.putFirst(
         new Info("uint64_t").valueTypes("@Cast(\"uint64_t\") long").pointerTypes("@Cast(\"uint64_t*\") long[]"));
@@ -37,8 +36,9 @@ public class EmulatorConfig implements InfoMapper, LoadEnabled {
     }
     map.put(new Info("vtbe_launch")
         .javaText("@NoException(true) public static native @Cast(\"vtbe_status\") int vtbe_launch("
-            + "@Cast(\"vtbe_stream*\") long stream, @Cast(\"const vtbe_kernel*\") long kernel, int grid_x, int grid_y, int grid_z,"
-            + " int block_x, int block_y, int block_z, int shared_bytes, @Cast(\"void* const*\") long params);"));
+            + "@Cast(\"vtbe_stream*\") long stream, @Cast(\"const vtbe_kernel*\") long kernel, int grid_x, int grid_y,"
+            + " int grid_z, int block_x, int block_y, int block_z, int shared_bytes,"
+            + " @Cast(\"const void*\") byte[] args);"));
   }
 
   /** Called by JavaCPP's loader before it looks for the library: tells it where that is. */
