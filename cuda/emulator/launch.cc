@@ -12,8 +12,6 @@ namespace {
 
 constexpr int32_t default_shared = 48 << 10, most_shared = 163 << 10;
 
-using ExpectedWrites = std::optional<std::vector<Range>>;
-
 struct Arguments {
   const vtbe_kernel* kernel;
   std::vector<std::byte> bytes;  // of its argument struct
@@ -35,7 +33,7 @@ vtbe_status check_pointers(const Arguments& arguments) {
   return status;
 }
 
-vtbe_status run_kernel(const Launch& shape, const Arguments& arguments, const ExpectedWrites& writes) {
+vtbe_status run_kernel(const Launch& shape, const Arguments& arguments, const std::optional<Range>& writes) {
   const vtbe_status status = check_pointers(arguments);
   if (status != VTBE_OK) return status;
   const vtbe_kernel& kernel = *arguments.kernel;

@@ -135,7 +135,7 @@ __device__ void convolve_tiles(const vtbc_depthwise_conv_args& conv) {
 // Any convolution: a thread computes n channels of an output, reading the map through the cache. If the multiplier is
 // not 1, n is.
 template <typename T, int n>
-__device__ void convolve_any(const vtbc_depthwise_conv_args& conv) {
+__device__ __forceinline__ void convolve_any(const vtbc_depthwise_conv_args& conv) {
   const uint32_t vectors = conv.channels / n, per_frame = conv.out_height * conv.out_width * vectors;
   const int64_t count = static_cast<int64_t>(conv.batch) * conv.out_time * per_frame;
   const int64_t row_size = static_cast<int64_t>(conv.width) * conv.in_channels;
@@ -182,15 +182,6 @@ __host__ __device__ __forceinline__ bool takes_vectors(const vtbc_depthwise_conv
                          conv.out);
 }
 
-template <typename T>
-__device__ void convolve_any(const vtbc_depthwise_conv_args& conv) {
-  if (takes_vectors<T>(conv)) {
-    convolve_any<T, vector_size<T>>(conv);
-  } else {
-    convolve_any<T, 1>(conv);
-  }
-}
-
 // A block for each tile of 32 channels and of 2 x 8 strips, or fewer where the map is small; less than 48 KiB of shared
 // memory.
 vtbc_launch launch_tiles(vtbc_depthwise_conv_args& args, const char* kernel, int32_t element_bytes) {
@@ -214,7 +205,8 @@ vtbc_launch launch_tiles(vtbc_depthwise_conv_args& args, const char* kernel, int
 }  // namespace vtb::depthwise_conv
 
 VTB_KERNELS(vtb_depthwise_conv, vtbc_depthwise_conv_args, vtb::block_threads, 3,
-            vtb::depthwise_conv::convolve_any<T>(args))
+            vtb::by_width<T>(vtb::depthwise_conv::takes_vectors<T>(args),
+                             [&](auto n) { vtb::depthwise_conv::convolve_any<T, n.value>(args); }))
 VTB_KERNELS(vtb_depthwise_conv_3x3, vtbc_depthwise_conv_args, vtb::block_threads, 2,
             vtb::depthwise_conv::convolve_tiles<T, 3>(args))
 VTB_KERNELS(vtb_depthwise_conv_5x5, vtbc_depthwise_conv_args, vtb::block_threads, 2,

@@ -48,7 +48,7 @@ __host__ __device__ __forceinline__ int samples_of_thread(const vtbc_preprocess_
   return args.out_width % 4 == 0 && aligned_16(args.scratch, args.out) ? 4 : 1;
 }
 
-template <typename T, int n>
+template <int n>
 __device__ __forceinline__ void filter_rows(const vtbc_preprocess_args& args) {
   const int32_t samples = 3 * args.out_width;
   const uint32_t vectors = samples / n, count = vectors * args.out_height;
@@ -67,16 +67,15 @@ __device__ __forceinline__ void filter_rows(const vtbc_preprocess_args& args) {
     float values[n];
 #pragma unroll
     for (int j = 0; j < n; ++j) values[j] = args.normalised[(x + j) % 3 * 256 + rounded(sums[j])];
-    store(static_cast<T*>(args.out) + i * n, values);
+    store(args.out + i * n, values);
   }
 }
 
-template <typename T>
-__device__ void filter_rows(const vtbc_preprocess_args& args) {
+__device__ __forceinline__ void filter_rows(const vtbc_preprocess_args& args) {
   if (samples_of_thread(args) == 4) {
-    filter_rows<T, 4>(args);
+    filter_rows<4>(args);
   } else {
-    filter_rows<T, 1>(args);
+    filter_rows<1>(args);
   }
 }
 
@@ -85,17 +84,16 @@ __device__ void filter_rows(const vtbc_preprocess_args& args) {
 
 VTB_KERNEL(vtb_preprocess_columns, uint8_t, vtbc_preprocess_args, vtb::block_threads, 0,
            vtb::preprocess::filter_columns(args))
-VTB_KERNELS(vtb_preprocess_rows, vtbc_preprocess_args, vtb::block_threads, 0, vtb::preprocess::filter_rows<T>(args))
+VTB_KERNEL(vtb_preprocess_rows, float, vtbc_preprocess_args, vtb::block_threads, 0, vtb::preprocess::filter_rows(args))
 
 extern "C" int64_t vtbc_preprocess_scratch(const vtbc_preprocess_args* args) {
   return int64_t{3} * args->rows * args->out_width;
 }
 
-extern "C" int32_t vtbc_preprocess_launch(vtbc_preprocess_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+extern "C" int32_t vtbc_preprocess_launch(vtbc_preprocess_args* args, vtbc_dtype, vtbc_launch* launches) {
   const int64_t samples = int64_t{3} * args->out_width * args->out_height;
   launches[0] = vtb::launch_threads("vtb_preprocess_columns", int64_t{args->rows} * args->out_width);
   launches[0].to_scratch = 1;
-  launches[1] =
-      vtb::launch_threads(vtb_preprocess_rows_names[dtype], samples / vtb::preprocess::samples_of_thread(*args));
+  launches[1] = vtb::launch_threads("vtb_preprocess_rows", samples / vtb::preprocess::samples_of_thread(*args));
   return 2;
 }

@@ -161,15 +161,6 @@ __host__ __device__ __forceinline__ bool takes_vectors(const vtbc_shrink_tokens_
   return fits_vectors<T>(args.channels, args.in, args.class_token, args.out) && args.class_stride % vector_size<T> == 0;
 }
 
-template <typename T>
-__device__ void shrink_tokens(const vtbc_shrink_tokens_args& args) {
-  if (takes_vectors<T>(args)) {
-    shrink<T, vector_size<T>>(args);
-  } else {
-    shrink<T, 1>(args);
-  }
-}
-
 // A block takes a slice of the tokens of an image.
 template <typename T, int n>
 __device__ __forceinline__ void recover(const vtbc_recover_tokens_args& args) {
@@ -201,15 +192,6 @@ __device__ __forceinline__ void recover(const vtbc_recover_tokens_args& args) {
       }
       store(out + at + static_cast<int64_t>(i) * n, x);
     }
-  }
-}
-
-template <typename T>
-__device__ void recover_tokens(const vtbc_recover_tokens_args& args) {
-  if (fits_vectors<T>(args.channels, args.in, args.before, args.after, args.out)) {
-    recover<T, vector_size<T>>(args);
-  } else {
-    recover<T, 1>(args);
   }
 }
 
@@ -272,15 +254,6 @@ __device__ __forceinline__ void score(const vtbc_score_tokens_args& args) {
 }
 
 template <typename T>
-__device__ void score_tokens(const vtbc_score_tokens_args& args) {
-  if (fits_vectors<T>(args.head_dim, args.qkv)) {
-    score<T, vector_size<T>>(args);
-  } else {
-    score<T, 1>(args);
-  }
-}
-
-template <typename T>
 __device__ void pool_scores(const vtbc_pool_scores_args& args) {
   const T* const in = static_cast<const T*>(args.in);
   T* const out = static_cast<T*>(args.out);
@@ -309,10 +282,14 @@ __device__ void pool_scores(const vtbc_pool_scores_args& args) {
 }  // namespace vtb::token_choice
 
 VTB_KERNELS(vtb_shrink_tokens, vtbc_shrink_tokens_args, vtb::block_threads, 0,
-            vtb::token_choice::shrink_tokens<T>(args))
+            vtb::by_width<T>(vtb::token_choice::takes_vectors<T>(args),
+                             [&](auto n) { vtb::token_choice::shrink<T, n.value>(args); }))
 VTB_KERNELS(vtb_recover_tokens, vtbc_recover_tokens_args, vtb::block_threads, 0,
-            vtb::token_choice::recover_tokens<T>(args))
-VTB_KERNELS(vtb_score_tokens, vtbc_score_tokens_args, vtb::block_threads, 2, vtb::token_choice::score_tokens<T>(args))
+            vtb::by_width<T>(vtb::fits_vectors<T>(args.channels, args.in, args.before, args.after, args.out),
+                             [&](auto n) { vtb::token_choice::recover<T, n.value>(args); }))
+VTB_KERNELS(vtb_score_tokens, vtbc_score_tokens_args, vtb::block_threads, 2,
+            vtb::by_width<T>(vtb::fits_vectors<T>(args.head_dim, args.qkv),
+                             [&](auto n) { vtb::token_choice::score<T, n.value>(args); }))
 VTB_KERNELS(vtb_pool_scores, vtbc_pool_scores_args, vtb::block_threads, 0, vtb::token_choice::pool_scores<T>(args))
 
 // Any block (slice, up to 8) does.

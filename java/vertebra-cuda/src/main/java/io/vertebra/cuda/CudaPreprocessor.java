@@ -6,7 +6,6 @@ import io.vertebra.cuda.natives.Native;
 import io.vertebra.cuda.natives.vtbc_preprocess_args;
 import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.cuda.runtime.GpuStream;
-import io.vertebra.cuda.runtime.GpuType;
 import io.vertebra.image.Image;
 import io.vertebra.image.ImageException;
 import io.vertebra.image.Pixels;
@@ -150,7 +149,7 @@ final class CudaPreprocessor implements Preprocessor {
     stagePixels(image, staged, (int) pixelBytes);
     stream.copyIn(pixelsAt, staging);
     Operation<vtbc_preprocess_args> preprocess = Native::vtbc_preprocess_launch;
-    preprocess.launches(backend, GpuType.F32, arguments).forEach(launch -> stream.launch(launch.launch()));
+    preprocess.launches(backend, arguments).forEach(launch -> stream.launch(launch.launch()));
   }
 
   private Bound bind(int width, int height) {

@@ -70,7 +70,7 @@ final class LaunchList implements AutoCloseable {
    * frees its arguments.
    */
   <A extends Pointer> void launch(Operation<A> operation, A arguments, long scratchBytes) {
-    for (Operation.Launch launch : operation.launches(backend, type(), arguments)) {
+    for (Operation.Launch launch : operation.launches(backend, arguments)) {
       if (launch.toScratch()) {
         extra(2 * scratchBytes);
         works.add(new Step.Work(launch.launch(), null, scratch(call), scratchBytes));
@@ -87,7 +87,7 @@ final class LaunchList implements AutoCloseable {
    * @param bytes of that memory
    */
   <A extends Pointer> void launch(Operation<A> operation, A arguments, long to, long bytes) {
-    operation.launches(backend, type(), arguments)
+    operation.launches(backend, arguments)
         .forEach(launch -> works.add(new Step.Work(launch.launch(), null, to, bytes)));
   }
 
@@ -155,7 +155,7 @@ final class LaunchList implements AutoCloseable {
     vtbc_convert_args arguments
         = new vtbc_convert_args().count(Math.toIntExact(count)).to_f32(back ? 1 : 0).in(from).out(to);
     Operation<vtbc_convert_args> convert = Native::vtbc_convert_launch;
-    GpuLaunch launch = convert.launches(backend, backend.type(), arguments).get(0).launch();
+    GpuLaunch launch = convert.launches(backend, arguments).get(0).launch();
     return new Step.Work(launch, null, to, count * (back ? Float.BYTES : backend.type().bytes()));
   }
 

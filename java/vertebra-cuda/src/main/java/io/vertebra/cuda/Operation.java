@@ -3,7 +3,6 @@ package io.vertebra.cuda;
 import io.vertebra.cuda.natives.Native;
 import io.vertebra.cuda.natives.vtbc_launch;
 import io.vertebra.cuda.runtime.GpuLaunch;
-import io.vertebra.cuda.runtime.GpuType;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.Pointer;
@@ -28,14 +27,13 @@ interface Operation<A extends Pointer> {
   /**
    * What to give a stream, in this order.
    *
-   * @param type of activations
    * @param arguments freed
    * @throws IllegalArgumentException if an input of this size takes more than the device has
    */
-  default List<Launch> launches(CudaBackend backend, GpuType type, A arguments) {
+  default List<Launch> launches(CudaBackend backend, A arguments) {
     List<Launch> result = new ArrayList<>();
     try (arguments; vtbc_launch launches = new vtbc_launch(Native.VTBC_MOST_LAUNCHES)) {
-      int count = describe(arguments, type.code(), launches);
+      int count = describe(arguments, backend.type().code(), launches);
       for (int i = 0; i < count; i++) {
         vtbc_launch launch = launches.getPointer(i);
         if (launch.grid() > Integer.MAX_VALUE) {

@@ -25,9 +25,7 @@ public class NativeConfig implements InfoMapper, LoadEnabled {
     map.putFirst(new Info("float").valueTypes("float").pointerTypes("@Cast(\"float*\") long"));
     map.putFirst(new Info("uint8_t").valueTypes("byte").pointerTypes("@Cast(\"uint8_t*\") long"));
     map.putFirst(new Info("int32_t").valueTypes("int").pointerTypes("@Cast(\"int32_t*\") long"));
-    map.putFirst(new Info("int64_t").valueTypes("long").pointerTypes("@Cast(\"int64_t*\") long[]"));
-    map.putFirst(
-        new Info("uint64_t").valueTypes("@Cast(\"uint64_t\") long").pointerTypes("@Cast(\"uint64_t*\") long[]"));
+    map.putFirst(new Info("uint64_t").valueTypes("@Cast(\"uint64_t\") long"));
     map.putFirst(new Info("void").valueTypes("void").pointerTypes("@Cast(\"void*\") long"));
     map.putFirst(new Info("char").valueTypes("char").pointerTypes("@Cast(\"const char*\") String"));
     for (String handle : new String[] {"stream", "graph", "kernel", "event"}) {

@@ -63,12 +63,10 @@ final class EmulatedStream implements GpuStream {
         launch.threadsY(), 1, launch.sharedBytes(), launch.arguments()));
   }
 
-  /** Column-major, out^T = weights rows^T. */
   @Override
   public void multiply(GpuProduct p) {
-    int type = p.type().code();
-    EmulatedRuntime.check(Native.vtbe_gemm_strided_batched(stream.get(), 1, 0, p.n(), p.m(), p.k(), 1, p.weights(),
-        type, p.k(), 0, p.rows(), p.k(), 0, 0, p.out(), type, p.n(), 0, 1));
+    EmulatedRuntime
+        .check(Native.vtbe_gemm(stream.get(), p.type().code(), p.m(), p.n(), p.k(), p.rows(), p.weights(), p.out()));
   }
 
   @Override
@@ -109,11 +107,8 @@ final class EmulatedStream implements GpuStream {
   }
 
   @Override
-  public void expectWrites(long[] starts, long[] bytes) {
-    if (starts.length != bytes.length) {
-      throw new IllegalArgumentException(starts.length + " addresses, but " + bytes.length + " sizes");
-    }
-    EmulatedRuntime.check(Native.vtbe_expect_writes(stream.get(), starts, bytes, starts.length));
+  public void expectWrites(long address, long bytes) {
+    EmulatedRuntime.check(Native.vtbe_expect_writes(stream.get(), address, bytes));
   }
 
   @Override
