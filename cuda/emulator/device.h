@@ -142,13 +142,6 @@ T __shfl_xor_sync(uint32_t mask, T value, int lanes, int width = 32,
 }
 
 template <typename T>
-T __shfl_down_sync(uint32_t mask, T value, int delta, int width = 32,
-                   vtb::emulator::Site site = vtb::emulator::Site::current()) {
-  const int own = vtb::emulator::lane(), end = (own / width + 1) * width;
-  return vtb::emulator::shuffle(mask, value, own + delta < end ? own + delta : own, site);
-}
-
-template <typename T>
 T __shfl_up_sync(uint32_t mask, T value, int delta, int width = 32,
                  vtb::emulator::Site site = vtb::emulator::Site::current()) {
   const int own = vtb::emulator::lane(), first = own / width * width;
@@ -157,12 +150,4 @@ T __shfl_up_sync(uint32_t mask, T value, int delta, int width = 32,
 
 inline uint32_t __ballot_sync(uint32_t mask, int predicate, vtb::emulator::Site site = vtb::emulator::Site::current()) {
   return vtb::emulator::vote(mask, predicate != 0, site);
-}
-
-inline int __any_sync(uint32_t mask, int predicate, vtb::emulator::Site site = vtb::emulator::Site::current()) {
-  return vtb::emulator::vote(mask, predicate != 0, site) != 0;
-}
-
-inline int __all_sync(uint32_t mask, int predicate, vtb::emulator::Site site = vtb::emulator::Site::current()) {
-  return vtb::emulator::vote(mask, predicate != 0, site) == mask;
 }

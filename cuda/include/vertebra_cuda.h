@@ -76,7 +76,6 @@ typedef struct vtbc_gemm_args {
   const void* weight;   /* [n, k] */
   vtbc_epilogue epilogue;
 } vtbc_gemm_args;
-
 int32_t vtbc_gemm_launch(vtbc_gemm_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 /* Tiles of that size, a block each. */
@@ -88,7 +87,6 @@ typedef struct vtbc_epilogue_args {
   const void* product; /* [rows, channels] */
   vtbc_epilogue epilogue;
 } vtbc_epilogue_args;
-
 int32_t vtbc_epilogue_launch(vtbc_epilogue_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 /* ---- LayerNorm --------------------------------------------------------------------------------------------------- */
@@ -102,7 +100,6 @@ typedef struct vtbc_layer_norm_args {
   float eps;
   void* out; /* [rows, channels] */
 } vtbc_layer_norm_args;
-
 int32_t vtbc_layer_norm_launch(vtbc_layer_norm_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 /* ---- windowed attention ------------------------------------------------------------------------------------------ */
@@ -121,7 +118,6 @@ typedef struct vtbc_window_attention_args {
   const int32_t* regions; /* or null */
   void* out;
 } vtbc_window_attention_args;
-
 int32_t vtbc_window_attention_launch(vtbc_window_attention_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 /* ---- small operations -------------------------------------------------------------------------------------------- */
@@ -134,7 +130,6 @@ typedef struct vtbc_mean_pool_args {
   void* out;
   void* scratch;
 } vtbc_mean_pool_args;
-
 int64_t vtbc_mean_pool_scratch(const vtbc_mean_pool_args* args, vtbc_dtype dtype);
 int32_t vtbc_mean_pool_launch(vtbc_mean_pool_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
@@ -143,7 +138,6 @@ typedef struct vtbc_softmax_args {
   const void* in;
   void* out;
 } vtbc_softmax_args;
-
 int32_t vtbc_softmax_launch(vtbc_softmax_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 /* A null in1 or in2 is no term. `out` may be a term that has no map. */
@@ -157,7 +151,6 @@ typedef struct vtbc_sum_args {
   const int32_t* map2;
   void* out;
 } vtbc_sum_args;
-
 int32_t vtbc_sum_launch(vtbc_sum_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 typedef struct vtbc_affine_args {
@@ -168,7 +161,6 @@ typedef struct vtbc_affine_args {
   const float* shift; /* [channels], or null */
   void* out;
 } vtbc_affine_args;
-
 int32_t vtbc_affine_launch(vtbc_affine_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 /* Between fp32 and the dtype, a half type, rounded to nearest even. */
@@ -178,7 +170,6 @@ typedef struct vtbc_convert_args {
   const void* in;
   void* out;
 } vtbc_convert_args;
-
 int32_t vtbc_convert_launch(vtbc_convert_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 /* ---- convolution of each channel by itself ----------------------------------------------------------------------- */
@@ -196,7 +187,6 @@ typedef struct vtbc_depthwise_conv_args {
   const float* bias;   /* [channels], or null */
   void* out;
 } vtbc_depthwise_conv_args;
-
 int32_t vtbc_depthwise_conv_launch(vtbc_depthwise_conv_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 /* ---- global filter ----------------------------------------------------------------------------------------------- */
@@ -211,7 +201,6 @@ typedef struct vtbc_global_filter_args {
   void* out;
   float* scratch;
 } vtbc_global_filter_args;
-
 int64_t vtbc_global_filter_scratch(const vtbc_global_filter_args* args);
 int32_t vtbc_global_filter_launch(vtbc_global_filter_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
@@ -227,7 +216,6 @@ typedef struct vtbc_window_pool_args {
   const void* in;
   void* out;
 } vtbc_window_pool_args;
-
 int32_t vtbc_window_pool_launch(vtbc_window_pool_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 typedef struct vtbc_resize_args {
@@ -235,7 +223,6 @@ typedef struct vtbc_resize_args {
   const void* in;
   void* out;
 } vtbc_resize_args;
-
 int32_t vtbc_adaptive_average_pool_launch(vtbc_resize_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 /* Sizes up to 16384. */
@@ -251,7 +238,6 @@ typedef struct vtbc_shrink_tokens_args {
   int64_t class_stride;
   void* out;
 } vtbc_shrink_tokens_args;
-
 int32_t vtbc_shrink_tokens_launch(vtbc_shrink_tokens_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 typedef struct vtbc_recover_tokens_args {
@@ -262,7 +248,6 @@ typedef struct vtbc_recover_tokens_args {
   const void* after;
   void* out;
 } vtbc_recover_tokens_args;
-
 int32_t vtbc_recover_tokens_launch(vtbc_recover_tokens_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 typedef struct vtbc_score_tokens_args {
@@ -272,7 +257,6 @@ typedef struct vtbc_score_tokens_args {
   const void* scores; /* likewise */
   void* out;          /* [batch, tokens] */
 } vtbc_score_tokens_args;
-
 int32_t vtbc_score_tokens_launch(vtbc_score_tokens_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 typedef struct vtbc_pool_scores_args {
@@ -280,7 +264,6 @@ typedef struct vtbc_pool_scores_args {
   const void* in;
   void* out;
 } vtbc_pool_scores_args;
-
 int32_t vtbc_pool_scores_launch(vtbc_pool_scores_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 
 /* ---- image ------------------------------------------------------------------------------------------------------- */
@@ -305,7 +288,6 @@ typedef struct vtbc_preprocess_args {
   float* out;               /* [out_height, out_width, 3] */
   uint8_t* scratch;
 } vtbc_preprocess_args;
-
 int64_t vtbc_preprocess_scratch(const vtbc_preprocess_args* args);
 int32_t vtbc_preprocess_launch(vtbc_preprocess_args* args, vtbc_dtype dtype, vtbc_launch* launches);
 

@@ -71,10 +71,10 @@ __device__ __forceinline__ void wait_copies() {
 template <typename T>
 __device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
 
-// Loads `count` (1, 2 or 4) matrices of 8 x 8 halves from shared memory into fragments; lane 8 i + r gives the address
-// of row r of matrix i, aligned to 16 bytes. `transposed` transposes each.
-template <bool transposed, int count>
-__device__ __forceinline__ void ldmatrix(uint32_t (&to)[count], const void* row);
+// Loads four matrices of 8 x 8 halves from shared memory into fragments; lane 8 i + r gives the address of row r of
+// matrix i, aligned to 16 bytes. `transposed` transposes each.
+template <bool transposed>
+__device__ __forceinline__ void ldmatrix(uint32_t (&to)[4], const void* row);
 
 #ifdef __CUDACC__
 
@@ -91,25 +91,10 @@ VTB_MMA(__half, "f16")
 VTB_MMA(__nv_bfloat16, "bf16")
 #undef VTB_MMA
 
-template <bool transposed, int count>
-__device__ __forceinline__ void ldmatrix(uint32_t (&to)[count], const void* row) {
-  static_assert(count == 1 || count == 2 || count == 4, "ldmatrix loads 1, 2 or 4 matrices");
+template <bool transposed>
+__device__ __forceinline__ void ldmatrix(uint32_t (&to)[4], const void* row) {
   const uint32_t from = static_cast<uint32_t>(__cvta_generic_to_shared(row));
-  if constexpr (count == 1 && transposed) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16 {%0}, [%1];" : "=r"(to[0]) : "r"(from) : "memory");
-  } else if constexpr (count == 1) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];" : "=r"(to[0]) : "r"(from) : "memory");
-  } else if constexpr (count == 2 && transposed) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
-                 : "=r"(to[0]), "=r"(to[1])
-                 : "r"(from)
-                 : "memory");
-  } else if constexpr (count == 2) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
-                 : "=r"(to[0]), "=r"(to[1])
-                 : "r"(from)
-                 : "memory");
-  } else if constexpr (transposed) {
+  if constexpr (transposed) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
                  : "r"(from)
@@ -129,9 +114,9 @@ void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2])
   emulator::mma_m16n8k16<T>(d, a, b);
 }
 
-template <bool transposed, int count>
-void ldmatrix(uint32_t (&to)[count], const void* row) {
-  emulator::ldmatrix<count, transposed>(to, row);
+template <bool transposed>
+void ldmatrix(uint32_t (&to)[4], const void* row) {
+  emulator::ldmatrix<transposed>(to, row);
 }
 
 #endif

@@ -14,10 +14,7 @@ __global__ void shuffles(WhatAndOut args) {
     case 1: out[t] = __shfl_sync(all, t, 3, 8); break;
     case 2: out[t] = __shfl_xor_sync(all, t, 16); break;
     case 3: out[t] = __shfl_up_sync(all, t, 2); break;
-    case 4: out[t] = __shfl_down_sync(all, t, 2, 16); break;
-    case 5: out[t] = static_cast<int32_t>(__ballot_sync(all, t % 3 == 0)); break;
-    case 6: out[t] = __any_sync(all, t == 31); break;
-    case 7: out[t] = __all_sync(all, t != 31); break;
+    case 4: out[t] = static_cast<int32_t>(__ballot_sync(all, t % 3 == 0)); break;
     default:
       // Two halves of the warp, each on its own.
       if (t < 16) {
@@ -126,11 +123,11 @@ __device__ void multiply(const Product& args) {
   vtb::commit_copies();
   vtb::wait_copies<0>();
   __syncwarp();
-  uint32_t fragment_a[4], fragment_b[2];
+  uint32_t fragment_a[4], fragment_b[4];  // b twice
   vtb::ldmatrix<false>(fragment_a, tile_a + lane % 16 * 16 + lane / 16 * 8);
   vtb::ldmatrix<true>(fragment_b, tile_b + lane % 16 * 8);
   float d[4] = {0, 0, 0, 0};
-  vtb::mma_m16n8k16<T>(d, fragment_a, fragment_b);
+  vtb::mma_m16n8k16<T>(d, fragment_a, {fragment_b[0], fragment_b[1]});
   for (int i = 0; i < 4; ++i) args.c[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = d[i];
 }
 

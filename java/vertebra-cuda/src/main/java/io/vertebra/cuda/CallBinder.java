@@ -38,8 +38,8 @@ import io.vertebra.program.op.WindowAttention;
 import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 
-/** Puts what one call gives the device on the list. */
-record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) implements Op.Visitor<Void> {
+/** Takes down what a call gives the device. */
+record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) implements Op.Visitor<Step> {
   /** An activation's number in the kernels. */
   static int code(Activation activation) {
     return switch (activation) {
@@ -53,46 +53,42 @@ record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) imp
   }
 
   @Override
-  public Void linear(Linear op, Call call) {
-    products.bind(list, call, op);
-    return null;
+  public Step linear(Linear op, Call call) {
+    return products.bind(list, call, op);
   }
 
   @Override
-  public Void convolution(Convolution op, Call call) {
-    products.bind(list, call, products.product(op, call.in().shape()));
-    return null;
+  public Step convolution(Convolution op, Call call) {
+    return products.bind(list, call, products.product(op, call.in().shape()));
   }
 
   @Override
-  public Void layerNorm(LayerNorm op, Call call) {
+  public Step layerNorm(LayerNorm op, Call call) {
     Shape out = call.out().shape();
-    ProductBinder.gather(list, op.rows(), list.address(call.in()), list.address(call.out()), out.rows(),
+    return ProductBinder.gather(list, op.rows(), list.address(call.in()), list.address(call.out()), out.rows(),
         out.channels());
-    return null;
   }
 
   @Override
-  public Void windowAttention(WindowAttention op, Call call) {
+  public Step windowAttention(WindowAttention op, Call call) {
     if (op.headDim() > Native.VTBC_MOST_HEAD_DIM) {
       throw new IllegalArgumentException(call + ": heads of " + op.headDim() + " channels are wider than the "
           + Native.VTBC_MOST_HEAD_DIM + " of the cuda backend");
     }
     int windows = call.in().shape().rows() / op.tokens();
-    list.launch(Native::vtbc_window_attention_launch,
+    return list.launch(Native::vtbc_window_attention_launch,
         new vtbc_window_attention_args().windows(windows)
             .windows_per_image(op.mask() == null ? windows : op.mask().windows()).tokens(op.tokens()).heads(op.heads())
             .head_dim(op.headDim()).bias_columns(op.biasColumns()).scale(op.scale()).qkv(list.address(call.in()))
             .bias(list.values(op.bias())).regions(list.upload(op.mask())).out(list.address(call.out())));
-    return null;
   }
 
   @Override
-  public Void depthwiseConv(DepthwiseConv op, Call call) {
+  public Step depthwiseConv(DepthwiseConv op, Call call) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
     Window window = op.window();
-    list.launch(Native::vtbc_depthwise_conv_launch,
+    return list.launch(Native::vtbc_depthwise_conv_launch,
         new vtbc_depthwise_conv_args().batch(in.dim(0)).time(in.time()).height(in.dim(-3)).width(in.dim(-2))
             .in_channels(in.channels()).first_channel(op.firstChannel()).out_time(out.time()).out_height(out.dim(-3))
             .out_width(out.dim(-2)).channels(out.channels()).multiplier(op.multiplier()).size_time(window.size().time())
@@ -101,7 +97,6 @@ record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) imp
             .padding_time(window.padding().time()).padding_height(window.padding().height())
             .padding_width(window.padding().width()).activation(code(op.activation())).in(list.address(call.in()))
             .weight(list.values(op.weights())).bias(list.values(op.bias())).out(list.address(call.out())));
-    return null;
   }
 
   private static vtbc_global_filter_args shapeOf(GlobalFilter op, Shape in, int sharedMemory) {
@@ -117,22 +112,21 @@ record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) imp
   }
 
   @Override
-  public Void globalFilter(GlobalFilter op, Call call) {
+  public Step globalFilter(GlobalFilter op, Call call) {
     Shape in = call.in().shape();
     long scratchBytes = scratchBytes(op, in, sharedMemory);
-    list.launch(
+    return list.launch(
         Native::vtbc_global_filter_launch, shapeOf(op, in, sharedMemory).in(list.address(call.in()))
             .filter(list.values(op.filter())).out(list.address(call.out())).scratch(list.scratch(call, scratchBytes)),
         scratchBytes);
-    return null;
   }
 
   @Override
-  public Void windowPool(WindowPool op, Call call) {
+  public Step windowPool(WindowPool op, Call call) {
     Shape in = call.in().shape();
     Shape out = call.out().shape();
     Window window = op.window();
-    list.launch(Native::vtbc_window_pool_launch,
+    return list.launch(Native::vtbc_window_pool_launch,
         new vtbc_window_pool_args().batch(in.dim(0)).time(in.time()).height(in.dim(-3)).width(in.dim(-2))
             .channels(in.channels()).out_time(out.time()).out_height(out.dim(-3)).out_width(out.dim(-2))
             .size_time(window.size().time()).size_height(window.size().height()).size_width(window.size().width())
@@ -141,7 +135,6 @@ record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) imp
             .padding_height(window.padding().height()).padding_width(window.padding().width())
             .average(op.kind() == WindowPool.Kind.AVERAGE ? 1 : 0).in(list.address(call.in()))
             .out(list.address(call.out())));
-    return null;
   }
 
   private static vtbc_mean_pool_args shapeOf(Shape in) {
@@ -156,13 +149,12 @@ record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) imp
   }
 
   @Override
-  public Void meanPool(MeanPool op, Call call) {
+  public Step meanPool(MeanPool op, Call call) {
     Shape in = call.in().shape();
     long scratchBytes = scratchBytes(op, in, list.type());
-    list.launch(Native::vtbc_mean_pool_launch,
+    return list.launch(Native::vtbc_mean_pool_launch,
         shapeOf(in).in(list.address(call.in())).out(list.address(call.out())).scratch(list.scratch(call, scratchBytes)),
         scratchBytes);
-    return null;
   }
 
   private vtbc_resize_args resize(Call call) {
@@ -173,37 +165,33 @@ record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) imp
   }
 
   @Override
-  public Void adaptiveAveragePool(AdaptiveAveragePool op, Call call) {
-    list.launch(Native::vtbc_adaptive_average_pool_launch, resize(call));
-    return null;
+  public Step adaptiveAveragePool(AdaptiveAveragePool op, Call call) {
+    return list.launch(Native::vtbc_adaptive_average_pool_launch, resize(call));
   }
 
   @Override
-  public Void bilinear(Bilinear op, Call call) {
-    list.launch(Native::vtbc_bilinear_launch, resize(call));
-    return null;
+  public Step bilinear(Bilinear op, Call call) {
+    return list.launch(Native::vtbc_bilinear_launch, resize(call));
   }
 
   @Override
-  public Void softmax(Softmax op, Call call) {
+  public Step softmax(Softmax op, Call call) {
     Shape in = call.in().shape();
-    list.launch(Native::vtbc_softmax_launch, new vtbc_softmax_args().rows(in.rows()).channels(in.channels())
+    return list.launch(Native::vtbc_softmax_launch, new vtbc_softmax_args().rows(in.rows()).channels(in.channels())
         .in(list.address(call.in())).out(list.address(call.out())));
-    return null;
   }
 
   @Override
-  public Void affine(Affine op, Call call) {
+  public Step affine(Affine op, Call call) {
     Shape in = call.in().shape();
-    list.launch(Native::vtbc_affine_launch,
+    return list.launch(Native::vtbc_affine_launch,
         new vtbc_affine_args().batch(in.dim(0)).positions(in.positions()).channels(in.channels())
             .activation(code(op.activation())).in(list.address(call.in())).factor(list.address(op.factor()))
             .scale(list.values(op.scale())).shift(list.values(op.shift())).out(list.address(call.out())));
-    return null;
   }
 
   @Override
-  public Void sum(Sum op, Call call) {
+  public Step sum(Sum op, Call call) {
     Shape out = call.out().shape();
     vtbc_sum_args args = new vtbc_sum_args().rows(out.rows()).channels(out.channels()).activation(code(op.activation()))
         .out(list.address(call.out()));
@@ -217,47 +205,42 @@ record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) imp
         default -> args.in2(source).map2(map);
       }
     }
-    list.launch(Native::vtbc_sum_launch, args);
-    return null;
+    return list.launch(Native::vtbc_sum_launch, args);
   }
 
   @Override
-  public Void shrinkTokens(ShrinkTokens op, Call call) {
+  public Step shrinkTokens(ShrinkTokens op, Call call) {
     Shape in = call.in().shape();
     Shape classToken = op.classToken().shape();
-    list.launch(Native::vtbc_shrink_tokens_launch,
+    return list.launch(Native::vtbc_shrink_tokens_launch,
         new vtbc_shrink_tokens_args().batch(in.dim(0)).tokens(in.positions()).channels(in.channels())
             .kept(op.choice().kept()).in(list.address(call.in())).scores(list.address(op.choice().scores()))
             .class_token(list.address(op.classToken())).class_stride(classToken.elements() / classToken.dim(0))
             .out(list.address(call.out())));
-    return null;
   }
 
   @Override
-  public Void recoverTokens(RecoverTokens op, Call call) {
+  public Step recoverTokens(RecoverTokens op, Call call) {
     Shape in = call.in().shape();
-    list.launch(Native::vtbc_recover_tokens_launch,
+    return list.launch(Native::vtbc_recover_tokens_launch,
         new vtbc_recover_tokens_args().batch(in.dim(0)).tokens(in.positions()).channels(in.channels())
             .kept(op.choice().kept()).in(list.address(call.in())).scores(list.address(op.choice().scores()))
             .before(list.address(op.before())).after(list.address(op.after())).out(list.address(call.out())));
-    return null;
   }
 
   @Override
-  public Void scoreTokens(ScoreTokens op, Call call) {
+  public Step scoreTokens(ScoreTokens op, Call call) {
     Shape out = call.out().shape();
-    list.launch(Native::vtbc_score_tokens_launch,
+    return list.launch(Native::vtbc_score_tokens_launch,
         new vtbc_score_tokens_args().batch(out.dim(0)).tokens(out.positions()).kept(op.choice().kept())
             .heads(op.heads()).head_dim(op.headDim()).scale(op.scale()).trade_off(op.tradeOff())
             .qkv(list.address(call.in())).scores(list.address(op.choice().scores())).out(list.address(call.out())));
-    return null;
   }
 
   @Override
-  public Void poolScores(PoolScores op, Call call) {
+  public Step poolScores(PoolScores op, Call call) {
     Shape in = call.in().shape();
-    list.launch(Native::vtbc_pool_scores_launch, new vtbc_pool_scores_args().batch(in.dim(0)).time(in.time())
+    return list.launch(Native::vtbc_pool_scores_launch, new vtbc_pool_scores_args().batch(in.dim(0)).time(in.time())
         .height(in.dim(-3)).width(in.dim(-2)).in(list.address(call.in())).out(list.address(call.out())));
-    return null;
   }
 }

@@ -63,8 +63,7 @@ final class CudaBinder implements MemoryPlan.Scratch {
     List<Step> steps = calls.stream().map(call -> {
       requireIndexable(call.out().shape().elements(), call.toString());
       list.begin(call);
-      call.accept(binder);
-      return list.end();
+      return call.accept(binder);
     }).toList();
     list.finish();
     return steps;

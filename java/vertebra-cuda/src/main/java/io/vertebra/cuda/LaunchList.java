@@ -51,8 +51,8 @@ final class LaunchList implements AutoCloseable {
     works.clear();
   }
 
-  /** What the call gives the device. */
-  Step end() {
+  /** What the call gives the device, so far. */
+  private Step step() {
     return new Step(call, List.copyOf(works), extraBytes);
   }
 
@@ -61,15 +61,15 @@ final class LaunchList implements AutoCloseable {
   }
 
   /** Launches an operation that writes the call's output alone; frees its arguments. */
-  <A extends Pointer> void launch(Operation<A> operation, A arguments) {
-    launch(operation, arguments, 0);
+  <A extends Pointer> Step launch(Operation<A> operation, A arguments) {
+    return launch(operation, arguments, 0);
   }
 
   /**
    * Launches an operation that writes the call's output and this much of its scratch memory, which it reads as often;
    * frees its arguments.
    */
-  <A extends Pointer> void launch(Operation<A> operation, A arguments, long scratchBytes) {
+  <A extends Pointer> Step launch(Operation<A> operation, A arguments, long scratchBytes) {
     for (Operation.Launch launch : operation.launches(backend, arguments)) {
       if (launch.toScratch()) {
         extra(2 * scratchBytes);
@@ -78,6 +78,7 @@ final class LaunchList implements AutoCloseable {
         works.add(new Step.Work(launch.launch(), null, address(call.out()), bytes(call.out())));
       }
     }
+    return step();
   }
 
   /**
@@ -86,15 +87,17 @@ final class LaunchList implements AutoCloseable {
    * @param to where the memory begins that it writes
    * @param bytes of that memory
    */
-  <A extends Pointer> void launch(Operation<A> operation, A arguments, long to, long bytes) {
+  <A extends Pointer> Step launch(Operation<A> operation, A arguments, long to, long bytes) {
     operation.launches(backend, arguments)
         .forEach(launch -> works.add(new Step.Work(launch.launch(), null, to, bytes)));
+    return step();
   }
 
   /** {@code to = rows weights^T} by cuBLAS. */
-  void multiply(ProductPlan plan, long rows, long weights, long to) {
+  Step multiply(ProductPlan plan, long rows, long weights, long to) {
     GpuProduct product = new GpuProduct(type(), backend.tf32(), plan.m(), plan.n(), plan.k(), rows, weights, to);
     works.add(new Step.Work(null, product, to, plan.productBytes()));
+    return step();
   }
 
   /** Counts bytes moved besides operands, weights and result. */

@@ -88,7 +88,7 @@ final class ProductBinder {
     return plan;
   }
 
-  void bind(LaunchList list, Call call, Linear op) {
+  Step bind(LaunchList list, Call call, Linear op) {
     ProductPlan plan = plan(op, call.in().shape());
     long rows = list.address(call.in());
     RowMap map = plan.gathers() ? null : op.rows().map();
@@ -105,17 +105,17 @@ final class ProductBinder {
       vtbc_gemm_args arguments = new vtbc_gemm_args().m(plan.m()).n(plan.n()).k(plan.k())
           .groups(map == null ? 1 : map.groups()).tile(plan.tile()).a(rows).a_map(list.upload(map)).weight(weights);
       fill(arguments.epilogue(), list, call, op.epilogue());
-      list.launch(Native::vtbc_gemm_launch, arguments);
-      return;
+      return list.launch(Native::vtbc_gemm_launch, arguments);
     }
     long product = plan.apart() ? list.scratch(call) + plan.productOffset() : list.address(call.out());
-    list.multiply(plan, rows, weights, product);
-    if (plan.finishes()) {
-      list.extra(2 * plan.productBytes());
-      vtbc_epilogue_args arguments = new vtbc_epilogue_args().rows(plan.m()).channels(plan.n()).product(product);
-      fill(arguments.epilogue(), list, call, op.epilogue());
-      list.launch(Native::vtbc_epilogue_launch, arguments);
+    Step step = list.multiply(plan, rows, weights, product);
+    if (!plan.finishes()) {
+      return step;
     }
+    list.extra(2 * plan.productBytes());
+    vtbc_epilogue_args arguments = new vtbc_epilogue_args().rows(plan.m()).channels(plan.n()).product(product);
+    fill(arguments.epilogue(), list, call, op.epilogue());
+    return list.launch(Native::vtbc_epilogue_launch, arguments);
   }
 
   private static void fill(vtbc_epilogue arguments, LaunchList list, Call call, Epilogue epilogue) {
@@ -131,7 +131,7 @@ final class ProductBinder {
   }
 
   /** The rows as {@code source} reads them, [rows, channels]. */
-  static void gather(LaunchList list, RowSource source, long in, long to, int rows, int channels) {
+  static Step gather(LaunchList list, RowSource source, long in, long to, int rows, int channels) {
     RowMap map = source.map();
     Norm norm = source.norm();
     vtbc_layer_norm_args arguments = new vtbc_layer_norm_args().rows(rows).channels(channels)
@@ -139,6 +139,6 @@ final class ProductBinder {
     if (norm != null) {
       arguments.gamma(list.values(norm.gamma())).beta(list.values(norm.beta())).eps(norm.eps());
     }
-    list.launch(Native::vtbc_layer_norm_launch, arguments, to, (long) rows * channels * list.type().bytes());
+    return list.launch(Native::vtbc_layer_norm_launch, arguments, to, (long) rows * channels * list.type().bytes());
   }
 }
