@@ -1,14 +1,14 @@
 /*
  * Vertebra's CUDA operations: what the kernels of cuda/kernels take, and how they are launched.
  *
- * An operation is the one of the same name in native/include/vertebra.h, where its formula and shapes are, and its fields
- * mean the same. Here is what differs, and what holds for all:
+ * An operation is the one of the same name in native/include/vertebra.h, where its formula and shapes are, and its
+ * fields mean the same. Here is what differs, and what holds for all:
  *   - The kernels of an operation take its struct by value as their only parameter.
  *   - Addresses are the device's. Activations, and the weights of products, are of the operation's dtype and declared
  *     void; all else is of the type declared. A null pointer is allowed only where "or null" is written. A tensor has
  *     fewer than 2^31 elements.
- *   - vtbc_<op>_launch writes one to VTBC_MOST_LAUNCHES launches, which are to be given to one stream in this order, and
- *     returns how many. It fills the fields that say "by the launch"; so copy the struct's bytes afterwards.
+ *   - vtbc_<op>_launch writes one to VTBC_MOST_LAUNCHES launches, which are to be given to one stream in this order,
+ *     and returns how many. It fills the fields that say "by the launch"; so copy the struct's bytes afterwards.
  *   - vtbc_<op>_scratch is the device memory, in bytes, that the operation wants at `scratch`, aligned to 256. It reads
  *     the shape fields only.
  *   - These are functions of the host. They check nothing, do not throw, print, abort, allocate or touch a device, and

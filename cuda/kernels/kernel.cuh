@@ -74,8 +74,8 @@ __device__ __forceinline__ uint32_t global_threads() { return gridDim.x * blockD
 constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // A launch that gives every item a thread.
-inline vtbc_launch launch_threads(const char* kernel, int64_t items, int threads = block_threads) {
-  return {kernel, divide_up(items, threads), threads, 1, 0, 0};
+inline vtbc_launch launch_threads(const char* kernel, int64_t items) {
+  return {kernel, divide_up(items, block_threads), block_threads, 1, 0, 0};
 }
 
 }  // namespace vtb

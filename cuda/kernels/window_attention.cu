@@ -218,7 +218,7 @@ __device__ void window_attention(const vtbc_window_attention_args& args) {
   T* const out = static_cast<T*>(args.out);
   const float* const bias = args.bias;
   const int32_t tokens = args.tokens, heads = args.heads, head_dim = args.head_dim;
-  const int32_t table_columns = args.bias_columns;
+  const int32_t bias_columns = args.bias_columns;
   constexpr int keys = tile_keys<T, D>, n = vector_size<T>, row_vectors = D / n;
   VTB_SHARED(T, tiles, 2 * 2 * keys * (pitch<T, D>));  // two stages of keys and values
   VTB_SHARED(int32_t, tile_codes, 2 * keys);
@@ -228,9 +228,9 @@ __device__ void window_attention(const vtbc_window_attention_args& args) {
   const bool vectors = fits_vectors<T>(head_dim, qkv, out);
   // The bias of a query and key is at their codes' sum.
   auto code = [=](int32_t token) {
-    return table_columns ? token / table_columns * (2 * table_columns - 1) + token % table_columns : token;
+    return bias_columns ? token / bias_columns * (2 * bias_columns - 1) + token % bias_columns : token;
   };
-  const int32_t head_bias = !bias ? 0 : table_columns ? 2 * code(tokens - 1) + 1 : tokens * tokens;
+  const int32_t head_bias = !bias ? 0 : bias_columns ? 2 * code(tokens - 1) + 1 : tokens * tokens;
 
   for (int32_t unit = blockIdx.x; unit < args.windows * heads * query_tiles; unit += gridDim.x) {
     const int32_t head = unit / query_tiles % heads, window = unit / query_tiles / heads;
@@ -267,7 +267,7 @@ __device__ void window_attention(const vtbc_window_attention_args& args) {
       const int32_t query = first_query + lane / 4 + 8 * row;
       if (query < tokens) own.rows[row] = q + query * 3 * channels;
       const int32_t real = min(query, tokens - 1);
-      if (bias) own_codes[row] = head * head_bias + (table_columns ? code(tokens - 1) - code(real) : real * tokens);
+      if (bias) own_codes[row] = head * head_bias + (bias_columns ? code(tokens - 1) - code(real) : real * tokens);
       if (labels) own_regions[row] = labels[real];
     }
     const Products<T, D> products(own);

@@ -7,7 +7,7 @@ namespace {
 
 struct Case {
   int32_t windows, tokens, heads, head_dim;
-  int32_t table_columns = -1;  // 0: a bias of every pair of tokens; -1: none
+  int32_t bias_columns = -1;  // 0: a bias of every pair of tokens; -1: none
   bool regions = false;
   int64_t offset = 0;
   int32_t grid = 0;  // 0: a block for each unit of work
@@ -21,8 +21,8 @@ struct Operands {
         regions(make_regions(c)) {}
 
   static int32_t head_bias(const Case& c) {
-    if (c.table_columns <= 0) return c.tokens * c.tokens;
-    return (2 * c.tokens / c.table_columns - 1) * (2 * c.table_columns - 1);
+    if (c.bias_columns <= 0) return c.tokens * c.tokens;
+    return (2 * c.tokens / c.bias_columns - 1) * (2 * c.bias_columns - 1);
   }
 
   static Array make_qkv(const DType& dtype, const Case& c) {
@@ -45,7 +45,7 @@ struct Operands {
   }
 
   std::vector<double> expected(const Case& c) const {
-    const int32_t channels = c.heads * c.head_dim, columns = c.table_columns;
+    const int32_t channels = c.heads * c.head_dim, columns = c.bias_columns;
     std::vector<double> out(c.windows * c.tokens * channels), scores(c.tokens);
     const auto at = [&](int32_t row, int32_t which, int32_t channel) {
       return qkv[(row * 3 + which) * channels + channel];
@@ -97,10 +97,10 @@ void run(const DType& dtype, const Case& c, const Array& qkv, const Operands& op
                                            .tokens = c.tokens,
                                            .heads = c.heads,
                                            .head_dim = c.head_dim,
-                                           .bias_columns = std::max(c.table_columns, 0),
+                                           .bias_columns = std::max(c.bias_columns, 0),
                                            .scale = Operands::scale(c),
                                            .qkv = qkv.address(),
-                                           .bias = c.table_columns < 0 ? null : operands.bias.address(),
+                                           .bias = c.bias_columns < 0 ? null : operands.bias.address(),
                                            .regions = c.regions ? operands.regions.address() : null,
                                            .out = out.address()};
   run(vtbc_window_attention_launch, args, dtype, c.grid);
@@ -137,8 +137,8 @@ TEST(WindowAttention, HeadsOfAnySize) {
 
 TEST(WindowAttention, BiasesAndRegions) {
   for (const DType& dtype : dtypes) {
-    for (int32_t table_columns : {-1, 0, 7, 3}) {
-      for (bool regions : {false, true}) check(dtype, {3, 21, 2, 16, table_columns, regions});
+    for (int32_t bias_columns : {-1, 0, 7, 3}) {
+      for (bool regions : {false, true}) check(dtype, {3, 21, 2, 16, bias_columns, regions});
     }
     check(dtype, {2, 150, 1, 16, 10, true});
   }
