@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a bundle that checks and times Vertebra on a machine with an NVIDIA GPU and nothing else: no JDK, no toolkit.
-#   mvn -DskipTests package && cuda/gpu-check.sh [ARCHIVE]    by default java/vertebra-cuda/target/vertebra-gpu-check.tar.gz
+#   mvn -DskipTests package && cuda/gpu-check.sh [ARCHIVE]
+# by default java/vertebra-cuda/target/vertebra-gpu-check.tar.gz
 # There: tar xzf vertebra-gpu-check.tar.gz && vertebra-gpu-check/run.sh
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

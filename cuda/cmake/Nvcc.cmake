@@ -14,14 +14,16 @@ function(vertebra_find_nvcc)
   endif()
 
   set(version "of unknown version")
-  execute_process(COMMAND ${VERTEBRA_NVCC} --version OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE failed)
+  execute_process(COMMAND ${VERTEBRA_NVCC} --version
+      OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE failed)
   if(output MATCHES "release ([0-9]+\\.[0-9]+)")
     set(version ${CMAKE_MATCH_1})
     if(version VERSION_LESS 12.0)
       set(VERTEBRA_NO_FATBIN "${VERTEBRA_NVCC} is of CUDA ${version}, and the kernels need 12.0" PARENT_SCOPE)
       return()
     endif()
-    # Machine code for sm_80 and sm_90, and PTX that drivers compile for what came later. A spilled register is an error.
+    # Machine code for sm_80 and sm_90, and PTX that drivers compile for what came later. A spilled register is an
+    # error.
     set(fatbin ${VERTEBRA_NVCC} -std=c++17 -O3 -lineinfo -gencode arch=compute_80,code=sm_80
         -gencode arch=compute_90,code=[sm_90,compute_90] --threads 0 -Xptxas -v,-warn-spills -Werror all-warnings
         -Xfatbin -compress-all -fatbin)

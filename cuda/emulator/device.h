@@ -16,41 +16,27 @@
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(bytes) __attribute__((aligned(bytes)))
 
 #define threadIdx (vtb::emulator::current->index)
 #define blockIdx (vtb::emulator::block_index)
 #define blockDim (vtb::emulator::block_size)
 #define gridDim (vtb::emulator::grid_size)
-constexpr int warpSize = 32;
 
 // ---- vectors --------------------------------------------------------------------------------------------------------
 
 struct alignas(8) float2 {
   float x, y;
 };
-struct alignas(16) float4 {
-  float x, y, z, w;
-};
-struct alignas(8) int2 {
-  int x, y;
-};
 struct alignas(16) int4 {
   int x, y, z, w;
-};
-struct alignas(8) uint2 {
-  uint32_t x, y;
 };
 struct alignas(16) uint4 {
   uint32_t x, y, z, w;
 };
 
 constexpr float2 make_float2(float x, float y) { return {x, y}; }
-constexpr float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
-constexpr int2 make_int2(int x, int y) { return {x, y}; }
-constexpr int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
-constexpr uint2 make_uint2(uint32_t x, uint32_t y) { return {x, y}; }
-constexpr uint4 make_uint4(uint32_t x, uint32_t y, uint32_t z, uint32_t w) { return {x, y, z, w}; }
 
 // ---- arithmetic -----------------------------------------------------------------------------------------------------
 
@@ -58,31 +44,11 @@ using std::max;
 using std::min;
 
 inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
-inline float __expf(float x) { return std::exp(x); }
-inline float __logf(float x) { return std::log(x); }
-inline float __fdividef(float x, float y) { return x / y; }
-inline float __frcp_rn(float x) { return 1 / x; }
-inline float __int_as_float(int x) { return std::bit_cast<float>(x); }
-inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
-inline float __uint_as_float(uint32_t x) { return std::bit_cast<float>(x); }
-inline uint32_t __float_as_uint(float x) { return std::bit_cast<uint32_t>(x); }
 inline int __popc(uint32_t x) { return std::popcount(x); }
-inline int __ffs(uint32_t x) { return x == 0 ? 0 : std::countr_zero(x) + 1; }
-inline int __clz(uint32_t x) { return std::countl_zero(x); }
-inline uint32_t __brev(uint32_t x) {
-  uint32_t reversed = 0;
-  for (int i = 0; i < 32; ++i) reversed |= (x >> i & 1) << (31 - i);
-  return reversed;
-}
 inline void sincospif(float x, float* sine, float* cosine) {
   const double angle = std::fmod(x, 2.0) * 3.14159265358979323846;
   *sine = static_cast<float>(std::sin(angle));
   *cosine = static_cast<float>(std::cos(angle));
-}
-
-template <typename T>
-T __ldg(const T* p) {
-  return *p;
 }
 
 // Threads run one at a time and leave off only where they wait.
@@ -92,15 +58,6 @@ T atomicAdd(T* to, T value) {
   *to = old + value;
   return old;
 }
-
-template <typename T>
-T atomicMax(T* to, T value) {
-  const T old = *to;
-  *to = std::max(old, value);
-  return old;
-}
-
-inline void __threadfence() {}
 
 // ---- barriers and warp operations -----------------------------------------------------------------------------------
 
@@ -185,13 +142,6 @@ T __shfl_xor_sync(uint32_t mask, T value, int lanes, int width = 32,
 }
 
 template <typename T>
-T __shfl_down_sync(uint32_t mask, T value, int delta, int width = 32,
-                   vtb::emulator::Site site = vtb::emulator::Site::current()) {
-  const int own = vtb::emulator::lane(), end = (own / width + 1) * width;
-  return vtb::emulator::shuffle(mask, value, own + delta < end ? own + delta : own, site);
-}
-
-template <typename T>
 T __shfl_up_sync(uint32_t mask, T value, int delta, int width = 32,
                  vtb::emulator::Site site = vtb::emulator::Site::current()) {
   const int own = vtb::emulator::lane(), first = own / width * width;
@@ -200,12 +150,4 @@ T __shfl_up_sync(uint32_t mask, T value, int delta, int width = 32,
 
 inline uint32_t __ballot_sync(uint32_t mask, int predicate, vtb::emulator::Site site = vtb::emulator::Site::current()) {
   return vtb::emulator::vote(mask, predicate != 0, site);
-}
-
-inline int __any_sync(uint32_t mask, int predicate, vtb::emulator::Site site = vtb::emulator::Site::current()) {
-  return vtb::emulator::vote(mask, predicate != 0, site) != 0;
-}
-
-inline int __all_sync(uint32_t mask, int predicate, vtb::emulator::Site site = vtb::emulator::Site::current()) {
-  return vtb::emulator::vote(mask, predicate != 0, site) == mask;
 }

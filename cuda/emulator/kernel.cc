@@ -31,15 +31,6 @@ const vtbe_kernel* vtbe_kernel_find(const char* name) {
   return found == kernels().end() ? nullptr : &found->second;
 }
 
-int32_t vtbe_kernel_count(void) { return static_cast<int32_t>(kernels().size()); }
-
-const char* vtbe_kernel_name(int32_t i) {
-  if (i < 0 || i >= vtbe_kernel_count()) return nullptr;
-  return std::next(kernels().begin(), i)->first.c_str();
-}
-
-const char* vtbe_kernel_signature(const vtbe_kernel* kernel) { return kernel->signature.c_str(); }
-
-int32_t vtbe_kernel_max_threads(const vtbe_kernel* kernel) { return kernel->max_threads; }
+int32_t vtbe_kernel_args_bytes(const vtbe_kernel* kernel) { return kernel->args_bytes; }
 
 }  // extern "C"

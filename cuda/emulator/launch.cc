@@ -12,34 +12,31 @@ namespace {
 
 constexpr int32_t default_shared = 48 << 10, most_shared = 163 << 10;
 
-using ExpectedWrites = std::optional<std::vector<Range>>;
-
 struct Arguments {
   const vtbe_kernel* kernel;
-  std::vector<uint64_t> values;  // parameter i in the first bytes of values[i]
-  std::vector<void*> pointers;
+  std::vector<std::byte> bytes;  // of its argument struct
 
   static void call(const void* context) {
     const auto& arguments = *static_cast<const Arguments*>(context);
-    arguments.kernel->call(arguments.kernel->function, arguments.pointers.data());
+    arguments.kernel->call(arguments.kernel->function, arguments.bytes.data());
   }
 };
 
-vtbe_status check_pointers(const vtbe_kernel& kernel, const std::vector<uint64_t>& values) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (kernel.signature[i] != 'p' || values[i] == 0) continue;
-    const vtbe_status status = check_range(kernel.name + ": parameter " + std::to_string(i), values[i], 1);
-    if (status != VTBE_OK) return status;
-  }
-  return VTBE_OK;
+vtbe_status check_pointers(const Arguments& arguments) {
+  vtbe_status status = VTBE_OK;
+  for_each_field(arguments.kernel->fields, [&](char letter, size_t offset) {
+    uint64_t address = 0;
+    std::memcpy(&address, arguments.bytes.data() + offset, letter == 'p' ? sizeof(address) : 0);
+    if (status != VTBE_OK || address == 0) return;
+    status = check_range(arguments.kernel->name + ": the pointer at byte " + std::to_string(offset), address, 1);
+  });
+  return status;
 }
 
-vtbe_status run_kernel(const vtbe_kernel& kernel, const Launch& shape, const std::vector<uint64_t>& values,
-                       const ExpectedWrites& writes) {
-  const vtbe_status status = check_pointers(kernel, values);
+vtbe_status run_kernel(const Launch& shape, const Arguments& arguments, const std::optional<Range>& writes) {
+  const vtbe_status status = check_pointers(arguments);
   if (status != VTBE_OK) return status;
-  Arguments arguments = {&kernel, values, {}};
-  for (uint64_t& value : arguments.values) arguments.pointers.push_back(&value);
+  const vtbe_kernel& kernel = *arguments.kernel;
   Launch launch = shape;
   launch.body = Arguments::call;
   launch.context = &arguments;
@@ -76,7 +73,7 @@ vtbe_status vtbe_kernel_allow_shared(const vtbe_kernel* kernel, int32_t bytes) {
 }
 
 vtbe_status vtbe_launch(vtbe_stream* stream, const vtbe_kernel* kernel, int32_t grid_x, int32_t grid_y, int32_t grid_z,
-                        int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, void* const* params) {
+                        int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, const void* args) {
   if (!within(grid_x, 1, INT32_MAX) || !within(grid_y, 1, 65535) || !within(grid_z, 1, 65535)) {
     return failed(VTBE_INVALID_VALUE, kernel->name + ": a grid of " + std::to_string(grid_x) + " x " +
                                           std::to_string(grid_y) + " x " + std::to_string(grid_z) + " blocks");
@@ -101,14 +98,9 @@ vtbe_status vtbe_launch(vtbe_stream* stream, const vtbe_kernel* kernel, int32_t 
       nullptr,
       nullptr};
   try {
-    std::vector<uint64_t> values;
-    for (size_t i = 0; i < kernel->signature.size(); ++i) {
-      uint64_t value = 0;
-      std::memcpy(&value, params[i], parameter_bytes(kernel->signature[i]));
-      values.push_back(value);
-    }
-    return submit(stream,
-                  [=, writes = take_expected_writes(stream)] { return run_kernel(*kernel, launch, values, writes); });
+    const auto* bytes = static_cast<const std::byte*>(args);
+    const Arguments arguments = {kernel, {bytes, bytes + kernel->args_bytes}};
+    return submit(stream, [=, writes = take_expected_writes(stream)] { return run_kernel(launch, arguments, writes); });
   } catch (const std::bad_alloc&) {
     return failed(VTBE_OUT_OF_MEMORY, "the host is out of memory");
   }

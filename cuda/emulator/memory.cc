@@ -123,14 +123,12 @@ Memory::Snapshot Memory::snapshot() const {
   return now;
 }
 
-bool Memory::unchanged(const Snapshot& before, const std::vector<Range>& but_for, std::string& why) const {
+bool Memory::unchanged(const Snapshot& before, const Range& but_for, std::string& why) const {
   for (const auto& [address, bytes] : before) {
     std::vector<char> now(data(address), data(address) + bytes.size());
-    for (const Range& range : but_for) {
-      const uint64_t begin = std::max(range.address, address);
-      const uint64_t end = std::min(range.address + range.bytes, address + bytes.size());
-      if (begin < end) std::memcpy(&now[begin - address], &bytes[begin - address], end - begin);
-    }
+    const uint64_t begin = std::max(but_for.address, address);
+    const uint64_t end = std::min(but_for.address + but_for.bytes, address + bytes.size());
+    if (begin < end) std::memcpy(&now[begin - address], &bytes[begin - address], end - begin);
     if (std::memcmp(now.data(), bytes.data(), bytes.size()) != 0) {
       const auto changed = std::mismatch(now.begin(), now.end(), bytes.begin()).first - now.begin();
       why =

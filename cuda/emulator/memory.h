@@ -32,8 +32,8 @@ class Memory {
 
   Snapshot snapshot() const;
 
-  // Whether memory is as it was but for these ranges; `why` names the first byte that is not.
-  bool unchanged(const Snapshot& before, const std::vector<Range>& but_for, std::string& why) const;
+  // Whether memory is as it was but for this range; `why` names the first byte that is not.
+  bool unchanged(const Snapshot& before, const Range& but_for, std::string& why) const;
 
   int64_t total = int64_t{8} << 30;
   int64_t used() const { return used_; }

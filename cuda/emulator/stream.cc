@@ -12,7 +12,7 @@ struct vtbe_graph {
 
 struct vtbe_stream {
   vtbe_graph* capture = nullptr;  // what is being captured
-  std::optional<std::vector<vtb::emulator::Range>> expected_writes;
+  std::optional<vtb::emulator::Range> expected_writes;
 };
 
 struct vtbe_event {
@@ -49,7 +49,7 @@ vtbe_status failed(vtbe_status status, const std::string& why) {
   return status;
 }
 
-std::optional<std::vector<Range>> take_expected_writes(vtbe_stream* stream) {
+std::optional<Range> take_expected_writes(vtbe_stream* stream) {
   return std::exchange(stream->expected_writes, std::nullopt);
 }
 
@@ -171,14 +171,9 @@ vtbe_status vtbe_set_async(vtbe_stream* stream, uint64_t memory, uint8_t value, 
   });
 }
 
-vtbe_status vtbe_expect_writes(vtbe_stream* stream, const uint64_t* addresses, const int64_t* bytes, int32_t count) {
-  try {
-    auto& ranges = stream->expected_writes.emplace();
-    for (int32_t i = 0; i < count; ++i) ranges.push_back({addresses[i], bytes[i]});
-    return VTBE_OK;
-  } catch (const std::bad_alloc&) {
-    return failed(VTBE_OUT_OF_MEMORY, "the host is out of memory");
-  }
+vtbe_status vtbe_expect_writes(vtbe_stream* stream, uint64_t address, int64_t bytes) {
+  stream->expected_writes = {address, bytes};
+  return VTBE_OK;
 }
 
 vtbe_status vtbe_capture_begin(vtbe_stream* stream) {

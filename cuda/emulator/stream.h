@@ -26,7 +26,7 @@ vtbe_status failed(vtbe_status status, const std::string& why);
 using Operation = std::function<vtbe_status()>;
 
 // What the next launch on the stream may write, if that was said; once.
-std::optional<std::vector<Range>> take_expected_writes(vtbe_stream* stream);
+std::optional<Range> take_expected_writes(vtbe_stream* stream);
 
 // Does the operation now, or notes it if the stream captures. The device's lock is not held.
 vtbe_status submit(vtbe_stream* stream, Operation operation);

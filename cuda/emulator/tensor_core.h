@@ -48,26 +48,25 @@ void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
       &operand, site);
 }
 
-template <int count>
 struct MatrixLoad {
   const uint16_t* row;
   uint32_t* to;
 };
 
-// `count` matrices of 8 x 8 halves; lane 8 i + r gives the address of row r of matrix i.
-template <int count, bool transposed>
-void ldmatrix(uint32_t (&to)[count], const void* row, Site site = Site::current()) {
-  if (lane() < 8 * count) check_aligned(row, 16, site);
-  MatrixLoad<count> operand = {static_cast<const uint16_t*>(row), to};
+// Four matrices of 8 x 8 halves; lane 8 i + r gives the address of row r of matrix i.
+template <bool transposed>
+void ldmatrix(uint32_t (&to)[4], const void* row, Site site = Site::current()) {
+  check_aligned(row, 16, site);
+  MatrixLoad operand = {static_cast<const uint16_t*>(row), to};
   sync_warp(
       0xffffffff,
       [](void* const operands[32], uint32_t) {
         auto element = [&](int matrix, int r, int c) -> uint32_t {
-          return static_cast<const MatrixLoad<count>*>(operands[8 * matrix + r])->row[c];
+          return static_cast<const MatrixLoad*>(operands[8 * matrix + r])->row[c];
         };
         for (int lane = 0; lane < 32; ++lane) {
-          const auto& own = *static_cast<const MatrixLoad<count>*>(operands[lane]);
-          for (int i = 0; i < count; ++i) {
+          const auto& own = *static_cast<const MatrixLoad*>(operands[lane]);
+          for (int i = 0; i < 4; ++i) {
             const int r = lane / 4, c = lane % 4 * 2;
             own.to[i] = transposed ? element(i, c, r) | element(i, c + 1, r) << 16
                                    : element(i, r, c) | element(i, r, c + 1) << 16;

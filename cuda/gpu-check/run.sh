@@ -3,8 +3,8 @@
 #   run.sh [--device cuda:N|cuda-emulated] [--goldens FOLDER] [--quick] [--no-pytorch] [--out FILE]
 # --goldens: more golden files than those of small models that come along. --quick: a little of everything, which the
 # emulator can do too. cuBLAS is looked for where README.md says; VERTEBRA_CUBLAS names its folder.
-# By estimate the checks take a few minutes, those under compute-sanitizer ten, the times ten, and PyTorch's counterparts,
-# which torch.compile compiles 48 times, half an hour; --no-pytorch leaves these out.
+# By estimate the checks take a few minutes, those under compute-sanitizer ten, the times ten, and PyTorch's
+# counterparts, which torch.compile compiles 48 times, half an hour; --no-pytorch leaves these out.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 device=cuda:0
@@ -58,7 +58,8 @@ verify() {
 }
 
 say "# Vertebra on $(uname -srm), $(date -u +%Y-%m-%dT%H:%MZ)"
-command -v nvidia-smi >/dev/null && check "Machine" nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit --format=csv
+command -v nvidia-smi >/dev/null && check "Machine" nvidia-smi \
+    --query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit --format=csv
 [ -z "$quick" ] && check "What Vertebra sees" "$java" -jar "$jar" check
 check "A first golden file" verify fp16 "$here/golden/swin_mini_basic.safetensors"
 if [ -s "$failures" ]; then
@@ -81,7 +82,8 @@ else
   few='(?!(linear|affine|sum) (?!GELU)[A-Z]{3}|global (attention 785|filter .*, (26, 20|3, 64))).*'
   if command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck; do
-      check "compute-sanitizer $tool" compute-sanitizer --tool $tool --target-processes all --error-exitcode 9 --print-limit 20 \
+      check "compute-sanitizer $tool" compute-sanitizer --tool $tool --target-processes all --error-exitcode 9 \
+          --print-limit 20 \
           "$java" -cp "$jar:$here/checks" io.vertebra.cuda.ConformanceCheck --device "$device" --precisions fp32,fp16 \
           --cases "$few"
     done

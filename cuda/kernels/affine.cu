@@ -1,23 +1,25 @@
 // Scale, shift and activation, channel by channel.
-#include "common.cuh"
+#include "activations.cuh"
 
 namespace vtb {
 namespace {
 
 template <typename T>
-__device__ void affine(const T* in, const T* factor, const float* scale, const float* shift, T* out, int32_t batch,
-                       int32_t positions, int32_t channels, int32_t activation) {
-  by_width<T>(fits_vectors<T>(channels, in, factor, scale, shift, out), [&](auto width) {
+__device__ void affine(const vtbc_affine_args& args) {
+  const T *const in = static_cast<const T*>(args.in), *const factor = static_cast<const T*>(args.factor);
+  T* const out = static_cast<T*>(args.out);
+  const int32_t channels = args.channels;
+  by_width<T>(fits_vectors<T>(channels, in, factor, args.scale, args.shift, out), [&](auto width) {
     constexpr int n = decltype(width)::value;
-    const uint32_t vectors = channels / n, count = batch * positions * vectors;
+    const uint32_t vectors = channels / n, count = args.batch * args.positions * vectors;
     for (uint32_t i = global_thread(); i < count; i += global_threads()) {
       const uint32_t row = i / vectors, c = i % vectors * n;
       float x[n];
       load(x, in + i * n);
-      if (factor) multiply_from(x, factor + row / positions * channels + c);
-      if (scale) multiply_from(x, scale + c);
-      if (shift) add_from(x, shift + c);
-      activate(x, activation);
+      if (factor) multiply_from(x, factor + row / args.positions * channels + c);
+      if (args.scale) multiply_from(x, args.scale + c);
+      if (args.shift) add_from(x, args.shift + c);
+      activate(x, args.activation);
       store(out + i * n, x);
     }
   });
@@ -26,15 +28,12 @@ __device__ void affine(const T* in, const T* factor, const float* scale, const f
 }  // namespace
 }  // namespace vtb
 
-// out[b, p, c] = activation(in[b, p, c] * factor[b, c] * scale[c] + shift[c]). factor, scale and shift may each be
-// null; out may be in.
-//
-// Block: 256 threads. Grid: ceil(elements / vector_size / 256) blocks give every thread one vector.
-#define VTB_AFFINE(suffix, T)                                                                                          \
-  extern "C" __global__ void __launch_bounds__(256)                                                                    \
-      vtb_affine_##suffix(const T* in, const T* factor, const float* scale, const float* shift, T* out, int32_t batch, \
-                          int32_t positions, int32_t channels, int32_t activation) {                                   \
-    vtb::affine(in, factor, scale, shift, out, batch, positions, channels, activation);                                \
-  }                                                                                                                    \
-  VTB_REGISTER_KERNEL(vtb_affine_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_AFFINE)
+VTB_KERNELS(vtb_affine, vtbc_affine_args, vtb::block_threads, 0, vtb::affine<T>(args))
+
+extern "C" int32_t vtbc_affine_launch(vtbc_affine_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  const int64_t n =
+      vtb::access_elements(dtype, args->channels, args->in, args->factor, args->scale, args->shift, args->out);
+  const int64_t elements = int64_t{args->batch} * args->positions * args->channels;
+  launches[0] = vtb::launch_threads(vtb_affine_names[dtype], elements / n);
+  return 1;
+}

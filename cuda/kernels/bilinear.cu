@@ -1,5 +1,5 @@
 // Bilinear resizing of maps.
-#include "common.cuh"
+#include "vectors.cuh"
 
 namespace vtb {
 namespace {
@@ -18,11 +18,14 @@ __device__ __forceinline__ BilinearAxis bilinear_axis(int32_t i, int32_t size, i
 }
 
 template <typename T>
-__device__ void bilinear(const T* in, T* out, int32_t batch, int32_t height, int32_t width, int32_t channels,
-                         int32_t out_height, int32_t out_width) {
+__device__ void bilinear(const vtbc_resize_args& args) {
+  const T* const in = static_cast<const T*>(args.in);
+  T* const out = static_cast<T*>(args.out);
+  const int32_t height = args.height, width = args.width, channels = args.channels;
+  const int32_t out_height = args.out_height, out_width = args.out_width;
   by_width<T>(fits_vectors<T>(channels, in, out), [&](auto vector_width) {
     constexpr int n = decltype(vector_width)::value;
-    const uint32_t row_vectors = channels / n, count = batch * out_height * out_width * row_vectors;
+    const uint32_t row_vectors = channels / n, count = args.batch * out_height * out_width * row_vectors;
     for (uint32_t i = global_thread(); i < count; i += global_threads()) {
       const uint32_t position = i / row_vectors, c = i % row_vectors * n;
       const BilinearAxis x = bilinear_axis(position % out_width, width, out_width);
@@ -47,14 +50,11 @@ __device__ void bilinear(const T* in, T* out, int32_t batch, int32_t height, int
 }  // namespace
 }  // namespace vtb
 
-// [batch, height, width, channels] to [batch, out_height, out_width, channels]; sizes up to 16384.
-//
-// Block: 256 threads. Grid: ceil(elements of out / vector_size / 256) blocks give every thread one vector.
-#define VTB_BILINEAR(suffix, T)                                                                                  \
-  extern "C" __global__ void __launch_bounds__(256)                                                              \
-      vtb_bilinear_##suffix(const T* in, T* out, int32_t batch, int32_t height, int32_t width, int32_t channels, \
-                            int32_t out_height, int32_t out_width) {                                             \
-    vtb::bilinear(in, out, batch, height, width, channels, out_height, out_width);                               \
-  }                                                                                                              \
-  VTB_REGISTER_KERNEL(vtb_bilinear_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_BILINEAR)
+VTB_KERNELS(vtb_bilinear, vtbc_resize_args, vtb::block_threads, 0, vtb::bilinear<T>(args))
+
+extern "C" int32_t vtbc_bilinear_launch(vtbc_resize_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  const int64_t elements = int64_t{args->batch} * args->out_height * args->out_width * args->channels;
+  launches[0] = vtb::launch_threads(vtb_bilinear_names[dtype],
+                                    elements / vtb::access_elements(dtype, args->channels, args->in, args->out));
+  return 1;
+}

@@ -1,15 +1,18 @@
 // Between fp32 and the half types.
-#include "common.cuh"
+#include "vectors.cuh"
 
 namespace vtb {
 namespace {
 
 template <typename From, typename To>
-__device__ void convert(const From* in, To* out, int32_t count) {
+__device__ void convert(const vtbc_convert_args& args) {
+  const From* const in = static_cast<const From*>(args.in);
+  To* const out = static_cast<To*>(args.out);
+  const uint32_t count = args.count;
   // Vectors of the narrower type: 8 elements.
   by_width<__half>(fits_vectors<__half>(count, in, out), [&](auto width) {
     constexpr int n = decltype(width)::value;
-    for (uint32_t i = global_thread() * n; i < static_cast<uint32_t>(count); i += global_threads() * n) {
+    for (uint32_t i = global_thread() * n; i < count; i += global_threads() * n) {
       float x[n];
       load(x, in + i);
       store(out + i, x);
@@ -20,15 +23,18 @@ __device__ void convert(const From* in, To* out, int32_t count) {
 }  // namespace
 }  // namespace vtb
 
-// out[i] = in[i], rounded to nearest even.
-//
-// Block: 256 threads. Grid: ceil(count / 8 / 256) blocks give every thread one vector.
-#define VTB_CONVERT(suffix, From, To)                                                                              \
-  extern "C" __global__ void __launch_bounds__(256) vtb_convert_##suffix(const From* in, To* out, int32_t count) { \
-    vtb::convert(in, out, count);                                                                                  \
-  }                                                                                                                \
-  VTB_REGISTER_KERNEL(vtb_convert_##suffix, 256)
-VTB_CONVERT(f32_f16, float, __half)
-VTB_CONVERT(f32_bf16, float, __nv_bfloat16)
-VTB_CONVERT(f16_f32, __half, float)
-VTB_CONVERT(bf16_f32, __nv_bfloat16, float)
+#define VTB_CONVERT(name, ...) \
+  VTB_KERNEL(name, float, vtbc_convert_args, vtb::block_threads, 0, vtb::convert<__VA_ARGS__>(args))
+VTB_CONVERT(vtb_convert_f32_f16, T, __half)
+VTB_CONVERT(vtb_convert_f32_bf16, T, __nv_bfloat16)
+VTB_CONVERT(vtb_convert_f16_f32, __half, T)
+VTB_CONVERT(vtb_convert_bf16_f32, __nv_bfloat16, T)
+
+extern "C" int32_t vtbc_convert_launch(vtbc_convert_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  const char* const kernel = dtype == VTBC_F16 ? args->to_f32 ? "vtb_convert_f16_f32" : "vtb_convert_f32_f16"
+                             : args->to_f32    ? "vtb_convert_bf16_f32"
+                                               : "vtb_convert_f32_bf16";
+  const int64_t n = vtb::access_elements(VTBC_F16, args->count, args->in, args->out);
+  launches[0] = vtb::launch_threads(kernel, args->count / n);
+  return 1;
+}

@@ -1,20 +1,11 @@
 // Depthwise convolution in two and three dimensions.
-#include "common.cuh"
+#include <algorithm>
+
+#include "activations.cuh"
+#include "tensor_cores.cuh"
 
 namespace vtb::depthwise_conv {
 namespace {
-
-// The parameters of every kernel, see below.
-template <typename T>
-struct Convolution {
-  const T* in;
-  const float *weight, *bias;
-  T* out;
-  int32_t batch, time, height, width, in_channels, first_channel, out_time, out_height, out_width, channels, multiplier;
-  int32_t size_time, size_height, size_width, stride_time, stride_height, stride_width;
-  int32_t padding_time, padding_height, padding_width;
-  int32_t activation;
-};
 
 // What a thread of the tiled kernels computes: two channels of a strip of outputs in each of two rows. A strip of 7
 // divides the maps of images of 224 x 224 pixels; two rows share the weights in registers, so that arithmetic, not
@@ -24,8 +15,8 @@ constexpr int strip_outputs = 7, strip_rows = 2, tile_channels = 32;
 // Copies rows x columns pixels of a frame, those at (y, x) ..., to shared memory; zeros where there is no map, and from
 // `channels` on.
 template <typename T>
-__device__ __forceinline__ void load_tile(T* tile, const Convolution<T>& conv, const T* frame, int32_t y, int32_t x,
-                                          int32_t rows, int32_t columns, int32_t channels) {
+__device__ __forceinline__ void load_tile(T* tile, const vtbc_depthwise_conv_args& conv, const T* frame, int32_t y,
+                                          int32_t x, int32_t rows, int32_t columns, int32_t channels) {
   constexpr int n = vector_size<T>, vectors = tile_channels / n;
   const uint32_t thread = threadIdx.y * blockDim.x + threadIdx.x, threads = blockDim.x * blockDim.y;
   for (uint32_t i = thread; i < static_cast<uint32_t>(rows * columns * vectors); i += threads) {
@@ -56,12 +47,12 @@ __device__ __forceinline__ void load_weights(float* to, const float* weight, int
 // size x size taps a frame, steps of 1 in height and width. One tile of one frame and 32 channels after the other: what
 // a frame of taps meets is brought to shared memory; a thread walks the rows of taps, their weights in registers.
 template <typename T, int size>
-__device__ void convolve_tiles(const Convolution<T>& conv, int32_t strips_x) {
+__device__ void convolve_tiles(const vtbc_depthwise_conv_args& conv) {
   VTB_DYNAMIC_SHARED(float, weights);
   T* const tile = reinterpret_cast<T*>(weights + size * size * tile_channels);
   // A strip's rows are strips_y apart: the threads of a warp then read neighbouring rows, which an odd number of pixels
   // a row puts into different banks.
-  const int32_t strips_y = blockDim.y / strips_x;
+  const int32_t strips_x = conv.strips_x, strips_y = blockDim.y / strips_x;
   const int32_t tile_width = strips_x * strip_outputs, tile_height = strips_y * strip_rows;
   const int32_t columns = tile_width + size - 1, rows = tile_height + size - 1;
   const int32_t strip_x = threadIdx.y % strips_x * strip_outputs, strip_y = threadIdx.y / strips_x;
@@ -78,7 +69,8 @@ __device__ void convolve_tiles(const Convolution<T>& conv, int32_t strips_x) {
     const int32_t c0 = static_cast<int32_t>(above % tiles_c) * tile_channels;
     const int64_t out_frame = above / tiles_c;
     const int32_t first_time = static_cast<int32_t>(out_frame % conv.out_time) * conv.stride_time - conv.padding_time;
-    const T* image = conv.in + out_frame / conv.out_time * conv.time * frame_size + conv.first_channel + c0;
+    const T* image =
+        static_cast<const T*>(conv.in) + out_frame / conv.out_time * conv.time * frame_size + conv.first_channel + c0;
     const int32_t left = conv.channels - c0, c = c0 + threadIdx.x * 2;
     const bool inside = c < conv.channels;
 
@@ -128,7 +120,8 @@ __device__ void convolve_tiles(const Convolution<T>& conv, int32_t strips_x) {
     for (int r = 0; r < strip_rows; ++r) {
       const int32_t y = y0 + strip_y + r * strips_y;
       if (y >= conv.out_height || !inside) continue;
-      T* to = conv.out + ((out_frame * conv.out_height + y) * conv.out_width + x0 + strip_x) * conv.channels + c;
+      T* to = static_cast<T*>(conv.out) +
+              ((out_frame * conv.out_height + y) * conv.out_width + x0 + strip_x) * conv.channels + c;
 #pragma unroll
       for (int o = 0; o < strip_outputs; ++o) {
         if (x0 + strip_x + o >= conv.out_width) continue;
@@ -142,7 +135,7 @@ __device__ void convolve_tiles(const Convolution<T>& conv, int32_t strips_x) {
 // Any convolution: a thread computes n channels of an output, reading the map through the cache. If the multiplier is
 // not 1, n is.
 template <typename T, int n>
-__device__ void convolve_any(const Convolution<T>& conv) {
+__device__ __forceinline__ void convolve_any(const vtbc_depthwise_conv_args& conv) {
   const uint32_t vectors = conv.channels / n, per_frame = conv.out_height * conv.out_width * vectors;
   const int64_t count = static_cast<int64_t>(conv.batch) * conv.out_time * per_frame;
   const int64_t row_size = static_cast<int64_t>(conv.width) * conv.in_channels;
@@ -153,8 +146,8 @@ __device__ void convolve_any(const Convolution<T>& conv) {
     const int32_t t0 = static_cast<int32_t>(frame % conv.out_time) * conv.stride_time - conv.padding_time;
     const int32_t y0 = static_cast<int32_t>(position / conv.out_width) * conv.stride_height - conv.padding_height;
     const int32_t x0 = static_cast<int32_t>(position % conv.out_width) * conv.stride_width - conv.padding_width;
-    const T* image = conv.in + frame / conv.out_time * conv.time * conv.height * row_size + conv.first_channel +
-                     (n == 1 ? c / conv.multiplier : c);
+    const T* image = static_cast<const T*>(conv.in) + frame / conv.out_time * conv.time * conv.height * row_size +
+                     conv.first_channel + (n == 1 ? c / conv.multiplier : c);
     float sums[n];
     if (conv.bias) {
       load(sums, conv.bias + c);
@@ -178,68 +171,63 @@ __device__ void convolve_any(const Convolution<T>& conv) {
       }
     }
     activate(sums, conv.activation);
-    store(conv.out + i * n, sums);
+    store(static_cast<T*>(conv.out) + i * n, sums);
   }
 }
 
 template <typename T>
-__device__ void convolve_any(const Convolution<T>& conv) {
-  constexpr int n = vector_size<T>;
-  if (conv.multiplier == 1 && conv.in_channels % n == 0 &&
-      fits_vectors<T>(conv.channels, conv.in + conv.first_channel, conv.weight, conv.bias, conv.out)) {
-    convolve_any<T, n>(conv);
-  } else {
-    convolve_any<T, 1>(conv);
-  }
+__host__ __device__ __forceinline__ bool takes_vectors(const vtbc_depthwise_conv_args& conv) {
+  return conv.multiplier == 1 && conv.in_channels % vector_size<T> == 0 &&
+         fits_vectors<T>(conv.channels, static_cast<const T*>(conv.in) + conv.first_channel, conv.weight, conv.bias,
+                         conv.out);
+}
+
+// A block for each tile of 32 channels and of 2 x 8 strips, or fewer where the map is small; less than 48 KiB of shared
+// memory.
+vtbc_launch launch_tiles(vtbc_depthwise_conv_args& args, const char* kernel, int32_t element_bytes) {
+  const int32_t size = args.size_height;
+  args.strips_x = args.out_width <= strip_outputs ? 1 : 2;
+  const int32_t strips_y =
+      static_cast<int32_t>(std::min<int64_t>(element_bytes == 4 ? 4 : 8, divide_up(args.out_height, strip_rows)));
+  const int32_t rows = strips_y * strip_rows, columns = args.strips_x * strip_outputs;
+  const int64_t tiles = int64_t{args.batch} * args.out_time * divide_up(args.channels, tile_channels) *
+                        divide_up(args.out_height, rows) * divide_up(args.out_width, columns);
+  const int64_t tile_elements = tile_channels * (rows + size - 1) * (columns + size - 1);
+  return {kernel,
+          tiles,
+          tile_channels / 2,
+          args.strips_x * strips_y,
+          tile_elements * element_bytes + int64_t{size} * size * tile_channels * 4,
+          0};
 }
 
 }  // namespace
 }  // namespace vtb::depthwise_conv
 
-// Depthwise convolution over [batch, time, height, width], zero padding, channels last; a plain image has time 1.
-//      out[b, t, y, x, c] = activation(bias[c] + sum over taps of
-//                                      weight[tap, c] * in[b, t', y', x', first_channel + c / multiplier])
-// with t' = t * stride_time + tap's time - padding_time, and so on. in: in_channels channels a pixel; weight: [taps,
-// channels] in (time, height, width) order; bias: [channels] or null; out: [batch, out_time, out_height, out_width,
-// channels], less than 2^32 elements a frame.
-//
-// vtb_depthwise_conv_<dtype>: any. Block: 256 threads. Grid: a thread for every vector of 16 bytes of out if multiplier
-// is 1 and channels, in_channels and first_channel are whole vectors, else for every element; any is right.
-//
-// vtb_depthwise_conv_<size>x<size>_<dtype>, size 3, 5 or 7: size_height = size_width = size, any size_time,
-// stride_height = stride_width = 1, multiplier 1; pointers aligned to 16 bytes; channels, in_channels and first_channel
-// whole vectors of 16 bytes. A block's tile has strips_x * 7 columns and strips_y * 2 rows of outputs, and 32 channels.
-// strips_x: 2, or 1 if out_width <= 7. strips_y: 8 (f32: 4), or ceil(out_height / 2) where that is less.
-// Block: (16, strips_x * strips_y). Shared memory, less than 48 KiB:
-//      128 * size * size + 32 * (strips_y * 2 + size - 1) * (strips_x * 7 + size - 1) * sizeof(T) bytes.
-// Grid: as many blocks as tiles, batch * out_time * ceil(channels / 32) * ceil(out_height / tile's rows) *
-// ceil(out_width / tile's columns); any is right.
-#define VTB_DEPTHWISE_CONV_PARAMETERS(T)                                                                          \
-  const T *in, const float *weight, const float *bias, T *out, int32_t batch, int32_t time, int32_t height,       \
-      int32_t width, int32_t in_channels, int32_t first_channel, int32_t out_time, int32_t out_height,            \
-      int32_t out_width, int32_t channels, int32_t multiplier, int32_t size_time, int32_t size_height,            \
-      int32_t size_width, int32_t stride_time, int32_t stride_height, int32_t stride_width, int32_t padding_time, \
-      int32_t padding_height, int32_t padding_width, int32_t activation
-#define VTB_DEPTHWISE_CONV_STRUCT(T)                                                                                \
-  vtb::depthwise_conv::Convolution<T> {                                                                             \
-    in, weight, bias, out, batch, time, height, width, in_channels, first_channel, out_time, out_height, out_width, \
-        channels, multiplier, size_time, size_height, size_width, stride_time, stride_height, stride_width,         \
-        padding_time, padding_height, padding_width, activation                                                     \
+VTB_KERNELS(vtb_depthwise_conv, vtbc_depthwise_conv_args, vtb::block_threads, 3,
+            vtb::by_width<T>(vtb::depthwise_conv::takes_vectors<T>(args),
+                             [&](auto n) { vtb::depthwise_conv::convolve_any<T, n.value>(args); }))
+VTB_KERNELS(vtb_depthwise_conv_3x3, vtbc_depthwise_conv_args, vtb::block_threads, 2,
+            vtb::depthwise_conv::convolve_tiles<T, 3>(args))
+VTB_KERNELS(vtb_depthwise_conv_5x5, vtbc_depthwise_conv_args, vtb::block_threads, 2,
+            vtb::depthwise_conv::convolve_tiles<T, 5>(args))
+VTB_KERNELS(vtb_depthwise_conv_7x7, vtbc_depthwise_conv_args, vtb::block_threads, 2,
+            vtb::depthwise_conv::convolve_tiles<T, 7>(args))
+
+extern "C" int32_t vtbc_depthwise_conv_launch(vtbc_depthwise_conv_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  const int64_t n = vtb::by_dtype(dtype, [&](auto of) {
+    using T = decltype(of);
+    return vtb::depthwise_conv::takes_vectors<T>(*args) ? vtb::vector_size<T> : 1;
+  });
+  const char* const* const tiled = args->size_height == 3   ? vtb_depthwise_conv_3x3_names
+                                   : args->size_height == 5 ? vtb_depthwise_conv_5x5_names
+                                   : args->size_height == 7 ? vtb_depthwise_conv_7x7_names
+                                                            : nullptr;
+  if (tiled && n > 1 && args->size_width == args->size_height && args->stride_height == 1 && args->stride_width == 1) {
+    launches[0] = vtb::depthwise_conv::launch_tiles(*args, tiled[dtype], dtype == VTBC_F32 ? 4 : 2);
+    return 1;
   }
-
-#define VTB_DEPTHWISE_CONV_TILED(suffix, T, size)                                                         \
-  extern "C" __global__ void __launch_bounds__(256, 2)                                                    \
-      vtb_depthwise_conv_##size##x##size##_##suffix(VTB_DEPTHWISE_CONV_PARAMETERS(T), int32_t strips_x) { \
-    vtb::depthwise_conv::convolve_tiles<T, size>(VTB_DEPTHWISE_CONV_STRUCT(T), strips_x);                 \
-  }                                                                                                       \
-  VTB_REGISTER_KERNEL(vtb_depthwise_conv_##size##x##size##_##suffix, 256)
-
-#define VTB_DEPTHWISE_CONV(suffix, T)                                                                                  \
-  extern "C" __global__ void __launch_bounds__(256, 3) vtb_depthwise_conv_##suffix(VTB_DEPTHWISE_CONV_PARAMETERS(T)) { \
-    vtb::depthwise_conv::convolve_any(VTB_DEPTHWISE_CONV_STRUCT(T));                                                   \
-  }                                                                                                                    \
-  VTB_REGISTER_KERNEL(vtb_depthwise_conv_##suffix, 256)                                                                \
-  VTB_DEPTHWISE_CONV_TILED(suffix, T, 3)                                                                               \
-  VTB_DEPTHWISE_CONV_TILED(suffix, T, 5)                                                                               \
-  VTB_DEPTHWISE_CONV_TILED(suffix, T, 7)
-VTB_FOR_EACH_DTYPE(VTB_DEPTHWISE_CONV)
+  const int64_t positions = int64_t{args->batch} * args->out_time * args->out_height * args->out_width;
+  launches[0] = vtb::launch_threads(vtb_depthwise_conv_names[dtype], positions * args->channels / n);
+  return 1;
+}

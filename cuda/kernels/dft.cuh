@@ -1,7 +1,7 @@
 // The discrete Fourier transform, of any length, of lines of complex numbers in shared memory.
 #pragma once
 
-#include "common.cuh"
+#include "vectors.cuh"
 
 namespace vtb::global_filter {
 namespace {

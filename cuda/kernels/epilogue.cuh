@@ -1,47 +1,34 @@
-// io.vertebra.program.Epilogue: what follows a matrix product, by a pass of its own or fused.
+// vtbc_epilogue: what follows a matrix product, in a pass of its own or fused.
 #pragma once
 
-#include "common.cuh"
+#include "activations.cuh"
 
 namespace vtb {
 
-// Row i of the product goes to row r = out_map[i] of out, or to row i without a map; it is dropped where it
-// says -1:
-//      out[r, c] = activation(product[i, c] + bias[c]) * gate[r * gate_stride + c] + residual[s, c]
-// with s = residual_map[r], or r without a map (-1: nothing is added); if activation_last, the activation is applied
-// to the whole instead. All but out may be null. out may be the residual if there is no residual_map. Each r occurs
-// at most once.
+// Whether rows of `channels` elements can be finished by vectors of vector_size<T>.
 template <typename T>
-struct Epilogue {
-  const float* bias;
-  int32_t activation, activation_last;
-  const T* gate;
-  int32_t gate_stride;
-  const T* residual;
-  const int32_t *residual_map, *out_map;
-  T* out;
-  int32_t channels;
+__host__ __device__ __forceinline__ bool finishes_vectors(const vtbc_epilogue& epilogue, int32_t channels) {
+  return fits_vectors<T>(channels, epilogue.bias, epilogue.gate, epilogue.residual, epilogue.out) &&
+         (!epilogue.gate || epilogue.gate_stride % vector_size<T> == 0);
+}
 
-  // Whether vectors of vector_size<T> can be finished.
-  __device__ __forceinline__ bool takes_vectors() const {
-    return fits_vectors<T>(channels, bias, gate, residual, out) && (!gate || gate_stride % vector_size<T> == 0);
+// Finishes n columns from c on of the product's row.
+template <typename T, int n>
+__device__ __forceinline__ void finish(const vtbc_epilogue& epilogue, int32_t channels, float (&x)[n], int32_t row,
+                                       int32_t c) {
+  const T *const gate = static_cast<const T*>(epilogue.gate), *const residual =
+                                                                  static_cast<const T*>(epilogue.residual);
+  const int32_t to = epilogue.out_map ? epilogue.out_map[row] : row;
+  if (to < 0) return;
+  if (epilogue.bias) add_from(x, epilogue.bias + c);
+  if (!epilogue.activation_last) activate(x, epilogue.activation);
+  if (gate) multiply_from(x, gate + to * epilogue.gate_stride + c);
+  if (residual) {
+    const int32_t from = epilogue.residual_map ? epilogue.residual_map[to] : to;
+    if (from >= 0) add_from(x, residual + from * channels + c);
   }
-
-  // Finishes n columns from c on of the product's row.
-  template <int n>
-  __device__ __forceinline__ void finish(float (&x)[n], int32_t row, int32_t c) const {
-    const int32_t to = out_map ? out_map[row] : row;
-    if (to < 0) return;
-    if (bias) add_from(x, bias + c);
-    if (!activation_last) activate(x, activation);
-    if (gate) multiply_from(x, gate + to * gate_stride + c);
-    if (residual) {
-      const int32_t from = residual_map ? residual_map[to] : to;
-      if (from >= 0) add_from(x, residual + from * channels + c);
-    }
-    if (activation_last) activate(x, activation);
-    store(out + to * channels + c, x);
-  }
-};
+  if (epilogue.activation_last) activate(x, epilogue.activation);
+  store(static_cast<T*>(epilogue.out) + to * channels + c, x);
+}
 
 }  // namespace vtb

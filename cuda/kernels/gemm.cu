@@ -2,18 +2,22 @@
 // patches, and layers whose product is not worth a pass of its own.
 //
 // A block computes a tile of the product, `stages - 1` steps of k being under way from global memory while one is
-// multiplied. A step is 64 bytes of a row in every dtype: four chunks of 16. A warp has warp_rows x 32 of the tile,
+// multiplied. A step is as many bytes of a row in every dtype: chunks of 16. A warp has warp_rows x 32 of the tile,
 // in parts of 16 x 8 as mma.m16n8k16 leaves them: with g = lane / 4 and t = lane % 4 a lane holds {(g, 2t),
 // (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1)}; floats are multiplied without mma, but held alike.
 #include "epilogue.cuh"
+#include "tensor_cores.cuh"
 
 namespace vtb {
 namespace gemm {
 
-constexpr int stages = 3, chunks = 4, warp_columns = 32;
+constexpr int stages = 3, chunks = VTBC_GEMM_STEP_BYTES / 16, warp_columns = 32;
 
 template <typename T>
 constexpr int step = chunks* vector_size<T>;
+
+// A warp has a fixed share of a tile: a block has so many threads for every row of the tile, no others.
+constexpr int row_threads = 2;
 
 // A row's chunk in a tile of shared memory. Rows of 64 bytes would meet in the same banks; this order lets eight rows
 // touch all.
@@ -135,7 +139,7 @@ template <typename T, int tile>
 constexpr int memory_elements = stages * 2 * tile* step<T>;
 
 template <typename T, int tile, int threads, bool vectors>
-__device__ __forceinline__ void gemm(const Operand<T>& a, const Operand<T>& weight, const Epilogue<T>& epilogue,
+__device__ __forceinline__ void gemm(const Operand<T>& a, const Operand<T>& weight, const vtbc_epilogue& epilogue,
                                      T* memory) {
   constexpr int warps_across = tile / warp_columns, warp_rows = tile / (threads / 32 / warps_across);
   constexpr int parts = warp_rows / 16;
@@ -189,7 +193,7 @@ __device__ __forceinline__ void gemm(const Operand<T>& a, const Operand<T>& weig
         }
       }
       __syncwarp();
-      by_width<T>(epilogue.takes_vectors(), [&](auto width) {
+      by_width<T>(finishes_vectors<T>(epilogue, n), [&](auto width) {
         constexpr int v = decltype(width)::value, row_lanes = warp_columns / v;
         const int32_t column = lane % row_lanes * v, c = first_column + warp_column + column;
 #pragma unroll 1
@@ -198,7 +202,7 @@ __device__ __forceinline__ void gemm(const Operand<T>& a, const Operand<T>& weig
           if (row >= m || c >= n) continue;
           float x[v];
           load(x, staged + i * pitch + column);
-          epilogue.finish(x, row, c);
+          finish<T>(epilogue, n, x, row, c);
         }
       });
       __syncwarp();
@@ -208,37 +212,34 @@ __device__ __forceinline__ void gemm(const Operand<T>& a, const Operand<T>& weig
 }
 
 template <typename T, int tile>
-__device__ void gemm(const Operand<T>& a, const Operand<T>& weight, const Epilogue<T>& epilogue) {
+__device__ void gemm(const vtbc_gemm_args& args) {
   VTB_SHARED(T, memory, (memory_elements<T, tile>));
+  const Operand<T> a = {static_cast<const T*>(args.a), args.a_map, args.m, args.groups, args.k / args.groups};
+  const Operand<T> weight = {static_cast<const T*>(args.weight), nullptr, args.n, 1, args.k};
   if (fits_vectors<T>(a.segment, a.data, weight.data)) {
-    gemm<T, tile, 2 * tile, true>(a, weight, epilogue, memory);
+    gemm<T, tile, row_threads * tile, true>(a, weight, args.epilogue, memory);
   } else {
-    gemm<T, tile, 2 * tile, false>(a, weight, epilogue, memory);
+    gemm<T, tile, row_threads * tile, false>(a, weight, args.epilogue, memory);
   }
 }
 
 }  // namespace gemm
 }  // namespace vtb
 
-// out = epilogue(rows(a) . weight^T): m rows, weight [n, k] row-major. Row i of the left operand is the concatenation
-// of `groups` segments of k / groups elements, segment g from a + a_map[i * groups + g] * (k / groups), zeros where
-// the map says -1; without a map (null) row i of a, [m, k], groups being 1. The epilogue is vtb::Epilogue with n
-// channels; out is neither a nor the gate.
-//
-// The number at the end of the name is the side of a block's tile of the product: 128, or 64 where that leaves
-// multiprocessors without work. Segments, k and n that are multiples of vector_size<T> are the fast case.
-// Block: 2 side threads, no others. Grid: ceil(m / side) * ceil(n / side) gives every block one tile.
-#define VTB_GEMM(name, T, side)                                                                                      \
-  extern "C" __global__ void __launch_bounds__(2 * side, sizeof(T) == 2 ? 256 / side : 1)                            \
-      name(const T* a, const int32_t* a_map, int32_t groups, const T* weight, const float* bias, int32_t activation, \
-           int32_t activation_last, const T* gate, int32_t gate_stride, const T* residual,                           \
-           const int32_t* residual_map, const int32_t* out_map, T* out, int32_t m, int32_t n, int32_t k) {           \
-    vtb::gemm::gemm<T, side>(                                                                                        \
-        {a, a_map, m, groups, k / groups}, {weight, nullptr, n, 1, k},                                               \
-        {bias, activation, activation_last, gate, gate_stride, residual, residual_map, out_map, out, n});            \
-  }                                                                                                                  \
-  VTB_REGISTER_KERNEL(name, 2 * side)
-#define VTB_GEMMS(suffix, T)              \
-  VTB_GEMM(vtb_gemm_##suffix##_64, T, 64) \
-  VTB_GEMM(vtb_gemm_##suffix##_128, T, 128)
-VTB_FOR_EACH_DTYPE(VTB_GEMMS)
+#define VTB_GEMM(tile)                                                                                        \
+  VTB_KERNELS(vtb_gemm_##tile, vtbc_gemm_args, vtb::gemm::row_threads* tile, sizeof(T) == 2 ? 320 / tile : 1, \
+              vtb::gemm::gemm<T, tile>(args))
+VTB_GEMM(64)
+VTB_GEMM(128)
+static_assert(VTBC_GEMM_SMALL_TILE == 64 && VTBC_GEMM_LARGE_TILE == 128, "there is a kernel for either");
+
+extern "C" int64_t vtbc_gemm_tiles(int32_t m, int32_t n, int32_t tile) {
+  return vtb::divide_up(m, tile) * vtb::divide_up(n, tile);
+}
+
+extern "C" int32_t vtbc_gemm_launch(vtbc_gemm_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  const char* const kernel = args->tile == VTBC_GEMM_SMALL_TILE ? vtb_gemm_64_names[dtype] : vtb_gemm_128_names[dtype];
+  const int64_t tiles = vtbc_gemm_tiles(args->m, args->n, args->tile);
+  launches[0] = {kernel, tiles, vtb::gemm::row_threads * args->tile, 1, 0, 0};
+  return 1;
+}

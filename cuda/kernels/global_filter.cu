@@ -5,12 +5,19 @@
 //      (Z + Z') / 2   and   (Z - Z') / 2i,
 // and as each is Hermitian, the stored half of the filter gives the products at [u, v] and at [-u, -v]. These two are
 // stored in each other's place, so that another forward transform takes them back.
+#include <algorithm>
+
 #include "dft.cuh"
 
 namespace vtb::global_filter {
 namespace {
 
 constexpr int tile_channels = 2 * pairs;
+
+// Channels rounded up to whole tiles.
+__host__ __device__ __forceinline__ int32_t padded(int32_t channels) {
+  return (channels + tile_channels - 1) / tile_channels * tile_channels;
+}
 
 // 8 channels of a position, of which `left` are there, to shared memory; zeros for the others.
 template <typename T>
@@ -59,9 +66,13 @@ __device__ __forceinline__ void filter_pair(const float* filter, int32_t left, b
 
 // Whole maps, 8 channels at a time, in shared memory.
 template <typename T>
-__device__ void filter_maps(const T* in, const float* filter, T* out, int32_t batch, int32_t height, int32_t width,
-                            int32_t in_channels, int32_t channels, int32_t lines) {
+__device__ void filter_maps(const vtbc_global_filter_args& args) {
   VTB_DYNAMIC_SHARED(float2, tile);
+  const T* const in = static_cast<const T*>(args.in) + args.first_channel;
+  T* const out = static_cast<T*>(args.out);
+  const float* const filter = args.filter;
+  const int32_t height = args.height, width = args.width, lines = args.lines;
+  const int32_t in_channels = args.in_channels, channels = args.channels;
   // An odd number of elements: a column spreads over all banks.
   const int32_t pitch = (width | 1) * pairs, positions = height * width, spectrum = width / 2 + 1;
   const int32_t spare = height * pitch;
@@ -72,8 +83,8 @@ __device__ void filter_maps(const T* in, const float* filter, T* out, int32_t ba
   const bool in_aligned = fits_vectors<T>(in_channels, in), out_aligned = fits_vectors<T>(channels, out);
   const bool filter_aligned = fits_vectors<float>(2 * channels, filter);
   const float scale = 0.5f / static_cast<float>(positions);
-  const int32_t tiles = (channels + tile_channels - 1) / tile_channels;
-  const int64_t tasks = static_cast<int64_t>(batch) * tiles;
+  const int32_t tiles = padded(channels) / tile_channels;
+  const int64_t tasks = static_cast<int64_t>(args.batch) * tiles;
   for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {
     const int32_t c0 = static_cast<int32_t>(task % tiles) * tile_channels, left = channels - c0;
     const int64_t first = task / tiles * positions;
@@ -118,7 +129,7 @@ __device__ void transform_rows(const From* in, To* out, int64_t rows, int32_t wi
   float2* const roots = tile + spare + lines * width * pairs;
   make_roots(roots, width);
   const bool in_aligned = fits_vectors<From>(in_stride, in), out_aligned = fits_vectors<To>(out_channels, out);
-  const int32_t tiles = (in_channels + tile_channels - 1) / tile_channels;
+  const int32_t tiles = padded(in_channels) / tile_channels;
   const int64_t tasks = (rows + lines - 1) / lines * tiles;
   for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {
     const int32_t c0 = static_cast<int32_t>(task % tiles) * tile_channels;
@@ -140,21 +151,22 @@ __device__ void transform_rows(const From* in, To* out, int64_t rows, int32_t wi
 }
 
 // Columns v and -v at a time: transform, filter, transform.
-__device__ __forceinline__ void filter_columns(float* maps, const float* filter, int32_t batch, int32_t height,
-                                               int32_t width, int32_t channels) {
+__device__ __forceinline__ void filter_columns(const vtbc_global_filter_args& args) {
   VTB_DYNAMIC_SHARED(float2, tile);
+  const float* const filter = args.filter;
+  const int32_t height = args.height, width = args.width, channels = args.channels;
   const int32_t line = height * pairs, spectrum = width / 2 + 1;
-  const int32_t tiles = (channels + tile_channels - 1) / tile_channels, stride = tiles * tile_channels;
+  const int32_t stride = padded(channels), tiles = stride / tile_channels;
   const int32_t spare = 2 * line;
   float2* const roots = tile + spare + 2 * line;
   make_roots(roots, height);
   const bool filter_aligned = fits_vectors<float>(2 * channels, filter);
   const float scale = 0.5f / (static_cast<float>(height) * static_cast<float>(width));
-  const int64_t tasks = static_cast<int64_t>(batch) * spectrum * tiles;
+  const int64_t tasks = static_cast<int64_t>(args.batch) * spectrum * tiles;
   for (int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {
     const int32_t c0 = static_cast<int32_t>(task % tiles) * tile_channels, left = channels - c0;
     const int32_t v = static_cast<int32_t>(task / tiles % spectrum), minus_v = v == 0 ? 0 : width - v;
-    float* map = maps + task / tiles / spectrum * height * width * stride + c0;
+    float* map = args.scratch + task / tiles / spectrum * height * width * stride + c0;
     const int32_t count = v == minus_v ? 1 : 2;
     const auto column = [&](int32_t i) {  // position i of the two columns
       const int32_t which = i / height;
@@ -181,51 +193,73 @@ __device__ __forceinline__ void filter_columns(float* maps, const float* filter,
   }
 }
 
+template <typename T>
+__device__ __forceinline__ void transform_rows_in(const vtbc_global_filter_args& args) {
+  transform_rows(static_cast<const T*>(args.in) + args.first_channel, args.scratch,
+                 static_cast<int64_t>(args.batch) * args.height, args.width, args.in_channels, args.channels,
+                 padded(args.channels), args.lines);
+}
+
+template <typename T>
+__device__ __forceinline__ void transform_rows_back(const vtbc_global_filter_args& args) {
+  transform_rows(static_cast<const float*>(args.scratch), static_cast<T*>(args.out),
+                 static_cast<int64_t>(args.batch) * args.height, args.width, padded(args.channels),
+                 padded(args.channels), args.channels, args.lines);
+}
+
+// Lines that are transformed at a time in shared memory that holds whole maps; and all of it, in bytes.
+int32_t lines_of_map(const vtbc_global_filter_args& args) {
+  const int32_t longer = std::max(args.height, args.width);
+  return std::min(longer, std::max(8, 512 / longer));
+}
+
+int64_t map_bytes(const vtbc_global_filter_args& args) {
+  const int64_t elements =
+      int64_t{args.height} * (args.width | 1) + int64_t{lines_of_map(args)} * std::max(args.height, args.width);
+  return int64_t{sizeof(float2)} * (pairs * elements + args.height + args.width);
+}
+
 }  // namespace
 }  // namespace vtb::global_filter
 
-// irfft2(rfft2(in) * filter) over height and width of each channel, that is a circular convolution (Rao et al., arXiv
-// 2107.00645). in: [batch, height, width, in_channels], of which channels first_channel ... are filtered; out: [batch,
-// height, width, channels]; filter: [height, width / 2 + 1, channels, 2], real and imaginary parts, columns 0 and, for
-// an even width, width / 2 Hermitian in the row frequency. Any size, primes included. Tiles are of 8 channels: tiles =
-// ceil(channels / 8).
-//
-// vtb_global_filter_<dtype>: maps that fit shared memory, with longer = max(height, width):
-//      8 * (4 * height * (width | 1) + 4 * lines * longer + height + width) bytes,
-// lines = min(longer, max(8, 512 / longer)); 64 x 64 takes 147 KiB. Block: 256 threads, or 128 if height * width <=
-// 256. Grid: batch * tiles blocks; any is right.
-//
-// Larger maps take three launches, over a workspace of batch * height * width * tiles * 8 floats aligned to 16 bytes:
-// vtb_global_filter_rows_<dtype>, vtb_global_filter_columns, vtb_global_filter_rows_back_<dtype>. Block: 256 threads.
-// Rows: lines = min(batch * height, max(1, 2048 / width)); 8 * (4 * lines * ((width | 1) + width) + width) bytes of
-// shared memory; grid: ceil(batch * height / lines) * tiles blocks; any is right.
-// Columns: 136 * height bytes of shared memory; grid: batch * (width / 2 + 1) * tiles blocks; any is right.
-#define VTB_GLOBAL_FILTER(suffix, T)                                                                                   \
-  extern "C" __global__ void __launch_bounds__(256, 2) vtb_global_filter_##suffix(                                     \
-      const T* in, const float* filter, T* out, int32_t batch, int32_t height, int32_t width, int32_t in_channels,     \
-      int32_t first_channel, int32_t channels, int32_t lines) {                                                        \
-    vtb::global_filter::filter_maps(in + first_channel, filter, out, batch, height, width, in_channels, channels,      \
-                                    lines);                                                                            \
-  }                                                                                                                    \
-  VTB_REGISTER_KERNEL(vtb_global_filter_##suffix, 256)                                                                 \
-  extern "C" __global__ void __launch_bounds__(256, 2)                                                                 \
-      vtb_global_filter_rows_##suffix(const T* in, float* workspace, int32_t batch, int32_t height, int32_t width,     \
-                                      int32_t in_channels, int32_t first_channel, int32_t channels, int32_t lines) {   \
-    vtb::global_filter::transform_rows(in + first_channel, workspace, static_cast<int64_t>(batch) * height, width,     \
-                                       in_channels, channels, (channels + 7) / 8 * 8, lines);                          \
-  }                                                                                                                    \
-  VTB_REGISTER_KERNEL(vtb_global_filter_rows_##suffix, 256)                                                            \
-  extern "C" __global__ void __launch_bounds__(256, 2) vtb_global_filter_rows_back_##suffix(                           \
-      const float* workspace, T* out, int32_t batch, int32_t height, int32_t width, int32_t channels, int32_t lines) { \
-    vtb::global_filter::transform_rows(workspace, out, static_cast<int64_t>(batch) * height, width,                    \
-                                       (channels + 7) / 8 * 8, (channels + 7) / 8 * 8, channels, lines);               \
-  }                                                                                                                    \
-  VTB_REGISTER_KERNEL(vtb_global_filter_rows_back_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_GLOBAL_FILTER)
+#define VTB_FILTER_KERNELS(name, ...) \
+  VTB_KERNELS(name, vtbc_global_filter_args, vtb::block_threads, 2, vtb::global_filter::__VA_ARGS__<T>(args))
+VTB_FILTER_KERNELS(vtb_global_filter, filter_maps)
+VTB_FILTER_KERNELS(vtb_global_filter_rows, transform_rows_in)
+VTB_FILTER_KERNELS(vtb_global_filter_rows_back, transform_rows_back)
+VTB_KERNEL(vtb_global_filter_columns, float, vtbc_global_filter_args, vtb::block_threads, 2,
+           vtb::global_filter::filter_columns(args))
 
-extern "C" __global__ void __launch_bounds__(256, 2)
-    vtb_global_filter_columns(float* workspace, const float* filter, int32_t batch, int32_t height, int32_t width,
-                              int32_t channels) {
-  vtb::global_filter::filter_columns(workspace, filter, batch, height, width, channels);
+extern "C" int64_t vtbc_global_filter_scratch(const vtbc_global_filter_args* args) {
+  using namespace vtb::global_filter;
+  if (map_bytes(*args) <= args->shared_memory) return 0;
+  return int64_t{args->batch} * args->height * args->width * padded(args->channels) * int64_t{sizeof(float)};
 }
-VTB_REGISTER_KERNEL(vtb_global_filter_columns, 256)
+
+extern "C" int32_t vtbc_global_filter_launch(vtbc_global_filter_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  using namespace vtb::global_filter;
+  const int64_t batch = args->batch, height = args->height, width = args->width;
+  const int64_t tiles = padded(args->channels) / tile_channels;
+  if (map_bytes(*args) <= args->shared_memory) {
+    args->lines = lines_of_map(*args);
+    const int threads = height * width <= 256 ? 128 : vtb::block_threads;
+    launches[0] = {vtb_global_filter_names[dtype], batch * tiles, threads, 1, map_bytes(*args), 0};
+    return 1;
+  }
+  constexpr int64_t element = pairs * sizeof(float2);
+  const int64_t line_bytes = element * ((width | 1) + width), root_bytes = width * int64_t{sizeof(float2)};
+  const int64_t fitting = std::max<int64_t>(1, std::min(2048 / width, (args->shared_memory - root_bytes) / line_bytes));
+  const int64_t lines = std::min(batch * height, fitting), blocks = vtb::divide_up(batch * height, lines) * tiles;
+  const int64_t shared = lines * line_bytes + root_bytes;
+  args->lines = static_cast<int32_t>(lines);
+  launches[0] = {vtb_global_filter_rows_names[dtype], blocks, vtb::block_threads, 1, shared, 1};
+  // Two columns, their spare room, and the roots.
+  launches[1] = {"vtb_global_filter_columns",
+                 batch * (width / 2 + 1) * tiles,
+                 vtb::block_threads,
+                 1,
+                 height * (4 * element + int64_t{sizeof(float2)}),
+                 1};
+  launches[2] = {vtb_global_filter_rows_back_names[dtype], blocks, vtb::block_threads, 1, shared, 0};
+  return 3;
+}

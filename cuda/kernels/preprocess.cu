@@ -1,6 +1,6 @@
 // From an 8-bit image to a model's input: resize, crop, normalise. Separable resampling in the integer arithmetic of
 // Pillow (src/libImaging/Resample.c): columns first, rounded to 8 bits, then rows.
-#include "common.cuh"
+#include "vectors.cuh"
 
 namespace vtb::preprocess {
 namespace {
@@ -18,93 +18,82 @@ __device__ __forceinline__ int4 load_weights(const int32_t* weights) {
   return *reinterpret_cast<const int4*>(weights);
 }
 
-// n neighbouring samples of a row of out. `filtered` starts with row first_row of the image.
-template <typename T, int n>
-__device__ void filter_rows(const uint8_t* filtered, const int32_t* first, const int32_t* weights,
-                            const float* normalised, T* out, int32_t first_row, int32_t rows, int32_t out_width,
-                            int32_t out_height, int32_t taps) {
-  const int32_t samples = 3 * out_width;
-  const uint32_t vectors = samples / n, count = vectors * out_height;
+// Columns: `scratch` is [rows, out_width, 3].
+__device__ __forceinline__ void filter_columns(const vtbc_preprocess_args& args) {
+  const int32_t out_width = args.out_width;
+  const int64_t count = static_cast<int64_t>(args.rows) * out_width;
+  for (int64_t i = global_thread(); i < count; i += global_threads()) {
+    const uint32_t y = static_cast<uint32_t>(i) / out_width, x = static_cast<uint32_t>(i) - y * out_width;
+    const uint8_t* row = args.pixels + static_cast<int64_t>(y) * args.row_stride;
+    const int32_t left = args.x_first[x];
+    int32_t sums[3] = {};
+    for (int32_t t = 0; t < args.x_taps; t += 4) {
+      const int4 four = load_weights(args.x_weights + static_cast<int64_t>(x) * args.x_taps + t);
+      const int32_t weight[4] = {four.x, four.y, four.z, four.w};
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const uint8_t* pixel = row + static_cast<int64_t>(min(left + t + j, args.width - 1)) * args.pixel_stride;
+        sums[0] += weight[j] * pixel[args.red];
+        sums[1] += weight[j] * pixel[args.green];
+        sums[2] += weight[j] * pixel[args.blue];
+      }
+    }
+#pragma unroll
+    for (int c = 0; c < 3; ++c) args.scratch[3 * i + c] = static_cast<uint8_t>(rounded(sums[c]));
+  }
+}
+
+// Neighbouring samples of a row of out that a thread computes.
+__host__ __device__ __forceinline__ int samples_of_thread(const vtbc_preprocess_args& args) {
+  return args.out_width % 4 == 0 && aligned_16(args.scratch, args.out) ? 4 : 1;
+}
+
+template <int n>
+__device__ __forceinline__ void filter_rows(const vtbc_preprocess_args& args) {
+  const int32_t samples = 3 * args.out_width;
+  const uint32_t vectors = samples / n, count = vectors * args.out_height;
   for (int64_t i = global_thread(); i < count; i += global_threads()) {
     const int32_t y = static_cast<uint32_t>(i) / vectors, x = (static_cast<uint32_t>(i) - y * vectors) * n;
-    const int32_t above = first[y] - first_row;
+    const int32_t above = args.y_first[y] - args.first_row;
     int32_t sums[n] = {};
-    for (int32_t t = 0; t < taps; ++t) {
+    for (int32_t t = 0; t < args.y_taps; ++t) {
       // Beyond the image weights are zero.
-      const int64_t row = min(above + t, rows - 1);
-      const auto from = *reinterpret_cast<const Vector<uint8_t, n>*>(filtered + row * samples + x);
-      const int32_t weight = weights[static_cast<int64_t>(y) * taps + t];
+      const int64_t row = min(above + t, args.rows - 1);
+      const auto from = *reinterpret_cast<const Vector<uint8_t, n>*>(args.scratch + row * samples + x);
+      const int32_t weight = args.y_weights[static_cast<int64_t>(y) * args.y_taps + t];
 #pragma unroll
       for (int j = 0; j < n; ++j) sums[j] += weight * from.values[j];
     }
     float values[n];
 #pragma unroll
-    for (int j = 0; j < n; ++j) values[j] = normalised[(x + j) % 3 * 256 + rounded(sums[j])];
-    store(out + i * n, values);
+    for (int j = 0; j < n; ++j) values[j] = args.normalised[(x + j) % 3 * 256 + rounded(sums[j])];
+    store(args.out + i * n, values);
   }
 }
 
-template <typename T>
-__device__ void filter_rows(const uint8_t* filtered, const int32_t* first, const int32_t* weights,
-                            const float* normalised, T* out, int32_t first_row, int32_t rows, int32_t out_width,
-                            int32_t out_height, int32_t taps) {
-  if (out_width % 4 == 0 && aligned_16(filtered, out)) {
-    filter_rows<T, 4>(filtered, first, weights, normalised, out, first_row, rows, out_width, out_height, taps);
+__device__ __forceinline__ void filter_rows(const vtbc_preprocess_args& args) {
+  if (samples_of_thread(args) == 4) {
+    filter_rows<4>(args);
   } else {
-    filter_rows<T, 1>(filtered, first, weights, normalised, out, first_row, rows, out_width, out_height, taps);
+    filter_rows<1>(args);
   }
 }
 
 }  // namespace
 }  // namespace vtb::preprocess
 
-// Two launches preprocess an image, as io.vertebra.image.ReferencePreprocessor does. An output i of an axis is
-//      (sum over t < taps of in[first[i] + t] * weights[i, t] + 2^21) >> 22, clamped to 0..255;
-// first: [outputs], ascending, each within the axis; weights: [outputs, taps], taps a multiple of 4, zero beyond the
-// axis, aligned to 16 bytes. An output whose weights are all zero is black.
+VTB_KERNEL(vtb_preprocess_columns, uint8_t, vtbc_preprocess_args, vtb::block_threads, 0,
+           vtb::preprocess::filter_columns(args))
+VTB_KERNEL(vtb_preprocess_rows, float, vtbc_preprocess_args, vtb::block_threads, 0, vtb::preprocess::filter_rows(args))
 
-// filtered: [rows, out_width, 3], the rows from first_row on of the image, their columns resampled. A pixel is
-// pixel_stride bytes, among which byte `red` is its red sample, and so on; rows are row_stride bytes apart, and gaps
-// between them are not read. rows * out_width < 2^31. Block: 256 threads. Grid: ceil(rows * out_width / 256) blocks;
-// any is right.
-extern "C" __global__ void __launch_bounds__(256)
-    vtb_preprocess_columns(const uint8_t* pixels, const int32_t* first, const int32_t* weights, uint8_t* filtered,
-                           int32_t width, int32_t pixel_stride, int32_t red, int32_t green, int32_t blue,
-                           int64_t row_stride, int32_t first_row, int32_t rows, int32_t out_width, int32_t taps) {
-  using vtb::preprocess::rounded;
-  const int64_t count = static_cast<int64_t>(rows) * out_width;
-  for (int64_t i = vtb::global_thread(); i < count; i += vtb::global_threads()) {
-    const uint32_t y = static_cast<uint32_t>(i) / out_width, x = static_cast<uint32_t>(i) - y * out_width;
-    const uint8_t* row = pixels + (first_row + static_cast<int64_t>(y)) * row_stride;
-    const int32_t left = first[x];
-    int32_t sums[3] = {};
-    for (int32_t t = 0; t < taps; t += 4) {
-      const int4 four = vtb::preprocess::load_weights(weights + static_cast<int64_t>(x) * taps + t);
-      const int32_t weight[4] = {four.x, four.y, four.z, four.w};
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        const uint8_t* pixel = row + static_cast<int64_t>(min(left + t + j, width - 1)) * pixel_stride;
-        sums[0] += weight[j] * pixel[red];
-        sums[1] += weight[j] * pixel[green];
-        sums[2] += weight[j] * pixel[blue];
-      }
-    }
-#pragma unroll
-    for (int c = 0; c < 3; ++c) filtered[3 * i + c] = static_cast<uint8_t>(rounded(sums[c]));
-  }
+extern "C" int64_t vtbc_preprocess_scratch(const vtbc_preprocess_args* args) {
+  return int64_t{3} * args->rows * args->out_width;
 }
-VTB_REGISTER_KERNEL(vtb_preprocess_columns, 256)
 
-// out: [out_height, out_width, 3], from `filtered` as above, which has to hold all rows that weights other than zero
-// reach. normalised: [3, 256], what a sample of a channel becomes. Less than 2^31 samples.
-// Block: 256 threads. Grid: a thread for every 4 samples if out_width is a multiple of 4, else for every one; any is
-// right.
-#define VTB_PREPROCESS_ROWS(suffix, T)                                                                              \
-  extern "C" __global__ void __launch_bounds__(256) vtb_preprocess_rows_##suffix(                                   \
-      const uint8_t* filtered, const int32_t* first, const int32_t* weights, const float* normalised, T* out,       \
-      int32_t first_row, int32_t rows, int32_t out_width, int32_t out_height, int32_t taps) {                       \
-    vtb::preprocess::filter_rows(filtered, first, weights, normalised, out, first_row, rows, out_width, out_height, \
-                                 taps);                                                                             \
-  }                                                                                                                 \
-  VTB_REGISTER_KERNEL(vtb_preprocess_rows_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_PREPROCESS_ROWS)
+extern "C" int32_t vtbc_preprocess_launch(vtbc_preprocess_args* args, vtbc_dtype, vtbc_launch* launches) {
+  const int64_t samples = int64_t{3} * args->out_width * args->out_height;
+  launches[0] = vtb::launch_threads("vtb_preprocess_columns", int64_t{args->rows} * args->out_width);
+  launches[0].to_scratch = 1;
+  launches[1] = vtb::launch_threads("vtb_preprocess_rows", samples / vtb::preprocess::samples_of_thread(*args));
+  return 2;
+}

@@ -1,12 +1,16 @@
 // Softmax of each row.
-#include "common.cuh"
+#include "reductions.cuh"
+#include "vectors.cuh"
 
 namespace vtb {
 namespace {
 
 // Three sweeps over a row, of which only the first finds it in memory; the others find it in the cache.
 template <typename T>
-__device__ void softmax(const T* in, T* out, int32_t rows, int32_t channels) {
+__device__ void softmax(const vtbc_softmax_args& args) {
+  const T* const in = static_cast<const T*>(args.in);
+  T* const out = static_cast<T*>(args.out);
+  const int32_t rows = args.rows, channels = args.channels;
   by_width<T>(fits_vectors<T>(channels, in, out), [&](auto width) {
     constexpr int n = decltype(width)::value;
     const int32_t begin = threadIdx.x * n, step = blockDim.x * n;
@@ -42,14 +46,11 @@ __device__ void softmax(const T* in, T* out, int32_t rows, int32_t channels) {
 }  // namespace
 }  // namespace vtb
 
-// in, out: [rows, channels]; out may be in.
-//
-// Block: as reduce_row asks, (threads a row, rows) of up to 256 threads; one warp a row does up to a few thousand
-// channels. Grid: ceil(rows / block.y).
-#define VTB_SOFTMAX(suffix, T)                                                    \
-  extern "C" __global__ void __launch_bounds__(256)                               \
-      vtb_softmax_##suffix(const T* in, T* out, int32_t rows, int32_t channels) { \
-    vtb::softmax(in, out, rows, channels);                                        \
-  }                                                                               \
-  VTB_REGISTER_KERNEL(vtb_softmax_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_SOFTMAX)
+VTB_KERNELS(vtb_softmax, vtbc_softmax_args, vtb::block_threads, 0, vtb::softmax<T>(args))
+
+// Any block that reduce_row takes does; a warp a row is enough for up to a few thousand channels.
+extern "C" int32_t vtbc_softmax_launch(vtbc_softmax_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  constexpr int rows = vtb::block_threads / 32;
+  launches[0] = {vtb_softmax_names[dtype], vtb::divide_up(args->rows, rows), 32, rows, 0, 0};
+  return 1;
+}

@@ -1,5 +1,5 @@
 // Sums of rows.
-#include "common.cuh"
+#include "activations.cuh"
 
 namespace vtb {
 namespace {
@@ -14,19 +14,22 @@ __device__ __forceinline__ void add_term(float (&x)[n], const T* in, const int32
 }
 
 template <typename T>
-__device__ void sum(const T* in0, const T* in1, const T* in2, const int32_t* map0, const int32_t* map1,
-                    const int32_t* map2, T* out, int32_t rows, int32_t channels, int32_t activation) {
+__device__ void sum(const vtbc_sum_args& args) {
+  const T *const in0 = static_cast<const T*>(args.in0), *const in1 = static_cast<const T*>(args.in1);
+  const T* const in2 = static_cast<const T*>(args.in2);
+  T* const out = static_cast<T*>(args.out);
+  const int32_t channels = args.channels;
   by_width<T>(fits_vectors<T>(channels, in0, in1, in2, out), [&](auto width) {
     constexpr int n = decltype(width)::value;
-    const uint32_t row_vectors = channels / n, count = rows * row_vectors;
+    const uint32_t row_vectors = channels / n, count = args.rows * row_vectors;
     for (uint32_t i = global_thread(); i < count; i += global_threads()) {
       const uint32_t row = i / row_vectors, c = i % row_vectors * n;
       float x[n];
       fill(x, 0);
-      add_term(x, in0, map0, row, channels, c);
-      add_term(x, in1, map1, row, channels, c);
-      add_term(x, in2, map2, row, channels, c);
-      activate(x, activation);
+      add_term(x, in0, args.map0, row, channels, c);
+      add_term(x, in1, args.map1, row, channels, c);
+      add_term(x, in2, args.map2, row, channels, c);
+      activate(x, args.activation);
       store(out + i * n, x);
     }
   });
@@ -35,15 +38,10 @@ __device__ void sum(const T* in0, const T* in1, const T* in2, const int32_t* map
 }  // namespace
 }  // namespace vtb
 
-// out[i] = activation(sum over the terms t of in<t>[map<t>[i]]), rows of `channels` elements; a term without a map
-// (null) gives its row i, -1 in a map nothing. in1 and in2 may be null. out overlaps no term that has a map.
-//
-// Block: 256 threads. Grid: ceil(elements / vector_size / 256) blocks give every thread one vector.
-#define VTB_SUM(suffix, T)                                                                                 \
-  extern "C" __global__ void __launch_bounds__(256)                                                        \
-      vtb_sum_##suffix(const T* in0, const T* in1, const T* in2, const int32_t* map0, const int32_t* map1, \
-                       const int32_t* map2, T* out, int32_t rows, int32_t channels, int32_t activation) {  \
-    vtb::sum(in0, in1, in2, map0, map1, map2, out, rows, channels, activation);                            \
-  }                                                                                                        \
-  VTB_REGISTER_KERNEL(vtb_sum_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_SUM)
+VTB_KERNELS(vtb_sum, vtbc_sum_args, vtb::block_threads, 0, vtb::sum<T>(args))
+
+extern "C" int32_t vtbc_sum_launch(vtbc_sum_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  const int64_t n = vtb::access_elements(dtype, args->channels, args->in0, args->in1, args->in2, args->out);
+  launches[0] = vtb::launch_threads(vtb_sum_names[dtype], int64_t{args->rows} * args->channels / n);
+  return 1;
+}

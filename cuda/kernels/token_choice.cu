@@ -1,13 +1,14 @@
-// Operations on chosen tokens; see "chosen tokens" in native/include/vertebra.h. Each finds its choice anew from the
+// Operations on chosen tokens; see "chosen tokens" in vertebra_cuda.h. Each finds its choice anew from the
 // scores, in every block: no tensor has to hold indices.
-#include "common.cuh"
+#include "reductions.cuh"
+#include "vectors.cuh"
 
 namespace vtb::token_choice {
 namespace {
 
-constexpr int most_threads = 256;
-
-__device__ __forceinline__ int32_t shrunken(int32_t tokens, int32_t kept) { return kept + (kept < tokens ? 2 : 1); }
+__host__ __device__ __forceinline__ int32_t shrunken(int32_t tokens, int32_t kept) {
+  return kept + (kept < tokens ? 2 : 1);
+}
 
 // An unsigned integer, of as many bits, in the order of the scores: choices are of exactly `kept` tokens, whatever the
 // scores are.
@@ -102,17 +103,23 @@ __device__ __forceinline__ float find_rows(const T* scores, int64_t image, int32
   return *left_out;
 }
 
-// A block takes 32 vectors of channels of an image; threads of one threadIdx.y copy their share of the tokens, and add
+// Vectors of channels, or tokens, of an image that a block takes.
+constexpr int slice = 32;
+
+// A block takes a slice of the channels of an image; threads of one threadIdx.y copy their share of the tokens, and add
 // up theirs of the representative.
 template <typename T, int n>
-__device__ void shrink(const T* in, const T* scores, const T* class_token, T* out, int32_t batch, int32_t tokens,
-                       int32_t channels, int32_t kept, int64_t class_stride) {
+__device__ __forceinline__ void shrink(const vtbc_shrink_tokens_args& args) {
+  const T *const in = static_cast<const T*>(args.in), *const scores = static_cast<const T*>(args.scores);
+  const T* const class_token = static_cast<const T*>(args.class_token);
+  T* const out = static_cast<T*>(args.out);
+  const int32_t tokens = args.tokens, channels = args.channels, kept = args.kept;
   VTB_DYNAMIC_SHARED(int32_t, rows);
-  VTB_SHARED(float, partial, most_threads* n);
-  const int32_t slices = (channels / n + 31) / 32, height = shrunken(tokens, kept);
-  for (int64_t task = blockIdx.x; task < static_cast<int64_t>(batch) * slices; task += gridDim.x) {
+  VTB_SHARED(float, partial, block_threads* n);
+  const int32_t slices = (channels / n + slice - 1) / slice, height = shrunken(tokens, kept);
+  for (int64_t task = blockIdx.x; task < static_cast<int64_t>(args.batch) * slices; task += gridDim.x) {
     const int64_t image = task / slices;
-    const int32_t c = (static_cast<int32_t>(task % slices) * 32 + threadIdx.x) * n;
+    const int32_t c = (static_cast<int32_t>(task % slices) * slice + threadIdx.x) * n;
     __syncthreads();  // rows and partial sums before have been read
     const float total = find_rows(scores, image, tokens, kept, rows);
     const T* from = in + image * tokens * channels + c;
@@ -131,33 +138,41 @@ __device__ void shrink(const T* in, const T* scores, const T* class_token, T* ou
         for (int j = 0; j < n; ++j) sum[j] += weight * x[j];
       }
       if (threadIdx.y == 0) {
-        load(x, class_token + image * class_stride + c);
+        load(x, class_token + image * args.class_stride + c);
         store(to, x);
       }
     }
     if (kept == tokens) continue;
 #pragma unroll
-    for (int j = 0; j < n; ++j) partial[(j * blockDim.y + threadIdx.y) * 32 + threadIdx.x] = sum[j];
+    for (int j = 0; j < n; ++j) partial[(j * blockDim.y + threadIdx.y) * slice + threadIdx.x] = sum[j];
     __syncthreads();
     if (threadIdx.y > 0 || c >= channels) continue;
 #pragma unroll
     for (int j = 0; j < n; ++j) {
       sum[j] = 0;
-      for (uint32_t y = 0; y < blockDim.y; ++y) sum[j] += partial[(j * blockDim.y + y) * 32 + threadIdx.x];
+      for (uint32_t y = 0; y < blockDim.y; ++y) sum[j] += partial[(j * blockDim.y + y) * slice + threadIdx.x];
     }
     store(to + static_cast<int64_t>(kept + 1) * channels, sum);
   }
 }
 
-// A block takes 32 tokens of an image.
+template <typename T>
+__host__ __device__ __forceinline__ bool takes_vectors(const vtbc_shrink_tokens_args& args) {
+  return fits_vectors<T>(args.channels, args.in, args.class_token, args.out) && args.class_stride % vector_size<T> == 0;
+}
+
+// A block takes a slice of the tokens of an image.
 template <typename T, int n>
-__device__ void recover(const T* in, const T* scores, const T* before, const T* after, T* out, int32_t batch,
-                        int32_t tokens, int32_t channels, int32_t kept) {
+__device__ __forceinline__ void recover(const vtbc_recover_tokens_args& args) {
+  const T *const in = static_cast<const T*>(args.in), *const scores = static_cast<const T*>(args.scores);
+  const T *const before = static_cast<const T*>(args.before), *const after = static_cast<const T*>(args.after);
+  T* const out = static_cast<T*>(args.out);
+  const int32_t tokens = args.tokens, channels = args.channels, kept = args.kept;
   VTB_DYNAMIC_SHARED(int32_t, rows);
-  const int32_t slices = (tokens + 31) / 32, height = shrunken(tokens, kept), vectors = channels / n;
-  for (int64_t task = blockIdx.x; task < static_cast<int64_t>(batch) * slices; task += gridDim.x) {
+  const int32_t slices = (tokens + slice - 1) / slice, height = shrunken(tokens, kept), vectors = channels / n;
+  for (int64_t task = blockIdx.x; task < static_cast<int64_t>(args.batch) * slices; task += gridDim.x) {
     const int64_t image = task / slices;
-    const int32_t first = static_cast<int32_t>(task % slices) * 32, count = min(32, tokens - first);
+    const int32_t first = static_cast<int32_t>(task % slices) * slice, count = min(slice, tokens - first);
     __syncthreads();  // rows before have been read
     find_rows(scores, image, tokens, kept, rows);
     const int64_t at = (image * tokens + first) * channels, image_rows = image * height;
@@ -195,12 +210,14 @@ __device__ __forceinline__ float dot(const T* a, const T* b, int32_t length) {
 
 // A block takes an image; weights[head, j], in shared memory, is what the class token pays to row j.
 template <typename T, int n>
-__device__ void score(const T* qkv, const T* scores, T* out, int32_t batch, int32_t tokens, int32_t kept, int32_t heads,
-                      int32_t head_dim, float scale, float trade_off) {
+__device__ __forceinline__ void score(const vtbc_score_tokens_args& args) {
+  const T *const qkv = static_cast<const T*>(args.qkv), *const scores = static_cast<const T*>(args.scores);
+  T* const out = static_cast<T*>(args.out);
+  const int32_t tokens = args.tokens, kept = args.kept, heads = args.heads, head_dim = args.head_dim;
   VTB_DYNAMIC_SHARED(int32_t, rows);
   float* const weights = reinterpret_cast<float*>(rows + tokens);
   const int32_t height = shrunken(tokens, kept), width = heads * head_dim;
-  for (int64_t image = blockIdx.x; image < batch; image += gridDim.x) {
+  for (int64_t image = blockIdx.x; image < args.batch; image += gridDim.x) {
     const T* query = qkv + image * height * 3 * width;
     __syncthreads();  // rows and weights before have been read
     find_rows(scores, image, tokens, kept, rows);
@@ -209,7 +226,7 @@ __device__ void score(const T* qkv, const T* scores, T* out, int32_t batch, int3
       float* const weight = weights + static_cast<int64_t>(head) * height;
       float largest = -INFINITY, sum = 0;
       for (int32_t j = threadIdx.x; j < height; j += blockDim.x) {
-        weight[j] = scale * dot<T, n>(q, q + width + static_cast<int64_t>(j) * 3 * width, head_dim);
+        weight[j] = args.scale * dot<T, n>(q, q + width + static_cast<int64_t>(j) * 3 * width, head_dim);
         largest = Maximum()(largest, weight[j]);
       }
       largest = reduce_row(largest, Maximum());
@@ -229,7 +246,7 @@ __device__ void score(const T* qkv, const T* scores, T* out, int32_t batch, int3
       }
       if (scores) {
         const float own = to_float(scores[image * tokens + i]);
-        paid = row > 0 || kept + 1 == tokens ? (1 - trade_off) * own + trade_off * paid : own;
+        paid = row > 0 || kept + 1 == tokens ? (1 - args.trade_off) * own + args.trade_off * paid : own;
       }
       out[image * tokens + i] = from_float<T>(paid);
     }
@@ -237,10 +254,13 @@ __device__ void score(const T* qkv, const T* scores, T* out, int32_t batch, int3
 }
 
 template <typename T>
-__device__ void pool_scores(const T* in, T* out, int32_t batch, int32_t time, int32_t height, int32_t width) {
+__device__ void pool_scores(const vtbc_pool_scores_args& args) {
+  const T* const in = static_cast<const T*>(args.in);
+  T* const out = static_cast<T*>(args.out);
+  const int32_t time = args.time, height = args.height, width = args.width;
   const int32_t out_height = height / 2, out_width = width / 2;
   const int32_t in_count = time * height * width, out_count = time * out_height * out_width;
-  for (int64_t element = blockIdx.x; element < batch; element += gridDim.x) {
+  for (int64_t element = blockIdx.x; element < args.batch; element += gridDim.x) {
     const T* from = in + element * in_count;
     const auto pooled = [&](int32_t i) {
       const int32_t row = i / out_width, x = 2 * (i - row * out_width);
@@ -261,73 +281,55 @@ __device__ void pool_scores(const T* in, T* out, int32_t batch, int32_t time, in
 }  // namespace
 }  // namespace vtb::token_choice
 
-// Operations compute on the `kept` tokens of each image with the highest scores; of equal scores the earlier token's
-// counts as higher; NaN lies above all numbers or, with its sign bit set, below. An image has shrunken = 1 + kept +
-// (kept < tokens) rows: the class token, the kept tokens in the order they lie, one representative of the others.
-// scores: [batch, tokens]; may be null if kept == tokens. tokens * channels < 2^31. Dynamic shared memory: 4 * tokens
-// bytes, unless other is said, besides up to 11 KiB of static. Any grid is right.
+VTB_KERNELS(vtb_shrink_tokens, vtbc_shrink_tokens_args, vtb::block_threads, 0,
+            vtb::by_width<T>(vtb::token_choice::takes_vectors<T>(args),
+                             [&](auto n) { vtb::token_choice::shrink<T, n.value>(args); }))
+VTB_KERNELS(vtb_recover_tokens, vtbc_recover_tokens_args, vtb::block_threads, 0,
+            vtb::by_width<T>(vtb::fits_vectors<T>(args.channels, args.in, args.before, args.after, args.out),
+                             [&](auto n) { vtb::token_choice::recover<T, n.value>(args); }))
+VTB_KERNELS(vtb_score_tokens, vtbc_score_tokens_args, vtb::block_threads, 2,
+            vtb::by_width<T>(vtb::fits_vectors<T>(args.head_dim, args.qkv),
+                             [&](auto n) { vtb::token_choice::score<T, n.value>(args); }))
+VTB_KERNELS(vtb_pool_scores, vtbc_pool_scores_args, vtb::block_threads, 0, vtb::token_choice::pool_scores<T>(args))
 
-// in: [batch, tokens, channels]; out: [batch, shrunken, channels]. The class token of image b starts at class_token + b
-// * class_stride; the representative is the sum of the tokens left out, each times its score / the sum of their scores.
-// Block: (32, up to 8). Grid: batch * ceil(vectors / 32) blocks, vectors being those of 16 bytes in a row, or single
-// channels where rows or class_stride are not whole vectors.
-#define VTB_SHRINK_TOKENS(suffix, T)                                                                              \
-  extern "C" __global__ void __launch_bounds__(256)                                                               \
-      vtb_shrink_tokens_##suffix(const T* in, const T* scores, const T* class_token, T* out, int32_t batch,       \
-                                 int32_t tokens, int32_t channels, int32_t kept, int64_t class_stride) {          \
-    constexpr int n = vtb::vector_size<T>;                                                                        \
-    if (vtb::fits_vectors<T>(channels, in, class_token, out) && class_stride % n == 0) {                          \
-      vtb::token_choice::shrink<T, n>(in, scores, class_token, out, batch, tokens, channels, kept, class_stride); \
-    } else {                                                                                                      \
-      vtb::token_choice::shrink<T, 1>(in, scores, class_token, out, batch, tokens, channels, kept, class_stride); \
-    }                                                                                                             \
-  }                                                                                                               \
-  VTB_REGISTER_KERNEL(vtb_shrink_tokens_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_SHRINK_TOKENS)
+// Any block (slice, up to 8) does.
+extern "C" int32_t vtbc_shrink_tokens_launch(vtbc_shrink_tokens_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  using namespace vtb::token_choice;
+  const int64_t n = vtb::by_dtype(dtype, [&](auto of) {
+    using T = decltype(of);
+    return takes_vectors<T>(*args) ? vtb::vector_size<T> : 1;
+  });
+  launches[0] = {vtb_shrink_tokens_names[dtype],
+                 args->batch * vtb::divide_up(args->channels, n * slice),
+                 slice,
+                 vtb::block_threads / slice,
+                 args->tokens * int64_t{sizeof(int32_t)},
+                 0};
+  return 1;
+}
 
-// The way back: out[b, i] = the row of `after` that holds token i if it is kept, else in[b, i] + after[b,
-// representative] - before[b, representative]. before, after: [batch, shrunken, channels]. Block: 256 threads. Grid:
-// batch * ceil(tokens / 32) blocks.
-#define VTB_RECOVER_TOKENS(suffix, T)                                                                    \
-  extern "C" __global__ void __launch_bounds__(256)                                                      \
-      vtb_recover_tokens_##suffix(const T* in, const T* scores, const T* before, const T* after, T* out, \
-                                  int32_t batch, int32_t tokens, int32_t channels, int32_t kept) {       \
-    constexpr int n = vtb::vector_size<T>;                                                               \
-    if (vtb::fits_vectors<T>(channels, in, before, after, out)) {                                        \
-      vtb::token_choice::recover<T, n>(in, scores, before, after, out, batch, tokens, channels, kept);   \
-    } else {                                                                                             \
-      vtb::token_choice::recover<T, 1>(in, scores, before, after, out, batch, tokens, channels, kept);   \
-    }                                                                                                    \
-  }                                                                                                      \
-  VTB_REGISTER_KERNEL(vtb_recover_tokens_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_RECOVER_TOKENS)
+extern "C" int32_t vtbc_recover_tokens_launch(vtbc_recover_tokens_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  launches[0] = {vtb_recover_tokens_names[dtype],
+                 args->batch * vtb::divide_up(args->tokens, vtb::token_choice::slice),
+                 vtb::block_threads,
+                 1,
+                 args->tokens * int64_t{sizeof(int32_t)},
+                 0};
+  return 1;
+}
 
-// New scores: out[b, i] = (1 - trade_off) * scores[b, i] + trade_off * w for a kept token, scores[b, i] for the others,
-// where w is the attention the class token pays to the token's row, softmax(scale * q . k) averaged over heads; w if
-// scores is null. If kept + 1 == tokens, the one left out takes the attention paid to the representative.
-// qkv: [batch, shrunken, 3 * heads * head_dim], channels (q|k|v, head, d); out: [batch, tokens]. Dynamic shared memory:
-// 4 * (tokens + heads * shrunken) bytes. Block: 256 threads. Grid: batch blocks.
-#define VTB_SCORE_TOKENS(suffix, T)                                                                                 \
-  extern "C" __global__ void __launch_bounds__(256, 2)                                                              \
-      vtb_score_tokens_##suffix(const T* qkv, const T* scores, T* out, int32_t batch, int32_t tokens, int32_t kept, \
-                                int32_t heads, int32_t head_dim, float scale, float trade_off) {                    \
-    constexpr int n = vtb::vector_size<T>;                                                                          \
-    if (vtb::fits_vectors<T>(head_dim, qkv)) {                                                                      \
-      vtb::token_choice::score<T, n>(qkv, scores, out, batch, tokens, kept, heads, head_dim, scale, trade_off);     \
-    } else {                                                                                                        \
-      vtb::token_choice::score<T, 1>(qkv, scores, out, batch, tokens, kept, heads, head_dim, scale, trade_off);     \
-    }                                                                                                               \
-  }                                                                                                                 \
-  VTB_REGISTER_KERNEL(vtb_score_tokens_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_SCORE_TOKENS)
+extern "C" int32_t vtbc_score_tokens_launch(vtbc_score_tokens_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  const int64_t weights = int64_t{args->heads} * vtb::token_choice::shrunken(args->tokens, args->kept);
+  launches[0] = {vtb_score_tokens_names[dtype],
+                 args->batch,
+                 vtb::block_threads,
+                 1,
+                 args->tokens * int64_t{sizeof(int32_t)} + weights * int64_t{sizeof(float)},
+                 0};
+  return 1;
+}
 
-// Means of 2 x 2 scores, [batch, time, height, width] to [batch, time, height / 2, width / 2], an odd last row or
-// column left out, then scaled so that each batch element keeps its sum. No shared memory. Block: 256 threads. Grid:
-// batch blocks.
-#define VTB_POOL_SCORES(suffix, T)                                                                                \
-  extern "C" __global__ void __launch_bounds__(256)                                                               \
-      vtb_pool_scores_##suffix(const T* in, T* out, int32_t batch, int32_t time, int32_t height, int32_t width) { \
-    vtb::token_choice::pool_scores(in, out, batch, time, height, width);                                          \
-  }                                                                                                               \
-  VTB_REGISTER_KERNEL(vtb_pool_scores_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_POOL_SCORES)
+extern "C" int32_t vtbc_pool_scores_launch(vtbc_pool_scores_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  launches[0] = {vtb_pool_scores_names[dtype], args->batch, vtb::block_threads, 1, 0, 0};
+  return 1;
+}

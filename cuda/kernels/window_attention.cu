@@ -5,10 +5,8 @@
 // tile raises its maximum. A warp has 16 queries. With g = lane / 4 and t = lane % 4, a lane holds rows g and g + 8
 // and columns 8 j + 2 t and the next of products: {(g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1)}, which is how
 // mma.m16n8k16 leaves them; floats are multiplied without it, but held alike.
-//
-// Of the biases of q, k and v only the first meets the keys: k's adds the same to all scores of a query, which
-// softmax does not see, and v's passes through the weights, whose sum is 1, to the output.
-#include "common.cuh"
+#include "reductions.cuh"
+#include "tensor_cores.cuh"
 
 namespace vtb {
 namespace attention {
@@ -23,26 +21,24 @@ constexpr int tile_keys = D * 64 * sizeof(T) > 8192 ? 8192 / (D * sizeof(T)) : 6
 template <typename T, int D>
 constexpr int pitch = D + vector_size<T>;
 
-// The two rows of queries of a lane, null beyond the window, and q's bias or null.
+// The two rows of queries of a lane, null beyond the window.
 template <typename T>
 struct Queries {
   const T* rows[2];
-  const float* bias;
   int32_t head_dim;
   bool vectors;
 
-  // n elements from d, with the bias; zeros beyond the head.
+  // n elements from d; zeros beyond the head.
   template <int n>
   __device__ __forceinline__ void read(float (&x)[n], int row, int32_t d) const {
     fill(x, 0);
     if (!rows[row] || d >= head_dim) return;
     if (vectors) {
       load(x, rows[row] + d);
-      if (bias) add_from(x, bias + d);
     } else {
 #pragma unroll
       for (int i = 0; i < n; ++i) {
-        if (d + i < head_dim) x[i] = to_float(rows[row][d + i]) + (bias ? bias[d + i] : 0);
+        if (d + i < head_dim) x[i] = to_float(rows[row][d + i]);
       }
     }
   }
@@ -159,6 +155,17 @@ struct Products<float, D> {
   }
 };
 
+// 2^x with an error of 2 units in the last place; 0 below the smallest normal number.
+__device__ __forceinline__ float exp2_approximate(float x) {
+#ifdef __CUDACC__
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return exp2f(x);
+#endif
+}
+
 // Combines the values of the four lanes that share rows.
 template <typename Combine>
 __device__ __forceinline__ float reduce_quad(float value, Combine combine) {
@@ -206,26 +213,29 @@ struct Softmax {
 };
 
 template <typename T, int D>
-__device__ void window_attention(const T* qkv, const float* qkv_bias, const float* bias, int32_t table_columns,
-                                 const int32_t* regions, int32_t windows_per_image, T* out, int32_t windows,
-                                 int32_t tokens, int32_t heads, int32_t head_dim, float scale) {
+__device__ void window_attention(const vtbc_window_attention_args& args) {
+  const T* const qkv = static_cast<const T*>(args.qkv);
+  T* const out = static_cast<T*>(args.out);
+  const float* const bias = args.bias;
+  const int32_t tokens = args.tokens, heads = args.heads, head_dim = args.head_dim;
+  const int32_t bias_columns = args.bias_columns;
   constexpr int keys = tile_keys<T, D>, n = vector_size<T>, row_vectors = D / n;
   VTB_SHARED(T, tiles, 2 * 2 * keys * (pitch<T, D>));  // two stages of keys and values
   VTB_SHARED(int32_t, tile_codes, 2 * keys);
   VTB_SHARED(int32_t, tile_regions, 2 * keys);
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const int32_t channels = heads * head_dim, query_tiles = (tokens + queries - 1) / queries;
-  const bool vectors = fits_vectors<T>(head_dim, qkv, qkv_bias, out);
+  const bool vectors = fits_vectors<T>(head_dim, qkv, out);
   // The bias of a query and key is at their codes' sum.
   auto code = [=](int32_t token) {
-    return table_columns ? token / table_columns * (2 * table_columns - 1) + token % table_columns : token;
+    return bias_columns ? token / bias_columns * (2 * bias_columns - 1) + token % bias_columns : token;
   };
-  const int32_t head_bias = !bias ? 0 : table_columns ? 2 * code(tokens - 1) + 1 : tokens * tokens;
+  const int32_t head_bias = !bias ? 0 : bias_columns ? 2 * code(tokens - 1) + 1 : tokens * tokens;
 
-  for (int32_t unit = blockIdx.x; unit < windows * heads * query_tiles; unit += gridDim.x) {
+  for (int32_t unit = blockIdx.x; unit < args.windows * heads * query_tiles; unit += gridDim.x) {
     const int32_t head = unit / query_tiles % heads, window = unit / query_tiles / heads;
     const T* const q = qkv + window * tokens * 3 * channels + head * head_dim;
-    const int32_t* const labels = regions ? regions + window % windows_per_image * tokens : nullptr;
+    const int32_t* const labels = args.regions ? args.regions + window % args.windows_per_image * tokens : nullptr;
 
     auto fetch = [&](int32_t first, int stage) {
       T* const to = tiles + stage * 2 * keys * pitch<T, D>;
@@ -251,13 +261,13 @@ __device__ void window_attention(const T* qkv, const float* qkv_bias, const floa
     fetch(0, 0);
     const int32_t first_query = unit % query_tiles * queries + warp * 16;
     const bool active = first_query < tokens;
-    Queries<T> own = {{nullptr, nullptr}, qkv_bias ? qkv_bias + head * head_dim : nullptr, head_dim, vectors};
+    Queries<T> own = {{nullptr, nullptr}, head_dim, vectors};
     int32_t own_codes[2] = {}, own_regions[2] = {};
     for (int row = 0; row < 2; ++row) {
       const int32_t query = first_query + lane / 4 + 8 * row;
       if (query < tokens) own.rows[row] = q + query * 3 * channels;
       const int32_t real = min(query, tokens - 1);
-      if (bias) own_codes[row] = head * head_bias + (table_columns ? code(tokens - 1) - code(real) : real * tokens);
+      if (bias) own_codes[row] = head * head_bias + (bias_columns ? code(tokens - 1) - code(real) : real * tokens);
       if (labels) own_regions[row] = labels[real];
     }
     const Products<T, D> products(own);
@@ -278,7 +288,7 @@ __device__ void window_attention(const T* qkv, const float* qkv_bias, const floa
         const int at = stage * keys + 8 * j + lane % 4 * 2;
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
-          s[j][e] *= scale;
+          s[j][e] *= args.scale;
           if (bias && 8 * j < count) s[j][e] += bias[own_codes[e / 2] + tile_codes[at + e % 2]];
           if (labels && tile_regions[at + e % 2] != own_regions[e / 2]) s[j][e] -= 100;
           if (8 * j + lane % 4 * 2 + e % 2 >= count) s[j][e] = -INFINITY;
@@ -289,7 +299,6 @@ __device__ void window_attention(const T* qkv, const float* qkv_bias, const floa
     }
     __syncthreads();
 
-    const float* const v_bias = qkv_bias ? qkv_bias + 2 * channels + head * head_dim : nullptr;
 #pragma unroll
     for (int row = 0; row < 2 && active; ++row) {
       const int32_t query = first_query + lane / 4 + 8 * row;
@@ -302,11 +311,10 @@ __device__ void window_attention(const T* qkv, const float* qkv_bias, const floa
         float x[2] = {o[i][2 * row] * factor, o[i][2 * row + 1] * factor};
         if (vectors) {
           if (d >= head_dim) continue;
-          if (v_bias) add_from(x, v_bias + d);
           store(to + d, x);
         } else {
           for (int e = 0; e < 2; ++e) {
-            if (d + e < head_dim) to[d + e] = from_float<T>(x[e] + (v_bias ? v_bias[d + e] : 0));
+            if (d + e < head_dim) to[d + e] = from_float<T>(x[e]);
           }
         }
       }
@@ -317,32 +325,21 @@ __device__ void window_attention(const T* qkv, const float* qkv_bias, const floa
 }  // namespace attention
 }  // namespace vtb
 
-//      S[i, j] = scale * q_i . k_j + bias(head, i, j) - (region_i == region_j ? 0 : 100)
-//      out_i = sum_j softmax_j(S)[i, j] v_j
-//
-// qkv: [windows * tokens, 3 * heads * head_dim], channel = which * heads * head_dim + head * head_dim + d.
-// qkv_bias: [3 * heads * head_dim], added to qkv first, or null. q plus its bias is rounded to T.
-// bias: null; or [heads, tokens, tokens] if table_columns is 0; or else [heads, 2 rows - 1, 2 table_columns - 1] for
-//      windows of rows x table_columns = tokens: the value at the key's row and column less the query's, plus
-//      rows - 1 and table_columns - 1.
-// regions: [windows_per_image, tokens] labels, window w using row w % windows_per_image, or null when nothing is
-//      masked.
-// out: [windows * tokens, heads * head_dim], not qkv.
-//
-// The number at the end of the name is the largest head_dim; the smallest that does is the fastest.
-// Block: 128 threads, no others. Grid: windows * heads * ceil(tokens / 64), below 2^31, gives every block one unit of
-//      work.
-#define VTB_WINDOW_ATTENTION(name, T, D)                                                                          \
-  extern "C" __global__ void __launch_bounds__(128, sizeof(T) == 2 && D == 32 ? 4 : 2)                            \
-      name(const T* qkv, const float* qkv_bias, const float* bias, int32_t table_columns, const int32_t* regions, \
-           int32_t windows_per_image, T* out, int32_t windows, int32_t tokens, int32_t heads, int32_t head_dim,   \
-           float scale) {                                                                                         \
-    vtb::attention::window_attention<T, D>(qkv, qkv_bias, bias, table_columns, regions, windows_per_image, out,   \
-                                           windows, tokens, heads, head_dim, scale);                              \
-  }                                                                                                               \
-  VTB_REGISTER_KERNEL(name, 128)
-#define VTB_WINDOW_ATTENTIONS(suffix, T)                          \
-  VTB_WINDOW_ATTENTION(vtb_window_attention_##suffix##_32, T, 32) \
-  VTB_WINDOW_ATTENTION(vtb_window_attention_##suffix##_64, T, 64) \
-  VTB_WINDOW_ATTENTION(vtb_window_attention_##suffix##_128, T, 128)
-VTB_FOR_EACH_DTYPE(VTB_WINDOW_ATTENTIONS)
+// The number at the end is the widest head; the narrowest that does is the fastest.
+#define VTB_WINDOW_ATTENTION(D)                                                              \
+  VTB_KERNELS(vtb_window_attention_##D, vtbc_window_attention_args, vtb::attention::threads, \
+              sizeof(T) == 2 && D == 32 ? 4 : 2, vtb::attention::window_attention<T, D>(args))
+VTB_WINDOW_ATTENTION(32)
+VTB_WINDOW_ATTENTION(64)
+VTB_WINDOW_ATTENTION(128)
+static_assert(VTBC_MOST_HEAD_DIM == 128, "there is a kernel for the widest head");
+
+extern "C" int32_t vtbc_window_attention_launch(vtbc_window_attention_args* args, vtbc_dtype dtype,
+                                                vtbc_launch* launches) {
+  const char* const kernel = args->head_dim <= 32   ? vtb_window_attention_32_names[dtype]
+                             : args->head_dim <= 64 ? vtb_window_attention_64_names[dtype]
+                                                    : vtb_window_attention_128_names[dtype];
+  const int64_t units = int64_t{args->windows} * args->heads * vtb::divide_up(args->tokens, vtb::attention::queries);
+  launches[0] = {kernel, units, vtb::attention::threads, 1, 0, 0};
+  return 1;
+}

@@ -1,5 +1,6 @@
 // The maximum or mean of each window of a map.
-#include "common.cuh"
+#include "reductions.cuh"
+#include "vectors.cuh"
 
 namespace vtb {
 namespace {
@@ -15,21 +16,23 @@ __device__ __forceinline__ PoolAxis pool_axis(int32_t i, int32_t length, int32_t
 }
 
 template <typename T>
-__device__ void window_pool(const T* in, T* out, int32_t batch, int32_t time, int32_t height, int32_t width,
-                            int32_t channels, int32_t out_time, int32_t out_height, int32_t out_width,
-                            int32_t size_time, int32_t size_height, int32_t size_width, int32_t stride_time,
-                            int32_t stride_height, int32_t stride_width, int32_t padding_time, int32_t padding_height,
-                            int32_t padding_width, int32_t average) {
+__device__ void window_pool(const vtbc_window_pool_args& args) {
+  const T* const in = static_cast<const T*>(args.in);
+  T* const out = static_cast<T*>(args.out);
+  const int32_t time = args.time, height = args.height, width = args.width, channels = args.channels;
+  const int32_t out_time = args.out_time, out_height = args.out_height, out_width = args.out_width;
+  const bool average = args.average;
   by_width<T>(fits_vectors<T>(channels, in, out), [&](auto vector_width) {
     constexpr int n = decltype(vector_width)::value;
-    const uint32_t row_vectors = channels / n, count = batch * out_time * out_height * out_width * row_vectors;
+    const uint32_t row_vectors = channels / n, count = args.batch * out_time * out_height * out_width * row_vectors;
     for (uint32_t i = global_thread(); i < count; i += global_threads()) {
       const uint32_t position = i / row_vectors, c = i % row_vectors * n;
-      const PoolAxis columns = pool_axis(position % out_width, width, size_width, stride_width, padding_width);
-      const PoolAxis rows =
-          pool_axis(position / out_width % out_height, height, size_height, stride_height, padding_height);
+      const PoolAxis columns =
+          pool_axis(position % out_width, width, args.size_width, args.stride_width, args.padding_width);
+      const PoolAxis rows = pool_axis(position / out_width % out_height, height, args.size_height, args.stride_height,
+                                      args.padding_height);
       const uint32_t frame = position / out_width / out_height, image = frame / out_time;
-      const PoolAxis times = pool_axis(frame % out_time, time, size_time, stride_time, padding_time);
+      const PoolAxis times = pool_axis(frame % out_time, time, args.size_time, args.stride_time, args.padding_time);
       float result[n];
       fill(result, average ? 0 : -INFINITY);
       for (int32_t t = times.begin; t < times.end; ++t) {
@@ -55,19 +58,11 @@ __device__ void window_pool(const T* in, T* out, int32_t batch, int32_t time, in
 }  // namespace
 }  // namespace vtb
 
-// [batch, time, height, width, channels] to [batch, out_time, out_height, out_width, channels]; padding is left out of
-// both maximum and mean, and is less than the window's size along each axis. average is 0 or 1.
-//
-// Block: 256 threads. Grid: ceil(elements of out / vector_size / 256) blocks give every thread one vector.
-#define VTB_WINDOW_POOL(suffix, T)                                                                                    \
-  extern "C" __global__ void __launch_bounds__(256) vtb_window_pool_##suffix(                                         \
-      const T* in, T* out, int32_t batch, int32_t time, int32_t height, int32_t width, int32_t channels,              \
-      int32_t out_time, int32_t out_height, int32_t out_width, int32_t size_time, int32_t size_height,                \
-      int32_t size_width, int32_t stride_time, int32_t stride_height, int32_t stride_width, int32_t padding_time,     \
-      int32_t padding_height, int32_t padding_width, int32_t average) {                                               \
-    vtb::window_pool(in, out, batch, time, height, width, channels, out_time, out_height, out_width, size_time,       \
-                     size_height, size_width, stride_time, stride_height, stride_width, padding_time, padding_height, \
-                     padding_width, average);                                                                         \
-  }                                                                                                                   \
-  VTB_REGISTER_KERNEL(vtb_window_pool_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_WINDOW_POOL)
+VTB_KERNELS(vtb_window_pool, vtbc_window_pool_args, vtb::block_threads, 0, vtb::window_pool<T>(args))
+
+extern "C" int32_t vtbc_window_pool_launch(vtbc_window_pool_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  const int64_t positions = int64_t{args->batch} * args->out_time * args->out_height * args->out_width;
+  const int64_t n = vtb::access_elements(dtype, args->channels, args->in, args->out);
+  launches[0] = vtb::launch_threads(vtb_window_pool_names[dtype], positions * args->channels / n);
+  return 1;
+}

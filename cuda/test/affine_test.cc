@@ -13,9 +13,16 @@ TEST(Affine, OddShapesOptionalPartsActivations) {
           const Array factor = Array::random(dtype, batch * channels, 2),
                       scale = Array::random(f32, channels, 3, offset), shift = Array::random(f32, channels, 4);
           const Array out(dtype, in.size());
-          launch(std::string("vtb_affine_") + dtype.suffix, {2}, {96}, in.address(),
-                 parts & 1 ? factor.address() : null, parts & 2 ? scale.address() : null,
-                 parts & 4 ? shift.address() : null, out.address(), batch, positions, channels, activation);
+          const vtbc_affine_args args = {.batch = batch,
+                                         .positions = positions,
+                                         .channels = channels,
+                                         .activation = activation,
+                                         .in = in.address(),
+                                         .factor = parts & 1 ? factor.address() : null,
+                                         .scale = parts & 2 ? scale.address() : null,
+                                         .shift = parts & 4 ? shift.address() : null,
+                                         .out = out.address()};
+          run(vtbc_affine_launch, args, dtype, parts % 3, {96});
           std::vector<double> expected(in.size());
           for (int64_t i = 0; i < in.size(); ++i) {
             const int64_t c = i % channels;

@@ -5,12 +5,15 @@ namespace {
 
 void check(const DType& from, const DType& to, int32_t count, int64_t offset) {
   const Array in = Array::random(from, count, count, offset, 100), out(to, count);
-  launch(std::string("vtb_convert_") + from.suffix + "_" + to.suffix, {2}, {32}, in.address(), out.address(), count);
+  const int32_t to_f32 = to.id == VTBC_F32;
+  const vtbc_convert_args args = {.count = count, .to_f32 = to_f32, .in = in.address(), .out = out.address()};
+  const auto names = run(vtbc_convert_launch, args, to_f32 ? from : to, count % 2 ? 2 : 0, {32});
+  ASSERT_EQ(names[0], std::string("vtb_convert_") + from.suffix + "_" + to.suffix);
   const std::vector<double> actual = out.read();
   for (int32_t i = 0; i < count; ++i) {
     const auto value = static_cast<float>(in[i]);
-    const double expected = to.id == VTBE_F16    ? __half2float(__float2half_rn(value))
-                            : to.id == VTBE_BF16 ? __bfloat162float(__float2bfloat16_rn(value))
+    const double expected = to.id == VTBC_F16    ? __half2float(__float2half_rn(value))
+                            : to.id == VTBC_BF16 ? __bfloat162float(__float2bfloat16_rn(value))
                                                  : value;
     ASSERT_EQ(actual[i], expected);
   }

@@ -54,9 +54,7 @@ Array input(const DType& dtype, const Case& s, int64_t offset) {
   return Array(dtype, values, offset);
 }
 
-int32_t ceil_div(int32_t a, int32_t b) { return (a + b - 1) / b; }
-
-// By the kernel for any convolution, or by the tiled one with this many blocks.
+// By the kernel for any convolution, or by the tiled one.
 enum class Kernel { any, tiled };
 
 void check(const DType& dtype, const Case& s, Kernel kernel, bool biased, int64_t offset, int32_t blocks) {
@@ -65,38 +63,39 @@ void check(const DType& dtype, const Case& s, Kernel kernel, bool biased, int64_
   const Array weight = Array::random(f32, taps * s.channels, 2), bias = Array::random(f32, s.channels, 3);
   const int32_t out_frames = s.batch * s.time.out();
   const Array out(dtype, int64_t{out_frames} * s.height.out() * s.width.out() * s.channels, offset);
-  std::string name = "vtb_depthwise_conv_";
-  auto run = [&](Dim grid, Dim block, int32_t shared, auto... last) {
-    vtbe_stream* stream = vtbe_stream_create();
-    EXPECT_EQ(
-        launch_on(stream, name + dtype.suffix, grid, block, shared, in.address(), weight.address(),
-                  biased ? bias.address() : null, out.address(), s.batch, s.time.length, s.height.length,
-                  s.width.length, s.in_channels, s.first_channel, s.time.out(), s.height.out(), s.width.out(),
-                  s.channels, s.multiplier, s.time.size, s.height.size, s.width.size, s.time.stride, s.height.stride,
-                  s.width.stride, s.time.padding, s.height.padding, s.width.padding, s.activation, last...),
-        VTBE_OK)
-        << vtbe_last_error();
-    vtbe_stream_destroy(stream);
-  };
-  if (kernel == Kernel::any) {
-    run({blocks}, {256}, 0);
-  } else {
-    const int32_t size = s.width.size, strips_x = s.width.out() <= 7 ? 1 : 2;
-    const int32_t strips_y = std::min(dtype.id == VTBE_F32 ? 4 : 8, ceil_div(s.height.out(), 2));
-    const int32_t pixels = (strips_y * 2 + size - 1) * (strips_x * 7 + size - 1);
-    const int32_t shared = 128 * size * size + 32 * pixels * static_cast<int32_t>(dtype.bytes());
-    name += std::to_string(size) + "x" + std::to_string(size) + "_";
-    if (blocks == 0) {
-      blocks = ceil_div(s.width.out(), strips_x * 7) * ceil_div(s.height.out(), strips_y * 2) *
-               ceil_div(s.channels, 32) * out_frames;
-    }
-    run({blocks}, {16, strips_x * strips_y}, shared, strips_x);
-  }
+  const vtbc_depthwise_conv_args args = {.batch = s.batch,
+                                         .time = s.time.length,
+                                         .height = s.height.length,
+                                         .width = s.width.length,
+                                         .in_channels = s.in_channels,
+                                         .first_channel = s.first_channel,
+                                         .out_time = s.time.out(),
+                                         .out_height = s.height.out(),
+                                         .out_width = s.width.out(),
+                                         .channels = s.channels,
+                                         .multiplier = s.multiplier,
+                                         .size_time = s.time.size,
+                                         .size_height = s.height.size,
+                                         .size_width = s.width.size,
+                                         .stride_time = s.time.stride,
+                                         .stride_height = s.height.stride,
+                                         .stride_width = s.width.stride,
+                                         .padding_time = s.time.padding,
+                                         .padding_height = s.height.padding,
+                                         .padding_width = s.width.padding,
+                                         .activation = s.activation,
+                                         .in = in.address(),
+                                         .weight = weight.address(),
+                                         .bias = biased ? bias.address() : null,
+                                         .out = out.address()};
+  const std::string name = run(vtbc_depthwise_conv_launch, args, dtype, blocks)[0], side = std::to_string(s.width.size);
+  const std::string tiled = side + "x" + side + "_";
+  ASSERT_EQ(name, "vtb_depthwise_conv_" + (kernel == Kernel::tiled ? tiled : "") + dtype.suffix);
   // Every partial sum is below taps + 1 and rounded twice a tap, at random.
   const double tolerance = dtype.rounding + 2 * 0x1p-24 * std::sqrt(taps) * static_cast<double>(taps + 1) + 1e-6;
   ASSERT_LE(difference(out.read(), expected_of(s, in, weight, biased ? &bias : nullptr)), tolerance)
-      << name << dtype.suffix << " map " << s.height.length << " x " << s.width.length << " channels " << s.channels
-      << " taps " << s.time.size << " x " << s.height.size << " x " << s.width.size;
+      << name << " map " << s.height.length << " x " << s.width.length << " channels " << s.channels << " taps "
+      << s.time.size << " x " << s.height.size << " x " << s.width.size;
 }
 
 TEST(DepthwiseConv, TiledKernelsOfAllSizesOnMapsAroundATile) {

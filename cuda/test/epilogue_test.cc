@@ -25,11 +25,16 @@ void check(const DType& dtype, int32_t channels, Parts parts, int32_t activation
   std::iota(own.begin(), own.end(), 0);
   const Map out_map(parts.out_map ? scatter(rows, stored) : own), residual_map({3, -1, 0, 0, 2, 4, 1});
   const Array out(dtype, stored * channels, offset);
-  launch(std::string("vtb_epilogue_") + dtype.suffix, {2}, {96}, product.address(), parts.bias ? bias.address() : null,
-         activation, static_cast<int32_t>(parts.activation_last), parts.gate ? gate.address() : null, gate_stride,
-         parts.residual ? residual.address() : null,
-         parts.residual && parts.residual_map ? residual_map.address() : null, parts.out_map ? out_map.address() : null,
-         out.address(), rows, channels);
+  const vtbc_epilogue epilogue = {.bias = parts.bias ? bias.address() : null,
+                                  .gate = parts.gate ? gate.address() : null,
+                                  .residual = parts.residual ? residual.address() : null,
+                                  .residual_map = parts.residual && parts.residual_map ? residual_map.address() : null,
+                                  .out_map = parts.out_map ? out_map.address() : null,
+                                  .out = out.address(),
+                                  .activation = activation,
+                                  .activation_last = parts.activation_last,
+                                  .gate_stride = gate_stride};
+  run(vtbc_epilogue_launch, {rows, channels, product.address(), epilogue}, dtype, activation % 2 ? 2 : 0, {96});
   std::vector<double> expected(out.size());
   for (int32_t i = 0; i < rows; ++i) {
     const int32_t r = out_map.rows[i];
@@ -71,11 +76,11 @@ TEST(Epilogue, AllActivationsAndAlignments) {
 TEST(Epilogue, InPlaceOfTheProductAndOfTheResidual) {
   const int32_t rows = 3, channels = 8;
   const Array product = Array::random(f32, rows * channels, 1), residual = Array::random(f32, rows * channels, 2);
-  launch("vtb_epilogue_f32", {1}, {32}, product.address(), null, 2, 0, null, 0, residual.address(), null, null,
-         product.address(), rows, channels);
+  vtbc_epilogue epilogue = {.residual = residual.address(), .out = product.address(), .activation = VTBC_RELU};
+  run(vtbc_epilogue_launch, {rows, channels, product.address(), epilogue}, f32);
   const std::vector<double> first = product.read();
-  launch("vtb_epilogue_f32", {1}, {32}, product.address(), null, 0, 0, null, 0, residual.address(), null, null,
-         residual.address(), rows, channels);
+  epilogue = {.residual = residual.address(), .out = residual.address()};
+  run(vtbc_epilogue_launch, {rows, channels, product.address(), epilogue}, f32);
   const std::vector<double> second = residual.read();
   for (int64_t i = 0; i < product.size(); ++i) {
     EXPECT_NEAR(first[i], std::max(product[i], 0.0) + residual[i], 1e-6);
@@ -87,16 +92,18 @@ TEST(Epilogue, ActivationsAtExtremesAndNaN) {
   const std::vector<float> values = {0, -0.0f, 1e-20f, -1e-3f, 5, -5, 12, -12, 90, -90, 1e4f, -1e4f};
   for (int32_t activation = 0; activation < activation_count; ++activation) {
     const Array x(f32, values);
-    launch("vtb_epilogue_f32", {1}, {32}, x.address(), null, activation, 0, null, 0, null, null, null, x.address(),
-           static_cast<int32_t>(values.size()), 1);
+    const auto apply = [&](const Array& to) {
+      const vtbc_epilogue epilogue = {.out = to.address(), .activation = activation};
+      run(vtbc_epilogue_launch, {static_cast<int32_t>(to.size()), 1, to.address(), epilogue}, f32);
+    };
+    apply(x);
     const std::vector<double> actual = x.read();
     for (size_t i = 0; i < values.size(); ++i) {
       const double expected = activate(values[i], activation);
       EXPECT_NEAR(actual[i], expected, 4e-7 * (1 + std::fabs(expected))) << activation << " of " << values[i];
     }
     const Array nan(f32, std::vector<float>{std::nanf("")});
-    launch("vtb_epilogue_f32", {1}, {32}, nan.address(), null, activation, 0, null, 0, null, null, null, nan.address(),
-           1, 1);
+    apply(nan);
     EXPECT_TRUE(std::isnan(nan.read()[0])) << activation;
   }
 }

@@ -29,11 +29,7 @@ std::vector<int32_t> scatter(int32_t rows, int32_t stored) {
   return map;
 }
 
-std::string name(const DType& dtype, int32_t side) {
-  return std::string("vtb_gemm_") + dtype.suffix + "_" + std::to_string(side);
-}
-
-void check(const DType& dtype, int32_t side, const Case& c) {
+void check(const DType& dtype, int32_t tile, const Case& c) {
   const int32_t groups = std::max(c.groups, 1), segment = c.k / groups, sources = c.groups ? c.m / 2 + 3 : c.m;
   const int32_t stored = c.out_map ? std::max(c.m - 3, 1) : c.m, gate_stride = c.n + 8;
   const Array a = Array::random(dtype, sources * segment, 1, c.offset),
@@ -41,12 +37,25 @@ void check(const DType& dtype, int32_t side, const Case& c) {
               gate = Array::random(dtype, stored * gate_stride, 4), residual = Array::random(dtype, stored * c.n, 5);
   const Map map(choose(c.m * groups, sources)), residual_map(choose(stored, stored)), out_map(scatter(c.m, stored));
   const Array out(dtype, stored * c.n, c.offset);
-  const int32_t tiles = ((c.m + side - 1) / side) * ((c.n + side - 1) / side);
-  launch(name(dtype, side), {c.grid ? c.grid : tiles}, {2 * side}, a.address(), c.groups ? map.address() : null, groups,
-         weight.address(), c.bias ? bias.address() : null, c.activation, static_cast<int32_t>(c.activation_last),
-         c.gate ? gate.address() : null, gate_stride, c.residual ? residual.address() : null,
-         c.residual && c.residual_map ? residual_map.address() : null, c.out_map ? out_map.address() : null,
-         out.address(), c.m, c.n, c.k);
+  const vtbc_epilogue epilogue = {.bias = c.bias ? bias.address() : null,
+                                  .gate = c.gate ? gate.address() : null,
+                                  .residual = c.residual ? residual.address() : null,
+                                  .residual_map = c.residual && c.residual_map ? residual_map.address() : null,
+                                  .out_map = c.out_map ? out_map.address() : null,
+                                  .out = out.address(),
+                                  .activation = c.activation,
+                                  .activation_last = c.activation_last,
+                                  .gate_stride = gate_stride};
+  const vtbc_gemm_args args = {.m = c.m,
+                               .n = c.n,
+                               .k = c.k,
+                               .groups = groups,
+                               .tile = tile,
+                               .a = a.address(),
+                               .a_map = c.groups ? map.address() : null,
+                               .weight = weight.address(),
+                               .epilogue = epilogue};
+  run(vtbc_gemm_launch, args, dtype, c.grid);
   std::vector<double> expected(out.size());
   for (int32_t i = 0; i < c.m; ++i) {
     const int32_t r = c.out_map ? out_map.rows[i] : i;
@@ -65,13 +74,13 @@ void check(const DType& dtype, int32_t side, const Case& c) {
     }
   }
   // Sums of k products of at most 1: each partial sum, of about sqrt(k / 9), is rounded once.
-  ASSERT_LE(difference(out.read(), expected), (dtype.id == VTBE_F32 ? 0 : dtype.rounding) + (16 + c.k) * 0x1p-24)
-      << dtype.suffix << " side " << side << " m " << c.m << " n " << c.n << " k " << c.k << " groups " << c.groups;
+  ASSERT_LE(difference(out.read(), expected), (dtype.id == VTBC_F32 ? 0 : dtype.rounding) + (16 + c.k) * 0x1p-24)
+      << dtype.suffix << " tile " << tile << " m " << c.m << " n " << c.n << " k " << c.k << " groups " << c.groups;
 }
 
 void check(const Case& c) {
   for (const DType& dtype : dtypes) {
-    for (int32_t side : {64, 128}) check(dtype, side, c);
+    for (int32_t tile : {64, 128}) check(dtype, tile, c);
   }
 }
 
@@ -112,12 +121,12 @@ TEST(Gemm, AlignedToElementsAlone) {
 TEST(Gemm, FewerBlocksThanTiles) { check({140, 200, 80, 2, true, false, true, false, true, 3, false, 0, 2}); }
 
 TEST(Gemm, InPlaceOfTheResidual) {
-  for (int32_t side : {64, 128}) {
+  for (int32_t tile : {64, 128}) {
     const int32_t m = 20, n = 24, k = 8;
     const Array a = Array::random(f32, m * k, 1), weight = Array::random(f32, n * k, 2);
     const Array residual = Array::random(f32, m * n, 3);
-    launch(name(f32, side), {1}, {2 * side}, a.address(), null, 1, weight.address(), null, 0, 0, null, 0,
-           residual.address(), null, null, residual.address(), m, n, k);
+    const vtbc_epilogue epilogue = {.residual = residual.address(), .out = residual.address()};
+    run(vtbc_gemm_launch, {m, n, k, 1, tile, a.address(), nullptr, weight.address(), epilogue}, f32);
     const std::vector<double> actual = residual.read();
     for (int32_t i = 0; i < m * n; ++i) {
       double expected = residual[i];
@@ -133,8 +142,7 @@ TEST(Gemm, NaNReachesItsRowAlone) {
     std::vector<float> values(m * k, 0.5f);
     values[33 * k + 39] = std::numeric_limits<float>::quiet_NaN();
     const Array a(dtype, values), weight = Array::random(dtype, n * k, 2), out(dtype, m * n);
-    launch(name(dtype, 64), {2}, {128}, a.address(), null, 1, weight.address(), null, 0, 0, null, 0, null, null, null,
-           out.address(), m, n, k);
+    run(vtbc_gemm_launch, {m, n, k, 1, 64, a.address(), nullptr, weight.address(), {.out = out.address()}}, dtype);
     const std::vector<double> actual = out.read();
     for (int32_t i = 0; i < m * n; ++i) ASSERT_EQ(std::isnan(actual[i]), i / n == 33) << dtype.suffix << " " << i;
   }

@@ -9,7 +9,6 @@ struct Shape {
 
   int32_t spectrum() const { return width / 2 + 1; }
   int32_t positions() const { return height * width; }
-  int32_t tiles() const { return (channels + 7) / 8; }
 };
 
 // A random spectrum of a real kernel.
@@ -98,34 +97,23 @@ std::vector<double> expected_output(const Shape& shape, const Array& in, const A
   return out;
 }
 
-template <typename... A>
-void run(const std::string& name, int32_t blocks, int32_t threads, int32_t shared, A... arguments) {
-  EXPECT_EQ(vtbe_kernel_allow_shared(vtbe_kernel_find(name.c_str()), shared), VTBE_OK) << vtbe_last_error();
-  vtbe_stream* stream = vtbe_stream_create();
-  EXPECT_EQ(launch_on(stream, name, {blocks}, {threads}, shared, arguments...), VTBE_OK) << vtbe_last_error();
-  vtbe_stream_destroy(stream);
-}
-
-void run_in_one(const DType& dtype, const Shape& s, const Array& in, const Array& filter, const Array& out,
-                int32_t blocks) {
-  const int32_t longer = std::max(s.height, s.width), lines = std::min(longer, std::max(8, 512 / longer));
-  const int32_t shared = 8 * (4 * s.height * (s.width | 1) + 4 * lines * longer + s.height + s.width);
-  run(std::string("vtb_global_filter_") + dtype.suffix, blocks, s.positions() <= 256 ? 128 : 256, shared, in.address(),
-      filter.address(), out.address(), s.batch, s.height, s.width, s.in_channels, s.first_channel, s.channels, lines);
-}
-
-void run_in_three(const DType& dtype, const Shape& s, const Array& in, const Array& filter, const Array& out,
-                  int32_t blocks) {
-  const std::string rows = "vtb_global_filter_rows_";
-  const Array workspace(f32, int64_t{s.batch} * s.positions() * s.tiles() * 8);
-  const int32_t lines = std::min(s.batch * s.height, std::max(1, 2048 / s.width));
-  const int32_t shared = 8 * (4 * lines * ((s.width | 1) + s.width) + s.width);
-  run(rows + dtype.suffix, blocks, 256, shared, in.address(), workspace.address(), s.batch, s.height, s.width,
-      s.in_channels, s.first_channel, s.channels, lines);
-  run("vtb_global_filter_columns", blocks, 256, 136 * s.height, workspace.address(), filter.address(), s.batch,
-      s.height, s.width, s.channels);
-  run(rows + "back_" + dtype.suffix, blocks, 256, shared, workspace.address(), out.address(), s.batch, s.height,
-      s.width, s.channels, lines);
+// In one launch, or in three, on a device with too little shared memory for one.
+void filter_maps(const DType& dtype, const Shape& s, const Array& in, const Array& filter, const Array& out,
+                 bool in_one, int32_t blocks) {
+  vtbc_global_filter_args args = {.batch = s.batch,
+                                  .height = s.height,
+                                  .width = s.width,
+                                  .in_channels = s.in_channels,
+                                  .first_channel = s.first_channel,
+                                  .channels = s.channels,
+                                  .shared_memory = 163 << 10,
+                                  .in = in.address(),
+                                  .filter = filter.address(),
+                                  .out = out.address()};
+  while (!in_one && vtbc_global_filter_scratch(&args) == 0) args.shared_memory -= 8;
+  const Array scratch(f32, vtbc_global_filter_scratch(&args) / 4 + 1);
+  args.scratch = scratch.address();
+  ASSERT_EQ(run(vtbc_global_filter_launch, args, dtype, blocks).size(), in_one ? 1u : 3u);
 }
 
 void check(const DType& dtype, const Shape& shape, bool in_one, int64_t offset, int32_t blocks = 0) {
@@ -133,7 +121,7 @@ void check(const DType& dtype, const Shape& shape, bool in_one, int64_t offset, 
   const Array in = Array::random(dtype, positions * shape.in_channels, shape.channels, offset);
   const Array filter(f32, random_filter(shape), offset);
   const Array out(dtype, positions * shape.channels, offset);
-  (in_one ? run_in_one : run_in_three)(dtype, shape, in, filter, out, blocks ? blocks : shape.batch * shape.tiles());
+  filter_maps(dtype, shape, in, filter, out, in_one, blocks);
   // Values are of the order of 1, and are rounded some twenty times on the way, a large prime's once a term more.
   ASSERT_LE(difference(out.read(), expected_output(shape, in, filter)), dtype.rounding + 3e-6)
       << dtype.suffix << " " << shape.batch << " x " << shape.height << " x " << shape.width << " x " << shape.channels;
@@ -187,7 +175,7 @@ TEST(GlobalFilter, NaNStaysInItsMap) {
   std::vector<float> values(2 * 4 * 5 * 3, 0.5f);
   values[30] = std::nanf("");
   const Array in(f32, values), filter(f32, random_filter(shape)), out(f32, in.size());
-  run_in_one(f32, shape, in, filter, out, 2);
+  filter_maps(f32, shape, in, filter, out, true, 2);
   const std::vector<double> result = out.read();
   for (int position = 0; position < 20; ++position) EXPECT_TRUE(std::isnan(result[position * 3]));
   for (int i = 60; i < 120; ++i) EXPECT_TRUE(std::isfinite(result[i]));

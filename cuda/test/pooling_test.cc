@@ -22,9 +22,27 @@ void check_window_pool(const DType& dtype, const WindowPool& pool, int32_t chann
                       (in.width + 2 * padding.width - size.width) / stride.width + 1};
   const Array from = Array::random(dtype, batch * in.time * in.height * in.width * channels, channels, offset);
   const Array to(dtype, batch * out.time * out.height * out.width * channels);
-  launch(std::string("vtb_window_pool_") + dtype.suffix, {2}, {64}, from.address(), to.address(), batch, in.time,
-         in.height, in.width, channels, out.time, out.height, out.width, size.time, size.height, size.width,
-         stride.time, stride.height, stride.width, padding.time, padding.height, padding.width, average);
+  const vtbc_window_pool_args args = {.batch = batch,
+                                      .time = in.time,
+                                      .height = in.height,
+                                      .width = in.width,
+                                      .channels = channels,
+                                      .out_time = out.time,
+                                      .out_height = out.height,
+                                      .out_width = out.width,
+                                      .size_time = size.time,
+                                      .size_height = size.height,
+                                      .size_width = size.width,
+                                      .stride_time = stride.time,
+                                      .stride_height = stride.height,
+                                      .stride_width = stride.width,
+                                      .padding_time = padding.time,
+                                      .padding_height = padding.height,
+                                      .padding_width = padding.width,
+                                      .average = average,
+                                      .in = from.address(),
+                                      .out = to.address()};
+  run(vtbc_window_pool_launch, args, dtype, channels % 2 ? 2 : 0, {64});
   std::vector<double> expected;
   for (int64_t i = 0; i < to.size(); ++i) {
     const int64_t c = i % channels, x0 = i / channels % out.width, y0 = i / channels / out.width % out.height;
@@ -66,8 +84,8 @@ TEST(WindowPool, WindowsStridesPadding) {
 
 TEST(WindowPool, NaNIsTheMaximum) {
   const Array in(f32, {1, std::nanf(""), 2, 3}), out(f32, 2);
-  launch("vtb_window_pool_f32", {1}, {32}, in.address(), out.address(), 1, 1, 1, 4, 1, 1, 1, 2, 1, 1, 2, 1, 1, 2, 0, 0,
-         0, 0);
+  run(vtbc_window_pool_launch, {1, 1, 1, 4, 1, 1, 1, 2, 1, 1, 2, 1, 1, 2, 0, 0, 0, 0, in.address(), out.address()},
+      f32);
   EXPECT_TRUE(std::isnan(out.read()[0]));
   EXPECT_EQ(out.read()[1], 3);
 }
@@ -76,12 +94,15 @@ struct Resize {
   int32_t height, width, out_height, out_width;
 };
 
+vtbc_resize_args resize(const Resize& shape, int32_t batch, int32_t channels, const Array& in, const Array& out) {
+  return {batch, shape.height, shape.width, channels, shape.out_height, shape.out_width, in.address(), out.address()};
+}
+
 void check_adaptive(const DType& dtype, const Resize& shape, int32_t channels, Dim block, int64_t offset) {
   const int32_t batch = 2;
   const Array in = Array::random(dtype, int64_t{batch} * shape.height * shape.width * channels, channels, offset);
   const Array out(dtype, int64_t{batch} * shape.out_height * shape.out_width * channels);
-  launch(std::string("vtb_adaptive_average_pool_") + dtype.suffix, {3}, block, in.address(), out.address(), batch,
-         shape.height, shape.width, channels, shape.out_height, shape.out_width);
+  run(vtbc_adaptive_average_pool_launch, resize(shape, batch, channels, in, out), dtype, block.x ? 3 : 0, block);
   std::vector<double> expected(out.size());
   for (int64_t i = 0; i < out.size(); ++i) {
     const int64_t c = i % channels, column = i / channels % shape.out_width,
@@ -100,14 +121,42 @@ void check_adaptive(const DType& dtype, const Resize& shape, int32_t channels, D
       << dtype.suffix << " " << channels << " block " << block.x << " x " << block.y;
 }
 
-TEST(AdaptiveAveragePool, BinsBlocksAndMeans) {
+TEST(AdaptiveAveragePool, BinsAndBlocks) {
   const Resize shapes[] = {{7, 5, 3, 2}, {4, 4, 6, 4}, {49, 1, 1, 1}, {1, 1, 1, 1}};
   for (const DType& dtype : dtypes) {
     for (const Resize& shape : shapes) {
       for (int32_t channels : {1, 8, 24, 37}) {
-        for (Dim block : {Dim{1, 64}, Dim{3, 32}, Dim{32, 8}, Dim{32, 1}}) {
+        for (Dim block : {Dim{0, 0}, Dim{1, 64}, Dim{3, 32}, Dim{32, 8}, Dim{32, 1}}) {
           for (int64_t offset : {0, 1}) check_adaptive(dtype, shape, channels, block, offset);
         }
+      }
+    }
+  }
+}
+
+// In one launch, or in parts where there are many tokens that can be divided.
+void check_mean(const DType& dtype, int32_t tokens, int32_t channels, int64_t offset) {
+  const int32_t batch = 2;
+  const Array in = Array::random(dtype, int64_t{batch} * tokens * channels, channels, offset),
+              out(dtype, batch * channels);
+  vtbc_mean_pool_args args = {batch, tokens, channels, 0, in.address(), out.address(), nullptr};
+  const int64_t scratch_bytes = vtbc_mean_pool_scratch(&args, dtype.id);
+  const Array scratch(f32, scratch_bytes / 4 + 1);
+  args.scratch = scratch.address();
+  const bool parts = tokens == 392 || tokens == 3136;
+  ASSERT_EQ(scratch_bytes > 0, parts) << tokens;
+  ASSERT_EQ(run(vtbc_mean_pool_launch, args, dtype).size(), parts ? 2u : 1u);
+  std::vector<double> expected(out.size());
+  for (int64_t i = 0; i < in.size(); ++i) expected[i / channels / tokens * channels + i % channels] += in[i] / tokens;
+  ASSERT_LE(difference(out.read(), expected), (parts ? 2 : 1) * dtype.rounding + 8 * 0x1p-24)
+      << dtype.suffix << " " << tokens << " x " << channels;
+}
+
+TEST(MeanPool, WholeAndInParts) {
+  for (const DType& dtype : dtypes) {
+    for (int32_t tokens : {1, 49, 257, 392, 3136}) {
+      for (int32_t channels : {1, 24, 300}) {
+        for (int64_t offset : {0, 1}) check_mean(dtype, tokens, channels, offset);
       }
     }
   }
@@ -128,8 +177,7 @@ void check_bilinear(const DType& dtype, const Resize& shape, int32_t channels, i
   const int32_t batch = 2;
   const Array in = Array::random(dtype, int64_t{batch} * shape.height * shape.width * channels, channels, offset);
   const Array out(dtype, int64_t{batch} * shape.out_height * shape.out_width * channels);
-  launch(std::string("vtb_bilinear_") + dtype.suffix, {3}, {32}, in.address(), out.address(), batch, shape.height,
-         shape.width, channels, shape.out_height, shape.out_width);
+  run(vtbc_bilinear_launch, resize(shape, batch, channels, in, out), dtype, channels % 2 ? 3 : 0, {32});
   std::vector<double> expected;
   for (int64_t i = 0; i < out.size(); ++i) {
     const Axis x = bilinear_axis(i / channels % shape.out_width, shape.width, shape.out_width);

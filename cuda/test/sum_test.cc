@@ -17,9 +17,17 @@ TEST(Sum, TermsMapsActivations) {
             const Map* maps[] = {bits & 1 ? &map0 : nullptr, bits & 2 ? &map1 : nullptr, bits & 4 ? &map2 : nullptr};
             const Array out(dtype, rows * channels);
             const auto map_address = [&](int t) { return maps[t] ? maps[t]->address() : null; };
-            launch(std::string("vtb_sum_") + dtype.suffix, {2}, {64}, in[0].address(),
-                   terms > 1 ? in[1].address() : null, terms > 2 ? in[2].address() : null, map_address(0),
-                   map_address(1), map_address(2), out.address(), rows, channels, activation);
+            const vtbc_sum_args args = {.rows = rows,
+                                        .channels = channels,
+                                        .activation = activation,
+                                        .in0 = in[0].address(),
+                                        .in1 = terms > 1 ? in[1].address() : null,
+                                        .in2 = terms > 2 ? in[2].address() : null,
+                                        .map0 = map_address(0),
+                                        .map1 = map_address(1),
+                                        .map2 = map_address(2),
+                                        .out = out.address()};
+            run(vtbc_sum_launch, args, dtype, bits % 3, {64});
             std::vector<double> expected(out.size());
             for (int32_t i = 0; i < rows * channels; ++i) {
               double sum = 0;

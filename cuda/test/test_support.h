@@ -40,14 +40,27 @@ class Random {
 // A storage type of kernels: the suffix of their names, and the relative error of rounding to it.
 struct DType {
   const char* suffix;
-  vtbe_dtype id;
+  vtbc_dtype id;
   double rounding;
 
-  int64_t bytes() const { return id == VTBE_F32 ? 4 : 2; }
+  int64_t bytes() const { return id == VTBC_F32 ? 4 : 2; }
 };
 
-constexpr DType f32 = {"f32", VTBE_F32, 0x1p-24}, f16 = {"f16", VTBE_F16, 0x1p-11}, bf16 = {"bf16", VTBE_BF16, 0x1p-8};
+constexpr DType f32 = {"f32", VTBC_F32, 0x1p-24}, f16 = {"f16", VTBC_F16, 0x1p-11}, bf16 = {"bf16", VTBC_BF16, 0x1p-8};
 constexpr DType dtypes[] = {f32, f16, bf16};
+
+// A device address, as a number or as a pointer to anything.
+struct Address {
+  uint64_t value;
+
+  operator uint64_t() const { return value; }
+  template <typename T>
+  operator T*() const {
+    return reinterpret_cast<T*>(value);
+  }
+};
+
+constexpr Address null = {0};
 
 // A device array of a dtype whose values are also known on the host, as doubles, after rounding to the dtype.
 class Array {
@@ -86,7 +99,7 @@ class Array {
   Array& operator=(const Array&) = delete;
   ~Array() { EXPECT_EQ(vtbe_free(memory_), VTBE_OK) << vtbe_last_error(); }
 
-  uint64_t address() const { return memory_ + offset_ * dtype_.bytes(); }
+  Address address() const { return {memory_ + offset_ * dtype_.bytes()}; }
   int64_t size() const { return count_; }
   double operator[](int64_t i) const { return values_[i]; }
 
@@ -101,8 +114,8 @@ class Array {
       __nv_bfloat16 b;
       const unsigned char* from = &bytes[i * dtype_.bytes()];
       switch (dtype_.id) {
-        case VTBE_F16: std::memcpy(&h, from, 2), values[i] = __half2float(h); break;
-        case VTBE_BF16: std::memcpy(&b, from, 2), values[i] = __bfloat162float(b); break;
+        case VTBC_F16: std::memcpy(&h, from, 2), values[i] = __half2float(h); break;
+        case VTBC_BF16: std::memcpy(&b, from, 2), values[i] = __bfloat162float(b); break;
         default: std::memcpy(&f, from, 4), values[i] = f;
       }
     }
@@ -114,8 +127,8 @@ class Array {
     const __half h = __float2half_rn(value);
     const __nv_bfloat16 b = __float2bfloat16_rn(value);
     switch (dtype_.id) {
-      case VTBE_F16: std::memcpy(to, &h, 2); break;
-      case VTBE_BF16: std::memcpy(to, &b, 2); break;
+      case VTBC_F16: std::memcpy(to, &h, 2); break;
+      case VTBC_BF16: std::memcpy(to, &b, 2); break;
       default: std::memcpy(to, &value, 4);
     }
   }
@@ -138,7 +151,7 @@ class Map {
   Map& operator=(const Map&) = delete;
   ~Map() { EXPECT_EQ(vtbe_free(address_), VTBE_OK) << vtbe_last_error(); }
 
-  uint64_t address() const { return address_; }
+  Address address() const { return {address_}; }
 
   const std::vector<int32_t> rows;
 
@@ -146,33 +159,49 @@ class Map {
   uint64_t address_;
 };
 
-constexpr uint64_t null = 0;
-
 struct Dim {
   int32_t x = 1, y = 1, z = 1;
 };
 
-// Launches a kernel, whose parameters have to have exactly the types of the arguments (uint64_t for a pointer).
-template <typename... A>
+// Launches a kernel with its argument struct.
+template <typename Args>
 vtbe_status launch_on(vtbe_stream* stream, const std::string& name, Dim grid, Dim block, int32_t shared_bytes,
-                      A... arguments) {
+                      const Args& args) {
   const vtbe_kernel* kernel = vtbe_kernel_find(name.c_str());
   if (!kernel) throw std::invalid_argument("no kernel " + name);
-  auto letter = [](auto argument) {
-    using T = decltype(argument);
-    return std::is_same_v<T, uint64_t> ? 'p' : std::is_same_v<T, float> ? 'f' : sizeof(T) == 8 ? 'l' : 'i';
-  };
-  EXPECT_EQ(std::string({letter(arguments)...}), vtbe_kernel_signature(kernel)) << name;
-  void* params[] = {&arguments...};
-  return vtbe_launch(stream, kernel, grid.x, grid.y, grid.z, block.x, block.y, block.z, shared_bytes, params);
+  EXPECT_EQ(vtbe_kernel_args_bytes(kernel), static_cast<int32_t>(sizeof(Args))) << name;
+  return vtbe_launch(stream, kernel, grid.x, grid.y, grid.z, block.x, block.y, block.z, shared_bytes, &args);
 }
 
 // The same on a stream of its own, expected to succeed.
-template <typename... A>
-void launch(const std::string& name, Dim grid, Dim block, A... arguments) {
+template <typename Args>
+void launch(const std::string& name, Dim grid, Dim block, const Args& args) {
   vtbe_stream* stream = vtbe_stream_create();
-  EXPECT_EQ(launch_on(stream, name, grid, block, 0, arguments...), VTBE_OK) << vtbe_last_error();
+  EXPECT_EQ(launch_on(stream, name, grid, block, 0, args), VTBE_OK) << vtbe_last_error();
   vtbe_stream_destroy(stream);
+}
+
+// Launches an operation as its vtbc_<op>_launch says, but for another grid or block where one is given: any is right.
+// Returns the kernels' names.
+template <typename Args>
+std::vector<std::string> run(int32_t (*launch)(Args*, vtbc_dtype, vtbc_launch*), Args args, const DType& dtype,
+                             int32_t grid = 0, Dim block = {0, 0}) {
+  vtbc_launch launches[VTBC_MOST_LAUNCHES];
+  const int32_t count = launch(&args, dtype.id, launches);
+  vtbe_stream* stream = vtbe_stream_create();
+  std::vector<std::string> names;
+  for (int32_t i = 0; i < count; ++i) {
+    const vtbc_launch& l = launches[i];
+    const auto shared = static_cast<int32_t>(l.shared_bytes);
+    EXPECT_EQ(vtbe_kernel_allow_shared(vtbe_kernel_find(l.kernel), shared), VTBE_OK) << vtbe_last_error();
+    EXPECT_EQ(launch_on(stream, l.kernel, {grid ? grid : static_cast<int32_t>(l.grid)},
+                        block.x ? block : Dim{l.block_x, l.block_y}, shared, args),
+              VTBE_OK)
+        << vtbe_last_error();
+    names.push_back(l.kernel);
+  }
+  vtbe_stream_destroy(stream);
+  return names;
 }
 
 // The largest |actual - expected| / (1 + |expected|); NaN where a value of either side is NaN or infinite, so that no

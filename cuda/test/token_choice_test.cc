@@ -36,14 +36,6 @@ Array random_scores(const DType& dtype, int64_t count, uint64_t seed) {
   return Array(dtype, scores);
 }
 
-template <typename... A>
-void run(const std::string& name, const DType& dtype, int32_t blocks, Dim block, int32_t shared, A... arguments) {
-  vtbe_stream* stream = vtbe_stream_create();
-  const vtbe_status status = launch_on(stream, name + dtype.suffix, {blocks}, block, shared, arguments...);
-  EXPECT_EQ(status, VTBE_OK) << vtbe_last_error();
-  vtbe_stream_destroy(stream);
-}
-
 TEST(TokenChoice, ShrinksToKeptTokensAndTheirRepresentative) {
   for (const DType& dtype : dtypes) {
     for (const Case& c : cases) {
@@ -53,9 +45,16 @@ TEST(TokenChoice, ShrinksToKeptTokensAndTheirRepresentative) {
         const Array in = Array::random(dtype, int64_t{c.batch} * c.tokens * channels, 1, offset);
         const Array class_token = Array::random(dtype, (c.batch - 1) * class_stride + channels, 2);
         const Array out(dtype, c.batch * rows * channels);
-        run("vtb_shrink_tokens_", dtype, 3, {32, 1 + channels % 8}, 4 * c.tokens, in.address(),
-            c.kept == c.tokens ? null : scores.address(), class_token.address(), out.address(), c.batch, c.tokens,
-            channels, c.kept, class_stride);
+        const vtbc_shrink_tokens_args args = {.batch = c.batch,
+                                              .tokens = c.tokens,
+                                              .channels = channels,
+                                              .kept = c.kept,
+                                              .in = in.address(),
+                                              .scores = c.kept == c.tokens ? null : scores.address(),
+                                              .class_token = class_token.address(),
+                                              .class_stride = class_stride,
+                                              .out = out.address()};
+        run(vtbc_shrink_tokens_launch, args, dtype, channels % 2 ? 3 : 0, {32, 1 + channels % 8});
         std::vector<double> expected(out.size());
         for (int64_t b = 0; b < c.batch; ++b) {
           const auto row = rows_of(scores, c, b);
@@ -88,9 +87,16 @@ TEST(TokenChoice, RecoversEveryTokenToItsPlace) {
         const Array before = Array::random(dtype, c.batch * rows * channels, 2);
         const Array after = Array::random(dtype, c.batch * rows * channels, 3);
         const Array out(dtype, in.size());
-        run("vtb_recover_tokens_", dtype, 2, {96}, 4 * c.tokens, in.address(),
-            c.kept == c.tokens ? null : scores.address(), before.address(), after.address(), out.address(), c.batch,
-            c.tokens, channels, c.kept);
+        const vtbc_recover_tokens_args args = {.batch = c.batch,
+                                               .tokens = c.tokens,
+                                               .channels = channels,
+                                               .kept = c.kept,
+                                               .in = in.address(),
+                                               .scores = c.kept == c.tokens ? null : scores.address(),
+                                               .before = before.address(),
+                                               .after = after.address(),
+                                               .out = out.address()};
+        run(vtbc_recover_tokens_launch, args, dtype, channels % 2 ? 2 : 0, {96});
         std::vector<double> expected;
         for (int64_t i = 0; i < in.size(); ++i) {
           const int64_t b = i / channels / c.tokens;
@@ -134,9 +140,17 @@ TEST(TokenChoice, ScoresByTheClassTokensAttention) {
           const Array scores = random_scores(dtype, c.batch * c.tokens, c.tokens);
           const Array qkv = Array::random(dtype, int64_t{c.batch} * rows * 3 * width, 1, 0, 2);
           const Array out(dtype, scores.size());
-          run("vtb_score_tokens_", dtype, 2, {64}, 4 * (c.tokens + heads * rows), qkv.address(),
-              first ? null : scores.address(), out.address(), c.batch, c.tokens, c.kept, heads, head_dim, scale,
-              trade_off);
+          const vtbc_score_tokens_args args = {.batch = c.batch,
+                                               .tokens = c.tokens,
+                                               .kept = c.kept,
+                                               .heads = heads,
+                                               .head_dim = head_dim,
+                                               .scale = scale,
+                                               .trade_off = trade_off,
+                                               .qkv = qkv.address(),
+                                               .scores = first ? null : scores.address(),
+                                               .out = out.address()};
+          run(vtbc_score_tokens_launch, args, dtype, head_dim % 2 ? 2 : 0, {64});
           std::vector<double> expected;
           for (int64_t b = 0; b < c.batch; ++b) {
             const auto paid = attention(qkv, b, rows, heads, head_dim, scale);
@@ -163,7 +177,7 @@ TEST(TokenChoice, PoolsScoresAndKeepsTheirSum) {
           const int32_t batch = 2, out_height = height / 2, out_width = width / 2;
           const Array in = random_scores(dtype, int64_t{batch} * time * height * width, 5);
           const Array out(dtype, int64_t{batch} * time * out_height * out_width);
-          run("vtb_pool_scores_", dtype, 1, {64}, 0, in.address(), out.address(), batch, time, height, width);
+          run(vtbc_pool_scores_launch, {batch, time, height, width, in.address(), out.address()}, dtype, 1, {64});
           std::vector<double> expected;
           for (int32_t b = 0; b < batch; ++b) {
             double sum = 0, pooled = 0;
@@ -196,8 +210,8 @@ TEST(TokenChoice, KeepsExactlyAsManyTokensWhateverTheScores) {
       for (int32_t kept = 0; kept < 9; ++kept) {
         const Array scores(dtype, values), in = Array::random(dtype, 9, 1), class_token(dtype, std::vector<float>{7});
         const Array out(dtype, kept + 2);
-        run("vtb_shrink_tokens_", dtype, 1, {32, 2}, 36, in.address(), scores.address(), class_token.address(),
-            out.address(), 1, 9, 1, kept, int64_t{0});
+        run(vtbc_shrink_tokens_launch,
+            {1, 9, 1, kept, in.address(), scores.address(), class_token.address(), 0, out.address()}, dtype);
         // Of equal scores the first are kept.
         std::vector<int32_t> order(9);
         std::iota(order.begin(), order.end(), 0);
@@ -217,8 +231,8 @@ TEST(TokenChoice, ANegativeNaNIsBelowAllNumbers) {
   const float values[] = {-std::numeric_limits<float>::quiet_NaN(), -1, std::numeric_limits<float>::quiet_NaN(), 1};
   ASSERT_EQ(vtbe_copy_in(scores.address(), values, sizeof values), VTBE_OK);
   const Array in(f32, {10, 11, 12, 13}), class_token(f32, std::vector<float>{7}), out(f32, 5);
-  run("vtb_shrink_tokens_", f32, 1, {32, 2}, 16, in.address(), scores.address(), class_token.address(), out.address(),
-      1, 4, 1, 3, int64_t{0});
+  run(vtbc_shrink_tokens_launch, {1, 4, 1, 3, in.address(), scores.address(), class_token.address(), 0, out.address()},
+      f32);
   const std::vector<double> rows = out.read();
   EXPECT_EQ(rows[1], 11);
   EXPECT_EQ(rows[2], 12);

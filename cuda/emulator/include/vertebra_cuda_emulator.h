@@ -17,7 +17,7 @@
 #ifndef VERTEBRA_CUDA_EMULATOR_H
 #define VERTEBRA_CUDA_EMULATOR_H
 
-#include <stdint.h>
+#include "vertebra_cuda.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,8 +31,6 @@ typedef enum vtbe_status {
   VTBE_DIVERGENCE = 4,    /* threads of a block or warp do not meet at one barrier or warp operation */
   VTBE_OUT_OF_BOUNDS = 5  /* a kernel's write outside of what it may write; a misaligned access */
 } vtbe_status;
-
-typedef enum vtbe_dtype { VTBE_F32 = 0, VTBE_F16 = 1, VTBE_BF16 = 2 } vtbe_dtype;
 
 /* Why the last call of this thread that failed did so; until its next failure. */
 const char* vtbe_last_error(void);
@@ -94,15 +92,8 @@ typedef struct vtbe_kernel vtbe_kernel;
 /* The kernel of this name, such as vtb_softmax_f32; null when there is none. Never freed. */
 const vtbe_kernel* vtbe_kernel_find(const char* name);
 
-/* Number of kernels, and the names of them, sorted; null beyond. */
-int32_t vtbe_kernel_count(void);
-const char* vtbe_kernel_name(int32_t i);
-
-/* Its parameters in order, a letter each: p pointer (8 bytes), i int32, l int64, f float. */
-const char* vtbe_kernel_signature(const vtbe_kernel* kernel);
-
-/* Most threads a block may have: the kernel's launch bound. */
-int32_t vtbe_kernel_max_threads(const vtbe_kernel* kernel);
+/* Bytes of the struct it takes. */
+int32_t vtbe_kernel_args_bytes(const vtbe_kernel* kernel);
 
 /*
  * Lets launches of the kernel ask for so many bytes of dynamic shared memory
@@ -112,31 +103,26 @@ int32_t vtbe_kernel_max_threads(const vtbe_kernel* kernel);
 vtbe_status vtbe_kernel_allow_shared(const vtbe_kernel* kernel, int32_t bytes);
 
 /*
- * Runs the kernel as cuLaunchKernel does: params[i] points to the value of parameter i. Pointer parameters must be null
- * or lie in live allocations.
+ * Runs the kernel as cuLaunchKernel does; args points to its argument struct, which is copied. Pointers in it must be
+ * null or lie in live allocations.
  */
 vtbe_status vtbe_launch(vtbe_stream* stream, const vtbe_kernel* kernel, int32_t grid_x, int32_t grid_y, int32_t grid_z,
-                        int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, void* const* params);
+                        int32_t block_x, int32_t block_y, int32_t block_z, int32_t shared_bytes, const void* args);
 
 /*
- * What the next launch on the stream may write: `count` ranges of bytes[i] bytes at addresses[i]. If it changes any
- * other byte of the device's memory, it fails with VTBE_OUT_OF_BOUNDS. Compares all memory, and so is meant for small
- * models.
+ * What the next launch on the stream may write: `bytes` bytes at `address`. If it changes any other byte of the
+ * device's memory, it fails with VTBE_OUT_OF_BOUNDS. Compares all memory, and so is meant for small models.
  */
-vtbe_status vtbe_expect_writes(vtbe_stream* stream, const uint64_t* addresses, const int64_t* bytes, int32_t count);
+vtbe_status vtbe_expect_writes(vtbe_stream* stream, uint64_t address, int64_t bytes);
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */
 
 /*
- * cublasGemmStridedBatchedEx with CUBLAS_COMPUTE_32F, for i < batch:
- *      C_i = alpha op(A_i) op(B_i) + beta C_i,     op(A) [m, k], op(B) [k, n], C [m, n], all column-major
- * X_i starts stride_x elements after X_(i - 1). op is the transpose where the flag is 1, else nothing. C is not read if
- * beta is 0. a and b have the dtype `dtype`; c may have c_dtype = `dtype` or VTBE_F32.
+ * What Vertebra uses of cublasGemmEx with CUBLAS_COMPUTE_32F: out = rows weights^T, rows [m, k], weights [n, k], out
+ * [m, n], all row-major and of the dtype.
  */
-vtbe_status vtbe_gemm_strided_batched(vtbe_stream* stream, int32_t transpose_a, int32_t transpose_b, int32_t m,
-                                      int32_t n, int32_t k, float alpha, uint64_t a, vtbe_dtype dtype, int32_t lda,
-                                      int64_t stride_a, uint64_t b, int32_t ldb, int64_t stride_b, float beta,
-                                      uint64_t c, vtbe_dtype c_dtype, int32_t ldc, int64_t stride_c, int32_t batch);
+vtbe_status vtbe_gemm(vtbe_stream* stream, vtbc_dtype dtype, int32_t m, int32_t n, int32_t k, uint64_t rows,
+                      uint64_t weights, uint64_t out);
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 

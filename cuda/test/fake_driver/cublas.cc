@@ -51,13 +51,19 @@ int cublasGemmEx(Handle* handle, int transpose_a, int transpose_b, int m, int n,
   const bool f32 = a_type == 0, f16 = a_type == 2, bf16 = a_type == 14;
   const bool type_known = (f32 || f16 || bf16) && a_type == b_type && a_type == c_type;
   const bool compute_known = compute == 68 || (compute == 77 && f32);
-  if (!handle->stream || !handle->workspace || handle->math != 16 || !type_known || !compute_known || algorithm != -1) {
+  const bool product_known =
+      transpose_a == 1 && transpose_b == 0 && *alpha == 1 && *beta == 0 && lda == k && ldb == k && ldc == m;
+  if (!handle->stream || !handle->workspace || handle->math != 16 || !type_known || !compute_known || !product_known ||
+      algorithm != -1) {
     return kInvalidValue;
   }
-  const vtbe_dtype type = f32 ? VTBE_F32 : f16 ? VTBE_F16 : VTBE_BF16;
-  const vtbe_status status = vtbe_gemm_strided_batched(
-      handle->stream, transpose_a, transpose_b, m, n, k, *alpha, reinterpret_cast<uint64_t>(a), type, lda, 0,
-      reinterpret_cast<uint64_t>(b), ldb, 0, *beta, reinterpret_cast<uint64_t>(c), type, ldc, 0, 1);
+  // Its matrices are column-major.
+  const vtbe_status status =
+      vtbe_gemm(handle->stream,
+                f32   ? VTBC_F32
+                : f16 ? VTBC_F16
+                      : VTBC_BF16,
+                n, m, k, reinterpret_cast<uint64_t>(b), reinterpret_cast<uint64_t>(a), reinterpret_cast<uint64_t>(c));
   return status == VTBE_OK ? kSuccess : kExecutionFailed;
 }
 

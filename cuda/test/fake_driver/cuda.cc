@@ -203,7 +203,7 @@ int cuLaunchKernel(const vtbe_kernel* kernel, unsigned grid_x, unsigned grid_y, 
   VERTEBRA_NEED_CONTEXT;
   return result(vtbe_launch(stream, kernel, static_cast<int32_t>(grid_x), static_cast<int32_t>(grid_y),
                             static_cast<int32_t>(grid_z), static_cast<int32_t>(block_x), static_cast<int32_t>(block_y),
-                            static_cast<int32_t>(block_z), static_cast<int32_t>(shared_bytes), parameters));
+                            static_cast<int32_t>(block_z), static_cast<int32_t>(shared_bytes), parameters[0]));
 }
 
 // ---- streams, graphs, events ----

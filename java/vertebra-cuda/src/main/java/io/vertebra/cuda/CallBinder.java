@@ -1,6 +1,21 @@
 package io.vertebra.cuda;
 
-import io.vertebra.cuda.LaunchList.Grid;
+import io.vertebra.cuda.natives.Native;
+import io.vertebra.cuda.natives.vtbc_affine_args;
+import io.vertebra.cuda.natives.vtbc_depthwise_conv_args;
+import io.vertebra.cuda.natives.vtbc_global_filter_args;
+import io.vertebra.cuda.natives.vtbc_mean_pool_args;
+import io.vertebra.cuda.natives.vtbc_pool_scores_args;
+import io.vertebra.cuda.natives.vtbc_recover_tokens_args;
+import io.vertebra.cuda.natives.vtbc_resize_args;
+import io.vertebra.cuda.natives.vtbc_score_tokens_args;
+import io.vertebra.cuda.natives.vtbc_shrink_tokens_args;
+import io.vertebra.cuda.natives.vtbc_softmax_args;
+import io.vertebra.cuda.natives.vtbc_sum_args;
+import io.vertebra.cuda.natives.vtbc_window_attention_args;
+import io.vertebra.cuda.natives.vtbc_window_pool_args;
+import io.vertebra.cuda.runtime.GpuType;
+import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.AdaptiveAveragePool;
 import io.vertebra.program.op.Affine;
 import io.vertebra.program.op.Bilinear;
@@ -18,166 +33,214 @@ import io.vertebra.program.op.ScoreTokens;
 import io.vertebra.program.op.ShrinkTokens;
 import io.vertebra.program.op.Softmax;
 import io.vertebra.program.op.Sum;
+import io.vertebra.program.op.Window;
 import io.vertebra.program.op.WindowAttention;
 import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 
-/** Puts what one call gives the device on the list. */
-record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) implements Op.Visitor<Void> {
-  /** Widths of heads that attention kernels are made for. */
-  private static final int[] HEAD_DIMS = {32, 64, 128};
-  /** Queries of a block of attention. */
-  private static final int QUERIES = 64;
-
-  @Override
-  public Void linear(Linear op, Call call) {
-    products.bind(list, call, op);
-    return null;
+/** Takes down what a call gives the device. */
+record CallBinder(LaunchList list, ProductBinder products, int sharedMemory) implements Op.Visitor<Step> {
+  /** An activation's number in the kernels. */
+  static int code(Activation activation) {
+    return switch (activation) {
+      case IDENTITY -> Native.VTBC_IDENTITY;
+      case GELU -> Native.VTBC_GELU;
+      case RELU -> Native.VTBC_RELU;
+      case SILU -> Native.VTBC_SILU;
+      case SIGMOID -> Native.VTBC_SIGMOID;
+      case TANH -> Native.VTBC_TANH;
+    };
   }
 
   @Override
-  public Void convolution(Convolution op, Call call) {
-    products.bind(list, call, products.product(op, call.in().shape()));
-    return null;
+  public Step linear(Linear op, Call call) {
+    return products.bind(list, call, op);
   }
 
   @Override
-  public Void layerNorm(LayerNorm op, Call call) {
+  public Step convolution(Convolution op, Call call) {
+    return products.bind(list, call, products.product(op, call.in().shape()));
+  }
+
+  @Override
+  public Step layerNorm(LayerNorm op, Call call) {
     Shape out = call.out().shape();
-    ProductBinder.gather(list, op.rows(), list.address(call.in()), list.address(call.out()), out.rows(),
+    return ProductBinder.gather(list, op.rows(), list.address(call.in()), list.address(call.out()), out.rows(),
         out.channels());
-    return null;
   }
 
   @Override
-  public Void meanPool(MeanPool op, Call call) {
-    MapBinder.meanPool(list, call);
-    return null;
-  }
-
-  @Override
-  public Void depthwiseConv(DepthwiseConv op, Call call) {
-    MapBinder.depthwiseConv(list, call, op);
-    return null;
-  }
-
-  @Override
-  public Void globalFilter(GlobalFilter op, Call call) {
-    MapBinder.globalFilter(list, call, op, sharedMemory);
-    return null;
-  }
-
-  @Override
-  public Void windowPool(WindowPool op, Call call) {
-    MapBinder.windowPool(list, call, op);
-    return null;
-  }
-
-  @Override
-  public Void adaptiveAveragePool(AdaptiveAveragePool op, Call call) {
-    MapBinder.adaptiveAveragePool(list, call);
-    return null;
-  }
-
-  @Override
-  public Void bilinear(Bilinear op, Call call) {
-    MapBinder.bilinear(list, call);
-    return null;
-  }
-
-  @Override
-  public Void windowAttention(WindowAttention op, Call call) {
+  public Step windowAttention(WindowAttention op, Call call) {
+    if (op.headDim() > Native.VTBC_MOST_HEAD_DIM) {
+      throw new IllegalArgumentException(call + ": heads of " + op.headDim() + " channels are wider than the "
+          + Native.VTBC_MOST_HEAD_DIM + " of the cuda backend");
+    }
     int windows = call.in().shape().rows() / op.tokens();
-    int width = 0;
-    for (int i = HEAD_DIMS.length - 1; i >= 0; i--) {
-      width = op.headDim() <= HEAD_DIMS[i] ? HEAD_DIMS[i] : width;
-    }
-    if (width == 0) {
-      throw new IllegalArgumentException(
-          call + ": heads of " + op.headDim() + " channels are wider than the 128 of the cuda backend");
-    }
-    Grid grid = new Grid(windows * (long) op.heads() * LaunchList.divideUp(op.tokens(), QUERIES), 2 * QUERIES, 1, 0);
-    list.launch("vtb_window_attention_" + list.type().suffix() + "_" + width, grid, list.address(call.out()),
-        list.bytes(call.out()), list.address(call.in()), 0L, list.values(op.bias()), op.biasColumns(),
-        list.upload(op.mask()), op.mask() == null ? windows : op.mask().windows(), list.address(call.out()), windows,
-        op.tokens(), op.heads(), op.headDim(), op.scale());
-    return null;
+    return list.launch(Native::vtbc_window_attention_launch,
+        new vtbc_window_attention_args().windows(windows)
+            .windows_per_image(op.mask() == null ? windows : op.mask().windows()).tokens(op.tokens()).heads(op.heads())
+            .head_dim(op.headDim()).bias_columns(op.biasColumns()).scale(op.scale()).qkv(list.address(call.in()))
+            .bias(list.values(op.bias())).regions(list.upload(op.mask())).out(list.address(call.out())));
   }
 
   @Override
-  public Void softmax(Softmax op, Call call) {
-    Shape shape = call.in().shape();
-    int together = LaunchList.THREADS / 32;
-    list.kernel("vtb_softmax", new Grid(LaunchList.divideUp(shape.rows(), together), 32, together, 0),
-        list.address(call.in()), list.address(call.out()), shape.rows(), shape.channels());
-    return null;
-  }
-
-  @Override
-  public Void affine(Affine op, Call call) {
-    Shape shape = call.in().shape();
-    list.kernel("vtb_affine", list.elementwise(call.out()), list.address(call.in()), list.address(op.factor()),
-        list.values(op.scale()), list.values(op.shift()), list.address(call.out()), shape.dim(0), shape.positions(),
-        shape.channels(), ProductBinder.code(op.activation()));
-    return null;
-  }
-
-  @Override
-  public Void sum(Sum op, Call call) {
+  public Step depthwiseConv(DepthwiseConv op, Call call) {
+    Shape in = call.in().shape();
     Shape out = call.out().shape();
-    long[] sources = new long[Sum.MAX_TERMS];
-    long[] maps = new long[Sum.MAX_TERMS];
+    Window window = op.window();
+    return list.launch(Native::vtbc_depthwise_conv_launch,
+        new vtbc_depthwise_conv_args().batch(in.dim(0)).time(in.time()).height(in.dim(-3)).width(in.dim(-2))
+            .in_channels(in.channels()).first_channel(op.firstChannel()).out_time(out.time()).out_height(out.dim(-3))
+            .out_width(out.dim(-2)).channels(out.channels()).multiplier(op.multiplier()).size_time(window.size().time())
+            .size_height(window.size().height()).size_width(window.size().width()).stride_time(window.stride().time())
+            .stride_height(window.stride().height()).stride_width(window.stride().width())
+            .padding_time(window.padding().time()).padding_height(window.padding().height())
+            .padding_width(window.padding().width()).activation(code(op.activation())).in(list.address(call.in()))
+            .weight(list.values(op.weights())).bias(list.values(op.bias())).out(list.address(call.out())));
+  }
+
+  private static vtbc_global_filter_args shapeOf(GlobalFilter op, Shape in, int sharedMemory) {
+    return new vtbc_global_filter_args().batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).in_channels(in.channels())
+        .first_channel(op.firstChannel()).channels(op.filter().shape().dim(2)).shared_memory(sharedMemory);
+  }
+
+  /** Bytes of the maps that a filter in three launches keeps; 0 if it is one launch. */
+  static long scratchBytes(GlobalFilter op, Shape in, int sharedMemory) {
+    try (vtbc_global_filter_args shape = shapeOf(op, in, sharedMemory)) {
+      return Native.vtbc_global_filter_scratch(shape);
+    }
+  }
+
+  @Override
+  public Step globalFilter(GlobalFilter op, Call call) {
+    Shape in = call.in().shape();
+    long scratchBytes = scratchBytes(op, in, sharedMemory);
+    return list.launch(
+        Native::vtbc_global_filter_launch, shapeOf(op, in, sharedMemory).in(list.address(call.in()))
+            .filter(list.values(op.filter())).out(list.address(call.out())).scratch(list.scratch(call, scratchBytes)),
+        scratchBytes);
+  }
+
+  @Override
+  public Step windowPool(WindowPool op, Call call) {
+    Shape in = call.in().shape();
+    Shape out = call.out().shape();
+    Window window = op.window();
+    return list.launch(Native::vtbc_window_pool_launch,
+        new vtbc_window_pool_args().batch(in.dim(0)).time(in.time()).height(in.dim(-3)).width(in.dim(-2))
+            .channels(in.channels()).out_time(out.time()).out_height(out.dim(-3)).out_width(out.dim(-2))
+            .size_time(window.size().time()).size_height(window.size().height()).size_width(window.size().width())
+            .stride_time(window.stride().time()).stride_height(window.stride().height())
+            .stride_width(window.stride().width()).padding_time(window.padding().time())
+            .padding_height(window.padding().height()).padding_width(window.padding().width())
+            .average(op.kind() == WindowPool.Kind.AVERAGE ? 1 : 0).in(list.address(call.in()))
+            .out(list.address(call.out())));
+  }
+
+  private static vtbc_mean_pool_args shapeOf(Shape in) {
+    return new vtbc_mean_pool_args().batch(in.dim(0)).tokens(in.positions()).channels(in.channels());
+  }
+
+  /** Bytes of the means of parts; 0 if it is one launch. */
+  static long scratchBytes(MeanPool op, Shape in, GpuType type) {
+    try (vtbc_mean_pool_args shape = shapeOf(in)) {
+      return Native.vtbc_mean_pool_scratch(shape, type.code());
+    }
+  }
+
+  @Override
+  public Step meanPool(MeanPool op, Call call) {
+    Shape in = call.in().shape();
+    long scratchBytes = scratchBytes(op, in, list.type());
+    return list.launch(Native::vtbc_mean_pool_launch,
+        shapeOf(in).in(list.address(call.in())).out(list.address(call.out())).scratch(list.scratch(call, scratchBytes)),
+        scratchBytes);
+  }
+
+  private vtbc_resize_args resize(Call call) {
+    Shape in = call.in().shape();
+    Shape out = call.out().shape();
+    return new vtbc_resize_args().batch(in.dim(0)).height(in.dim(1)).width(in.dim(2)).channels(in.channels())
+        .out_height(out.dim(1)).out_width(out.dim(2)).in(list.address(call.in())).out(list.address(call.out()));
+  }
+
+  @Override
+  public Step adaptiveAveragePool(AdaptiveAveragePool op, Call call) {
+    return list.launch(Native::vtbc_adaptive_average_pool_launch, resize(call));
+  }
+
+  @Override
+  public Step bilinear(Bilinear op, Call call) {
+    return list.launch(Native::vtbc_bilinear_launch, resize(call));
+  }
+
+  @Override
+  public Step softmax(Softmax op, Call call) {
+    Shape in = call.in().shape();
+    return list.launch(Native::vtbc_softmax_launch, new vtbc_softmax_args().rows(in.rows()).channels(in.channels())
+        .in(list.address(call.in())).out(list.address(call.out())));
+  }
+
+  @Override
+  public Step affine(Affine op, Call call) {
+    Shape in = call.in().shape();
+    return list.launch(Native::vtbc_affine_launch,
+        new vtbc_affine_args().batch(in.dim(0)).positions(in.positions()).channels(in.channels())
+            .activation(code(op.activation())).in(list.address(call.in())).factor(list.address(op.factor()))
+            .scale(list.values(op.scale())).shift(list.values(op.shift())).out(list.address(call.out())));
+  }
+
+  @Override
+  public Step sum(Sum op, Call call) {
+    Shape out = call.out().shape();
+    vtbc_sum_args args = new vtbc_sum_args().rows(out.rows()).channels(out.channels()).activation(code(op.activation()))
+        .out(list.address(call.out()));
     for (int i = 0; i < op.terms().size(); i++) {
       Sum.Term term = op.terms().get(i);
-      sources[i] = term.tensor() != null ? list.address(term.tensor()) : list.converted(term.weights());
-      maps[i] = list.upload(term.map());
+      long source = term.tensor() != null ? list.address(term.tensor()) : list.converted(term.weights());
+      long map = list.upload(term.map());
+      switch (i) {
+        case 0 -> args.in0(source).map0(map);
+        case 1 -> args.in1(source).map1(map);
+        default -> args.in2(source).map2(map);
+      }
     }
-    list.kernel("vtb_sum", list.elementwise(call.out()), sources[0], sources[1], sources[2], maps[0], maps[1], maps[2],
-        list.address(call.out()), out.rows(), out.channels(), ProductBinder.code(op.activation()));
-    return null;
+    return list.launch(Native::vtbc_sum_launch, args);
   }
 
   @Override
-  public Void shrinkTokens(ShrinkTokens op, Call call) {
+  public Step shrinkTokens(ShrinkTokens op, Call call) {
     Shape in = call.in().shape();
     Shape classToken = op.classToken().shape();
-    long classStride = classToken.elements() / classToken.dim(0);
-    long vectors = in.channels() / list.vector(in.channels(), classStride);
-    Grid grid = new Grid(in.dim(0) * LaunchList.divideUp(vectors, 32), 32, LaunchList.THREADS / 32,
-        (long) Integer.BYTES * in.positions());
-    list.kernel("vtb_shrink_tokens", grid, list.address(call.in()), list.address(op.choice().scores()),
-        list.address(op.classToken()), list.address(call.out()), in.dim(0), in.positions(), in.channels(),
-        op.choice().kept(), classStride);
-    return null;
+    return list.launch(Native::vtbc_shrink_tokens_launch,
+        new vtbc_shrink_tokens_args().batch(in.dim(0)).tokens(in.positions()).channels(in.channels())
+            .kept(op.choice().kept()).in(list.address(call.in())).scores(list.address(op.choice().scores()))
+            .class_token(list.address(op.classToken())).class_stride(classToken.elements() / classToken.dim(0))
+            .out(list.address(call.out())));
   }
 
   @Override
-  public Void recoverTokens(RecoverTokens op, Call call) {
+  public Step recoverTokens(RecoverTokens op, Call call) {
     Shape in = call.in().shape();
-    int tokens = in.positions();
-    Grid grid = Grid.of(in.dim(0) * LaunchList.divideUp(tokens, 32)).shared((long) Integer.BYTES * tokens);
-    list.kernel("vtb_recover_tokens", grid, list.address(call.in()), list.address(op.choice().scores()),
-        list.address(op.before()), list.address(op.after()), list.address(call.out()), in.dim(0), tokens, in.channels(),
-        op.choice().kept());
-    return null;
+    return list.launch(Native::vtbc_recover_tokens_launch,
+        new vtbc_recover_tokens_args().batch(in.dim(0)).tokens(in.positions()).channels(in.channels())
+            .kept(op.choice().kept()).in(list.address(call.in())).scores(list.address(op.choice().scores()))
+            .before(list.address(op.before())).after(list.address(op.after())).out(list.address(call.out())));
   }
 
   @Override
-  public Void scoreTokens(ScoreTokens op, Call call) {
-    Shape scores = call.out().shape();
-    int tokens = scores.positions();
-    long shared = Integer.BYTES * (tokens + (long) op.heads() * call.in().shape().positions());
-    list.kernel("vtb_score_tokens", Grid.of(scores.dim(0)).shared(shared), list.address(call.in()),
-        list.address(op.choice().scores()), list.address(call.out()), scores.dim(0), tokens, op.choice().kept(),
-        op.heads(), op.headDim(), op.scale(), op.tradeOff());
-    return null;
+  public Step scoreTokens(ScoreTokens op, Call call) {
+    Shape out = call.out().shape();
+    return list.launch(Native::vtbc_score_tokens_launch,
+        new vtbc_score_tokens_args().batch(out.dim(0)).tokens(out.positions()).kept(op.choice().kept())
+            .heads(op.heads()).head_dim(op.headDim()).scale(op.scale()).trade_off(op.tradeOff())
+            .qkv(list.address(call.in())).scores(list.address(op.choice().scores())).out(list.address(call.out())));
   }
 
   @Override
-  public Void poolScores(PoolScores op, Call call) {
+  public Step poolScores(PoolScores op, Call call) {
     Shape in = call.in().shape();
-    list.kernel("vtb_pool_scores", Grid.of(in.dim(0)), list.address(call.in()), list.address(call.out()), in.dim(0),
-        in.time(), in.dim(-3), in.dim(-2));
-    return null;
+    return list.launch(Native::vtbc_pool_scores_launch, new vtbc_pool_scores_args().batch(in.dim(0)).time(in.time())
+        .height(in.dim(-3)).width(in.dim(-2)).in(list.address(call.in())).out(list.address(call.out())));
   }
 }

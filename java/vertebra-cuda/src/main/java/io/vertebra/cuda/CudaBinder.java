@@ -38,12 +38,12 @@ final class CudaBinder implements MemoryPlan.Scratch {
 
       @Override
       public Long globalFilter(GlobalFilter op, Call same) {
-        return MapBinder.filterScratch(op, in, backend.runtime().sharedMemory());
+        return CallBinder.scratchBytes(op, in, backend.runtime().sharedMemory());
       }
 
       @Override
       public Long meanPool(MeanPool op, Call same) {
-        return MapBinder.meanScratch(in, backend.type());
+        return CallBinder.scratchBytes(op, in, backend.type());
       }
 
       @Override
@@ -63,8 +63,7 @@ final class CudaBinder implements MemoryPlan.Scratch {
     List<Step> steps = calls.stream().map(call -> {
       requireIndexable(call.out().shape().elements(), call.toString());
       list.begin(call);
-      call.accept(binder);
-      return list.end();
+      return call.accept(binder);
     }).toList();
     list.finish();
     return steps;

@@ -2,8 +2,8 @@ package io.vertebra.cuda;
 
 import io.vertebra.backend.Preprocessor;
 import io.vertebra.backend.Program;
-import io.vertebra.cuda.runtime.GpuKernel;
-import io.vertebra.cuda.runtime.GpuLaunch;
+import io.vertebra.cuda.natives.Native;
+import io.vertebra.cuda.natives.vtbc_preprocess_args;
 import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.cuda.runtime.GpuStream;
 import io.vertebra.image.Image;
@@ -23,14 +23,10 @@ import java.util.List;
  * memory grows to what the largest image needed.
  */
 final class CudaPreprocessor implements Preprocessor {
-  private static final int THREADS = LaunchList.THREADS;
-
   private final Preprocessing recipe;
   private final CudaBackend backend;
   private final GpuRuntime runtime;
   private final CudaMemory normalised;
-  private final GpuKernel columnsKernel;
-  private final GpuKernel rowsKernel;
   private final Room tables = new Room();
   private final Room pixels = new Room();
   private final Room filtered = new Room();
@@ -100,8 +96,6 @@ final class CudaPreprocessor implements Preprocessor {
     this.recipe = recipe;
     this.backend = backend;
     this.runtime = backend.runtime();
-    this.columnsKernel = backend.kernel("vtb_preprocess_columns", 0);
-    this.rowsKernel = backend.kernel("vtb_preprocess_rows_f32", 0);
     this.normalised = CudaMemory.of(runtime, Encoding.of(recipe.normalisedSamples()));
   }
 
@@ -136,10 +130,15 @@ final class CudaPreprocessor implements Preprocessor {
     }
     // Whatever fails from here on, the next image brings its tables along.
     bound = null;
-    int width = recipe.width();
     long tablesAt = tables.address(size.tableBytes());
     long pixelsAt = pixels.address(pixelBytes);
-    long filteredAt = filtered.address(3L * size.rowCount * width);
+    vtbc_preprocess_args arguments = new vtbc_preprocess_args().width(image.width()).first_row(size.firstRow)
+        .rows(size.rowCount).pixel_stride(image.pixelStride()).red(image.red()).green(image.green()).blue(image.blue())
+        .row_stride(image.rowStride()).pixels(pixelsAt).out_width(recipe.width()).out_height(recipe.height())
+        .x_taps(size.columns.taps()).y_taps(size.rows.taps()).x_first(tablesAt + size.columnFirst()).x_weights(tablesAt)
+        .y_first(tablesAt + size.rowFirst()).y_weights(tablesAt + size.rowWeights()).normalised(normalised.address())
+        .out(to);
+    arguments.scratch(filtered.address(Native.vtbc_preprocess_scratch(arguments)));
     int staged = known ? 0 : (int) size.tableBytes();
     requireStaging(staged + pixelBytes);
     if (!known) {
@@ -149,16 +148,8 @@ final class CudaPreprocessor implements Preprocessor {
     bound = size;
     stagePixels(image, staged, (int) pixelBytes);
     stream.copyIn(pixelsAt, staging);
-    stream.launch(launch(columnsKernel, (long) size.rowCount * width, pixelsAt, tablesAt + size.columnFirst(), tablesAt,
-        filteredAt, image.width(), image.pixelStride(), image.red(), image.green(), image.blue(),
-        (long) image.rowStride(), 0, size.rowCount, width, size.columns.taps()));
-    stream.launch(launch(rowsKernel, recipe.elements() / (width % 4 == 0 ? 4 : 1), filteredAt,
-        tablesAt + size.rowFirst(), tablesAt + size.rowWeights(), normalised.address(), to, size.firstRow,
-        size.rowCount, width, recipe.height(), size.rows.taps()));
-  }
-
-  private static GpuLaunch launch(GpuKernel kernel, long items, Object... arguments) {
-    return new GpuLaunch(kernel, (int) LaunchList.divideUp(items, THREADS), 1, 1, THREADS, 1, 1, 0, List.of(arguments));
+    Operation<vtbc_preprocess_args> preprocess = Native::vtbc_preprocess_launch;
+    preprocess.launches(backend, arguments).forEach(launch -> stream.launch(launch.launch()));
   }
 
   private Bound bind(int width, int height) {

@@ -1,6 +1,7 @@
 package io.vertebra.cuda;
 
-import io.vertebra.cuda.runtime.GpuKernel;
+import io.vertebra.cuda.natives.Native;
+import io.vertebra.cuda.natives.vtbc_convert_args;
 import io.vertebra.cuda.runtime.GpuLaunch;
 import io.vertebra.cuda.runtime.GpuProduct;
 import io.vertebra.cuda.runtime.GpuStream;
@@ -19,15 +20,13 @@ import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import org.bytedeco.javacpp.Pointer;
 
 /**
  * Takes down what the calls of one program give the device, with the addresses of their operands, and owns the index
  * maps that only this program has. Not thread-safe.
  */
 final class LaunchList implements AutoCloseable {
-  /** Threads of a block, where nothing else is said. */
-  static final int THREADS = 256;
-
   private final CudaBackend backend;
   private final MemoryPlan plan;
   private final long workspace;
@@ -39,30 +38,10 @@ final class LaunchList implements AutoCloseable {
   private Call call;
   private long extraBytes;
 
-  /** A launch's blocks, the threads of each along x and y, and its dynamic shared memory. */
-  record Grid(long blocks, int x, int y, long sharedBytes) {
-    static Grid of(long blocks) {
-      return new Grid(blocks, THREADS, 1, 0);
-    }
-
-    /** Blocks enough to give every item a thread. */
-    static Grid forItems(long items) {
-      return of(divideUp(items, THREADS));
-    }
-
-    Grid shared(long bytes) {
-      return new Grid(blocks, x, y, bytes);
-    }
-  }
-
   LaunchList(CudaBackend backend, MemoryPlan plan, long workspace) {
     this.backend = backend;
     this.plan = plan;
     this.workspace = workspace;
-  }
-
-  static long divideUp(long a, long b) {
-    return (a + b - 1) / b;
   }
 
   /** Begins the list of a call. */
@@ -72,8 +51,8 @@ final class LaunchList implements AutoCloseable {
     works.clear();
   }
 
-  /** What the call gives the device. */
-  Step end() {
+  /** What the call gives the device, so far. */
+  private Step step() {
     return new Step(call, List.copyOf(works), extraBytes);
   }
 
@@ -81,46 +60,44 @@ final class LaunchList implements AutoCloseable {
     return backend.type();
   }
 
-  /** Elements that one access of a thread moves in runs of {@code length}. */
-  int vector(long... lengths) {
-    int vector = 16 / type().bytes();
-    for (long length : lengths) {
-      if (length % vector != 0) {
-        return 1;
-      }
-    }
-    return vector;
-  }
-
-  /** A thread for every vector of a tensor. */
-  Grid elementwise(Tensor out) {
-    return Grid.forItems(out.shape().elements() / vector(out.shape().channels()));
-  }
-
-  /** Launches a kernel of this program's type that writes the call's output. */
-  void kernel(String operation, Grid grid, Object... arguments) {
-    launch(operation + "_" + type().suffix(), grid, address(call.out()), bytes(call.out()), arguments);
+  /** Launches an operation that writes the call's output alone; frees its arguments. */
+  <A extends Pointer> Step launch(Operation<A> operation, A arguments) {
+    return launch(operation, arguments, 0);
   }
 
   /**
-   * @param to where the memory begins that the kernel writes
-   * @param bytes of that memory
+   * Launches an operation that writes the call's output and this much of its scratch memory, which it reads as often;
+   * frees its arguments.
    */
-  void launch(String name, Grid grid, long to, long bytes, Object... arguments) {
-    if (grid.blocks > Integer.MAX_VALUE) {
-      throw new IllegalArgumentException(
-          call + " takes " + grid.blocks + " blocks, more than a launch has; run a smaller batch");
+  <A extends Pointer> Step launch(Operation<A> operation, A arguments, long scratchBytes) {
+    for (Operation.Launch launch : operation.launches(backend, arguments)) {
+      if (launch.toScratch()) {
+        extra(2 * scratchBytes);
+        works.add(new Step.Work(launch.launch(), null, scratch(call), scratchBytes));
+      } else {
+        works.add(new Step.Work(launch.launch(), null, address(call.out()), bytes(call.out())));
+      }
     }
-    GpuLaunch launch = new GpuLaunch(backend.kernel(name, grid.sharedBytes), (int) grid.blocks, 1, 1, grid.x, grid.y, 1,
-        (int) grid.sharedBytes, List.of(arguments));
-    works.add(new Step.Work(launch, null, to, bytes));
+    return step();
   }
 
-  /** {@code to = rows weights^T}, all row-major: to cuBLAS, which knows columns only, {@code to^T = weights rows^T}. */
-  void multiply(ProductPlan product, long rows, long weights, long to) {
-    GpuProduct columns = new GpuProduct(type(), backend.tf32(), true, false, product.n(), product.m(), product.k(),
-        weights, product.k(), rows, product.k(), 0, to, product.n());
-    works.add(new Step.Work(null, columns, to, product.productBytes()));
+  /**
+   * Launches an operation that writes elsewhere; frees its arguments.
+   *
+   * @param to where the memory begins that it writes
+   * @param bytes of that memory
+   */
+  <A extends Pointer> Step launch(Operation<A> operation, A arguments, long to, long bytes) {
+    operation.launches(backend, arguments)
+        .forEach(launch -> works.add(new Step.Work(launch.launch(), null, to, bytes)));
+    return step();
+  }
+
+  /** {@code to = rows weights^T} by cuBLAS. */
+  Step multiply(ProductPlan plan, long rows, long weights, long to) {
+    GpuProduct product = new GpuProduct(type(), backend.tf32(), plan.m(), plan.n(), plan.k(), rows, weights, to);
+    works.add(new Step.Work(null, product, to, plan.productBytes()));
+    return step();
   }
 
   /** Counts bytes moved besides operands, weights and result. */
@@ -140,6 +117,11 @@ final class LaunchList implements AutoCloseable {
   /** Address of a call's scratch memory. */
   long scratch(Call owner) {
     return workspace + plan.scratch(owner);
+  }
+
+  /** The same; 0 if the call needs none. */
+  long scratch(Call owner, long bytes) {
+    return bytes == 0 ? 0 : scratch(owner);
   }
 
   long matrix(Weights weights) {
@@ -173,10 +155,10 @@ final class LaunchList implements AutoCloseable {
    * @param count of elements
    */
   static Step.Work conversion(CudaBackend backend, boolean back, long from, long to, long count) {
-    String suffix = backend.type().suffix();
-    GpuKernel kernel = backend.kernel(back ? "vtb_convert_" + suffix + "_f32" : "vtb_convert_f32_" + suffix, 0);
-    GpuLaunch launch = new GpuLaunch(kernel, (int) divideUp(count, 8 * THREADS), 1, 1, THREADS, 1, 1, 0,
-        List.of(from, to, Math.toIntExact(count)));
+    vtbc_convert_args arguments
+        = new vtbc_convert_args().count(Math.toIntExact(count)).to_f32(back ? 1 : 0).in(from).out(to);
+    Operation<vtbc_convert_args> convert = Native::vtbc_convert_launch;
+    GpuLaunch launch = convert.launches(backend, arguments).get(0).launch();
     return new Step.Work(launch, null, to, count * (back ? Float.BYTES : backend.type().bytes()));
   }
 

@@ -46,8 +46,7 @@ final class Measurements implements AutoCloseable {
     try (CudaMemory a = filled(type, bytes);
         CudaMemory b = filled(type, bytes);
         CudaMemory c = new CudaMemory(runtime, bytes)) {
-      GpuProduct product = new GpuProduct(type, tf32, true, false, side, side, side, a.address(), side, b.address(),
-          side, 0, c.address(), side);
+      GpuProduct product = new GpuProduct(type, tf32, side, side, side, a.address(), b.address(), c.address());
       return rate(2.0 * side * side * side, () -> stream.multiply(product), seconds);
     }
   }

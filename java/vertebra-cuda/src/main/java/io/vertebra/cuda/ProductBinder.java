@@ -1,7 +1,10 @@
 package io.vertebra.cuda;
 
-import io.vertebra.cuda.LaunchList.Grid;
-import io.vertebra.program.op.Activation;
+import io.vertebra.cuda.natives.Native;
+import io.vertebra.cuda.natives.vtbc_epilogue;
+import io.vertebra.cuda.natives.vtbc_epilogue_args;
+import io.vertebra.cuda.natives.vtbc_gemm_args;
+import io.vertebra.cuda.natives.vtbc_layer_norm_args;
 import io.vertebra.program.op.Call;
 import io.vertebra.program.op.Convolution;
 import io.vertebra.program.op.Epilogue;
@@ -15,7 +18,6 @@ import io.vertebra.tensor.Tensor;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 
 /** Matrix products of one recording, what goes before them and what follows. */
 final class ProductBinder {
@@ -86,7 +88,7 @@ final class ProductBinder {
     return plan;
   }
 
-  void bind(LaunchList list, Call call, Linear op) {
+  Step bind(LaunchList list, Call call, Linear op) {
     ProductPlan plan = plan(op, call.in().shape());
     long rows = list.address(call.in());
     RowMap map = plan.gathers() ? null : op.rows().map();
@@ -99,55 +101,44 @@ final class ProductBinder {
       gather(list, op.rows(), list.address(call.in()), rows, plan.m(), plan.k());
     }
     long weights = list.matrix(op.weights());
-    long out = list.address(call.out());
     if (!plan.cublas()) {
-      Object[] arguments = arguments(list, op.epilogue(),
-          new Object[] {rows, list.upload(map), map == null ? 1 : map.groups(), weights}, out,
-          new Object[] {plan.m(), plan.n(), plan.k()});
-      String name = "vtb_gemm_" + list.type().suffix() + "_" + plan.side();
-      list.launch(name, new Grid(plan.tiles(), 2 * plan.side(), 1, 0), out, list.bytes(call.out()), arguments);
-      return;
+      vtbc_gemm_args arguments = new vtbc_gemm_args().m(plan.m()).n(plan.n()).k(plan.k())
+          .groups(map == null ? 1 : map.groups()).tile(plan.tile()).a(rows).a_map(list.upload(map)).weight(weights);
+      fill(arguments.epilogue(), list, call, op.epilogue());
+      return list.launch(Native::vtbc_gemm_launch, arguments);
     }
-    long product = plan.apart() ? list.scratch(call) + plan.productOffset() : out;
-    list.multiply(plan, rows, weights, product);
-    if (plan.finishes()) {
-      list.extra(2 * plan.productBytes());
-      long vectors = (long) plan.m() * plan.n() / list.vector(plan.n());
-      list.kernel("vtb_epilogue", Grid.forItems(vectors),
-          arguments(list, op.epilogue(), new Object[] {product}, out, new Object[] {plan.m(), plan.n()}));
+    long product = plan.apart() ? list.scratch(call) + plan.productOffset() : list.address(call.out());
+    Step step = list.multiply(plan, rows, weights, product);
+    if (!plan.finishes()) {
+      return step;
     }
+    list.extra(2 * plan.productBytes());
+    vtbc_epilogue_args arguments = new vtbc_epilogue_args().rows(plan.m()).channels(plan.n()).product(product);
+    fill(arguments.epilogue(), list, call, op.epilogue());
+    return list.launch(Native::vtbc_epilogue_launch, arguments);
   }
 
-  /** A kernel's arguments: some, those of the epilogue with the output, and some. */
-  private static Object[] arguments(LaunchList list, Epilogue epilogue, Object[] before, long out, Object[] after) {
+  private static void fill(vtbc_epilogue arguments, LaunchList list, Call call, Epilogue epilogue) {
+    arguments.bias(list.values(epilogue.bias())).residual(list.address(epilogue.residual()))
+        .residual_map(list.upload(epilogue.residualRows())).out_map(list.upload(epilogue.map()))
+        .out(list.address(call.out())).activation(CallBinder.code(epilogue.activation()))
+        .activation_last(epilogue.activationLast() ? 1 : 0);
     Epilogue.Gate gate = epilogue.gate();
-    long gateAddress
-        = gate == null ? 0 : list.address(gate.tensor()) + (long) gate.firstChannel() * list.type().bytes();
-    Object[] middle = {list.values(epilogue.bias()), code(epilogue.activation()), epilogue.activationLast() ? 1 : 0,
-      gateAddress, gate == null ? 0 : gate.tensor().shape().channels(), list.address(epilogue.residual()),
-      list.upload(epilogue.residualRows()), list.upload(epilogue.map()), out};
-    return Stream.of(before, middle, after).flatMap(Stream::of).toArray();
+    if (gate != null) {
+      arguments.gate(list.address(gate.tensor()) + (long) gate.firstChannel() * list.type().bytes())
+          .gate_stride(gate.tensor().shape().channels());
+    }
   }
 
   /** The rows as {@code source} reads them, [rows, channels]. */
-  static void gather(LaunchList list, RowSource source, long in, long to, int rows, int channels) {
+  static Step gather(LaunchList list, RowSource source, long in, long to, int rows, int channels) {
     RowMap map = source.map();
     Norm norm = source.norm();
-    int groups = map == null ? 1 : map.groups();
-    int threads = 8;
-    while (threads < LaunchList.THREADS && threads * 2 * list.vector(channels / groups) < channels) {
-      threads *= 2;
+    vtbc_layer_norm_args arguments = new vtbc_layer_norm_args().rows(rows).channels(channels)
+        .groups(map == null ? 1 : map.groups()).in(in).map(list.upload(map)).out(to);
+    if (norm != null) {
+      arguments.gamma(list.values(norm.gamma())).beta(list.values(norm.beta())).eps(norm.eps());
     }
-    int together = LaunchList.THREADS / threads;
-    list.launch("vtb_gather_norm_" + list.type().suffix(),
-        new Grid(LaunchList.divideUp(rows, together), threads, together, 0), to,
-        (long) rows * channels * list.type().bytes(), in, list.upload(map), groups,
-        norm == null ? 0L : list.values(norm.gamma()), norm == null ? 0L : list.values(norm.beta()),
-        norm == null ? 0f : norm.eps(), to, rows, channels);
-  }
-
-  /** An activation's number in the kernels, which list them in the same order. */
-  static int code(Activation activation) {
-    return activation.ordinal();
+    return list.launch(Native::vtbc_layer_norm_launch, arguments, to, (long) rows * channels * list.type().bytes());
   }
 }

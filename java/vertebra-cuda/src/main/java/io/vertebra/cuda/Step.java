@@ -24,7 +24,7 @@ record Step(Call call, List<Work> works, long extraBytes) {
     /** @param checked whether a write elsewhere is to fail, where the runtime can tell */
     void give(GpuStream stream, boolean checked) {
       if (checked) {
-        stream.expectWrites(new long[] {to}, new long[] {bytes});
+        stream.expectWrites(to, bytes);
       }
       if (launch != null) {
         stream.launch(launch);

@@ -37,7 +37,7 @@ final class Cublas implements AutoCloseable {
     CublasLibrary.load();
     JCublas2.setExceptionsEnabled(true);
     this.runtime = runtime;
-    scalars.put(0, 1f);
+    scalars.put(0, 1);
     workspace = runtime.allocate(WORKSPACE_BYTES);
     try {
       CudaStatus.cublas(() -> "starting cuBLAS", () -> JCublas2.cublasCreate(handle));
@@ -59,10 +59,9 @@ final class Cublas implements AutoCloseable {
         () -> JCublas2.cublasSetWorkspace(handle, new DeviceAddress(workspace), WORKSPACE_BYTES));
   }
 
-  // cublasGemmEx of JCublas takes the compute type for a cudaDataType of old; cublasGemmEx_new is cublasGemmEx as it is
-  // in C.
+  // Column-major, out^T = weights rows^T. cublasGemmEx of JCublas takes the compute type for a cudaDataType of old;
+  // cublasGemmEx_new is cublasGemmEx as it is in C.
   void multiply(GpuProduct product) {
-    scalars.put(1, product.beta());
     int type = switch (product.type()) {
       case F32 -> cudaDataType.CUDA_R_32F;
       case F16 -> cudaDataType.CUDA_R_16F;
@@ -71,14 +70,10 @@ final class Cublas implements AutoCloseable {
     int compute = product.tf32() && product.type() == GpuType.F32 ? cublasComputeType.CUBLAS_COMPUTE_32F_FAST_TF32
         : cublasComputeType.CUBLAS_COMPUTE_32F;
     CudaStatus.cublas(() -> "multiplying by cuBLAS: " + product,
-        () -> JCublas2.cublasGemmEx_new(handle, operation(product.transposeA()), operation(product.transposeB()),
-            product.m(), product.n(), product.k(), alpha, new DeviceAddress(product.a()), type, product.lda(),
-            new DeviceAddress(product.b()), type, product.ldb(), beta, new DeviceAddress(product.c()), type,
-            product.ldc(), compute, cublasGemmAlgo.CUBLAS_GEMM_DEFAULT));
-  }
-
-  private static int operation(boolean transpose) {
-    return transpose ? cublasOperation.CUBLAS_OP_T : cublasOperation.CUBLAS_OP_N;
+        () -> JCublas2.cublasGemmEx_new(handle, cublasOperation.CUBLAS_OP_T, cublasOperation.CUBLAS_OP_N, product.n(),
+            product.m(), product.k(), alpha, new DeviceAddress(product.weights()), type, product.k(),
+            new DeviceAddress(product.rows()), type, product.k(), beta, new DeviceAddress(product.out()), type,
+            product.n(), compute, cublasGemmAlgo.CUBLAS_GEMM_DEFAULT));
   }
 
   /** Not while a stream captures. */

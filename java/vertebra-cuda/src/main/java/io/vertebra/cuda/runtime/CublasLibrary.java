@@ -84,8 +84,9 @@ final class CublasLibrary {
     return new VertebraException("cuBLAS is missing: neither " + FILE_12 + " nor " + FILE_13 + " is in "
         + folders.map(Path::toString).collect(Collectors.joining(", "))
         + ", nor did LD_LIBRARY_PATH, CUDA_HOME, VIRTUAL_ENV, CONDA_PREFIX,"
-        + " /usr/local/cuda* or Python's packages lead to it. Install it (apt-get install libcublas-12-9 or libcublas-13-0 from NVIDIA's"
-        + " repository, or pip install nvidia-cublas-cu12), or name its folder with " + VARIABLE);
+        + " /usr/local/cuda* or Python's packages lead to it. Install it (apt-get install libcublas-12-9 or"
+        + " libcublas-13-0 from NVIDIA's repository, or pip install nvidia-cublas-cu12), or name its folder with "
+        + VARIABLE);
   }
 
   /** The folders of a list with colons, or none. */

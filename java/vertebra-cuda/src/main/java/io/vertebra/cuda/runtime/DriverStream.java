@@ -16,27 +16,24 @@ import jcuda.driver.JCudaDriver;
 
 /** A stream of the driver that other streams do not wait for. */
 final class DriverStream implements GpuStream {
-  /** Far more than any kernel has. */
-  private static final int MOST_PARAMETERS = 64;
+  /** The most that a kernel takes. */
+  private static final int MOST_ARGUMENT_BYTES = 4096;
 
   private final DriverRuntime runtime;
   private final Handle<CUstream> handle;
   /** From the first product on. */
   private Cublas cublas;
 
-  /** The arguments of a launch, 8 bytes each, and then their addresses. */
+  /** A launch's argument struct, and then its address: the list of a kernel's one parameter. */
   private final ByteBuffer arguments;
-  private final Pointer addresses;
+  private final Pointer parameters;
 
   DriverStream(DriverRuntime runtime) {
     this.runtime = runtime;
     this.handle = new Handle<>("stream", create(runtime), this::destroy);
-    HostMemory memory = HostMemory.allocate(2 * MOST_PARAMETERS * Long.BYTES);
-    arguments = memory.buffer();
-    addresses = memory.withByteOffset(MOST_PARAMETERS * Long.BYTES);
-    for (int i = 0; i < MOST_PARAMETERS; i++) {
-      arguments.putLong((MOST_PARAMETERS + i) * Long.BYTES, memory.address() + i * Long.BYTES);
-    }
+    HostMemory memory = HostMemory.allocate(MOST_ARGUMENT_BYTES + Long.BYTES);
+    arguments = memory.buffer().putLong(MOST_ARGUMENT_BYTES, memory.address());
+    parameters = memory.withByteOffset(MOST_ARGUMENT_BYTES);
   }
 
   static CUstream create(DriverRuntime runtime) {
@@ -78,28 +75,12 @@ final class DriverStream implements GpuStream {
   public void launch(GpuLaunch launch) {
     CUstream stream = stream();
     DriverRuntime.DriverKernel kernel = (DriverRuntime.DriverKernel) launch.kernel();
-    pack(kernel.name(), launch.arguments());
+    arguments.put(0, launch.arguments());
     CudaStatus.driver(
-        () -> "launching " + kernel.name() + " (grid " + launch.gridX() + "x" + launch.gridY() + "x" + launch.gridZ()
-            + ", block " + launch.blockX() + "x" + launch.blockY() + "x" + launch.blockZ() + ", " + launch.sharedBytes()
-            + " bytes of shared memory)",
-        () -> JCudaDriver.cuLaunchKernel(kernel.function, launch.gridX(), launch.gridY(), launch.gridZ(),
-            launch.blockX(), launch.blockY(), launch.blockZ(), launch.sharedBytes(), stream, addresses, null));
-  }
-
-  private void pack(String kernel, List<Object> values) {
-    for (int i = 0; i < values.size(); i++) {
-      int at = i * Long.BYTES;
-      if (values.get(i) instanceof Long number) {
-        arguments.putLong(at, number);
-      } else if (values.get(i) instanceof Integer number) {
-        arguments.putInt(at, number);
-      } else if (values.get(i) instanceof Float number) {
-        arguments.putFloat(at, number);
-      } else {
-        throw new IllegalArgumentException(kernel + " cannot take an argument such as " + values.get(i));
-      }
-    }
+        () -> "launching " + kernel.name() + " (" + launch.blocks() + " blocks of " + launch.threadsX() + " x "
+            + launch.threadsY() + " threads, " + launch.sharedBytes() + " bytes of shared memory)",
+        () -> JCudaDriver.cuLaunchKernel(kernel.function, launch.blocks(), 1, 1, launch.threadsX(), launch.threadsY(),
+            1, launch.sharedBytes(), stream, parameters, null));
   }
 
   @Override

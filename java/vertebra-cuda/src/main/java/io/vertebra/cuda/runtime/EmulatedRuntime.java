@@ -1,5 +1,7 @@
 package io.vertebra.cuda.runtime;
 
+import io.vertebra.cuda.natives.Native;
+import io.vertebra.cuda.natives.NativeConfig;
 import io.vertebra.tensor.VertebraException;
 import java.nio.ByteBuffer;
 
@@ -27,10 +29,10 @@ public final class EmulatedRuntime implements GpuRuntime {
 
   private static VertebraException tryLoad() {
     try {
-      Emulator.vtbe_memory_total();
+      Native.vtbe_memory_total();
       return null;
     } catch (LinkageError e) {
-      return EmulatorConfig.LIBRARY.failure(e);
+      return NativeConfig.LIBRARY.failure(e);
     }
   }
 
@@ -41,17 +43,17 @@ public final class EmulatedRuntime implements GpuRuntime {
 
   @Override
   public long memoryTotal() {
-    return Emulator.vtbe_memory_total();
+    return Native.vtbe_memory_total();
   }
 
   /** Sets the memory of the process's device, initially 8 GiB; what is allocated stays. */
   public void setMemoryTotal(long bytes) {
-    Emulator.vtbe_set_memory_total(bytes);
+    Native.vtbe_set_memory_total(bytes);
   }
 
   /** Bytes of device memory allocated at present, by all of the process. */
   public long memoryUsed() {
-    return Emulator.vtbe_memory_used();
+    return Native.vtbe_memory_used();
   }
 
   @Override
@@ -67,12 +69,12 @@ public final class EmulatedRuntime implements GpuRuntime {
 
   @Override
   public long allocate(long bytes) {
-    return created(Emulator.vtbe_alloc(bytes), "device memory");
+    return created(Native.vtbe_alloc(bytes), "device memory");
   }
 
   @Override
   public void free(long memory) {
-    check(Emulator.vtbe_free(memory));
+    check(Native.vtbe_free(memory));
   }
 
   @Override
@@ -87,12 +89,12 @@ public final class EmulatedRuntime implements GpuRuntime {
 
   @Override
   public void copyIn(long to, ByteBuffer from) {
-    check(Emulator.vtbe_copy_in(to, PinnedMemory.address(from), from.remaining()));
+    check(Native.vtbe_copy_in(to, PinnedMemory.address(from), from.remaining()));
   }
 
   @Override
   public void copyOut(ByteBuffer to, long from) {
-    check(Emulator.vtbe_copy_out(PinnedMemory.address(to), from, to.remaining()));
+    check(Native.vtbe_copy_out(PinnedMemory.address(to), from, to.remaining()));
   }
 
   @Override
@@ -102,7 +104,7 @@ public final class EmulatedRuntime implements GpuRuntime {
 
   @Override
   public GpuStream newStream() {
-    return new EmulatedStream(created(Emulator.vtbe_stream_create(), "a stream"), pinned);
+    return new EmulatedStream(created(Native.vtbe_stream_create(), "a stream"), pinned);
   }
 
   /** Nothing to do: the device is the process's. */
@@ -110,15 +112,15 @@ public final class EmulatedRuntime implements GpuRuntime {
   public void close() {}
 
   static void check(int status) {
-    if (status != Emulator.VTBE_OK) {
-      throw new VertebraException("the CUDA emulator: " + Emulator.vtbe_last_error());
+    if (status != Native.VTBE_OK) {
+      throw new VertebraException("the CUDA emulator: " + Native.vtbe_last_error());
     }
   }
 
   /** @return the handle, if it is one */
   static long created(long handle, String what) {
     if (handle == 0) {
-      throw new VertebraException("the CUDA emulator gives no " + what + ": " + Emulator.vtbe_last_error());
+      throw new VertebraException("the CUDA emulator gives no " + what + ": " + Native.vtbe_last_error());
     }
     return handle;
   }

@@ -23,8 +23,9 @@ record FatBinary(ByteBuffer contents, int nvccMajor, int nvccMinor) {
         InputStream version = FatBinary.class.getResourceAsStream(RESOURCE + ".nvcc")) {
       if (in == null || version == null) {
         throw new VertebraException(
-            "this build has no kernels for GPUs: nvcc was missing or unusable when it was built, or the artifact vertebra-cuda with"
-                + " classifier linux-x86_64 is not on the class path. Install the CUDA toolkit (nvcc 12.0 or later) and build vertebra-cuda anew");
+            "this build has no kernels for GPUs: nvcc was missing or unusable when it was built, or the artifact"
+                + " vertebra-cuda with classifier linux-x86_64 is not on the class path. Install the CUDA toolkit"
+                + " (nvcc 12.0 or later) and build vertebra-cuda anew");
       }
       byte[] bytes = in.readAllBytes();
       String[] nvcc = new String(version.readAllBytes(), StandardCharsets.US_ASCII).strip().split("\\.");
@@ -48,7 +49,8 @@ record FatBinary(ByteBuffer contents, int nvccMajor, int nvccMinor) {
     if (capability >= 100 && driver < nvccMajor * 1000 + nvccMinor * 10) {
       return new VertebraException(built + "They have no machine code for this GPU, and the driver, of CUDA "
           + version(driver)
-          + ", is too old to compile their PTX. Update the driver, or build vertebra-cuda anew with an nvcc no newer than the driver");
+          + ", is too old to compile their PTX. Update the driver, or build vertebra-cuda anew with an nvcc no newer"
+          + " than the driver");
     }
     return new VertebraException(built + "Build vertebra-cuda anew on this machine, and report this if it stays so");
   }

@@ -1,11 +1,9 @@
 package io.vertebra.cuda.runtime;
 
 /**
- * A matrix product by cuBLAS, {@code cublasGemmEx} with fp32 accumulation: {@code C = op(A) op(B) + beta C}, op(A)
- * {@code [m, k]}, op(B) {@code [k, n]}, C {@code [m, n]}, all column-major.
+ * A matrix product by cuBLAS with fp32 accumulation: {@code out = rows weights^T}, rows {@code [m, k]}, weights
+ * {@code [n, k]}, out {@code [m, n]}, all row-major and of one type.
  *
- * @param type of A, B and C
  * @param tf32 whether fp32 products may round their operands to TF32
  */
-public record GpuProduct(GpuType type, boolean tf32, boolean transposeA, boolean transposeB, int m, int n, int k,
-    long a, int lda, long b, int ldb, float beta, long c, int ldc) {}
+public record GpuProduct(GpuType type, boolean tf32, int m, int n, int k, long rows, long weights, long out) {}

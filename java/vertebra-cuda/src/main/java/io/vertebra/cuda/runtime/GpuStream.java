@@ -34,12 +34,10 @@ public interface GpuStream extends AutoCloseable {
   GpuEvent newEvent();
 
   /**
-   * Where a runtime can tell (the emulator), a launch or product that follows next and changes other bytes of device
-   * memory fails.
-   *
-   * @param bytes of each of the ranges that begin at {@code addresses}
+   * Where a runtime can tell (the emulator), a launch that follows next and changes other bytes of device memory than
+   * these fails.
    */
-  default void expectWrites(long[] addresses, long[] bytes) {}
+  default void expectWrites(long address, long bytes) {}
 
   @Override
   void close();

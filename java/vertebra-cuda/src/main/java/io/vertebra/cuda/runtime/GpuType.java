@@ -1,20 +1,22 @@
 package io.vertebra.cuda.runtime;
 
+import io.vertebra.cuda.natives.Native;
+
 /** Types that activations and the weights of products are stored in. */
 public enum GpuType {
-  F32("f32", 4), F16("f16", 2), BF16("bf16", 2);
+  F32(Native.VTBC_F32, 4), F16(Native.VTBC_F16, 2), BF16(Native.VTBC_BF16, 2);
 
-  private final String suffix;
+  private final int code;
   private final int bytes;
 
-  GpuType(String suffix, int bytes) {
-    this.suffix = suffix;
+  GpuType(int code, int bytes) {
+    this.code = code;
     this.bytes = bytes;
   }
 
-  /** As in kernels' names. */
-  public String suffix() {
-    return suffix;
+  /** A {@code vtbc_dtype}. */
+  public int code() {
+    return code;
   }
 
   public int bytes() {

@@ -1,5 +1,6 @@
 package io.vertebra.cuda.runtime;
 
+import io.vertebra.cuda.natives.Native;
 import io.vertebra.program.Observer;
 import io.vertebra.program.op.Call;
 import jcuda.driver.JCudaDriver;
@@ -11,7 +12,7 @@ import org.bytedeco.javacpp.Loader;
  */
 public final class Nsight {
   static {
-    Loader.load(Emulator.class);
+    Loader.load(Native.class);
   }
 
   private Nsight() {}

@@ -64,9 +64,9 @@ class DriverFailuresTest {
   void anOldDriver() throws Exception {
     assertThat(onFakeDriver(0, "FAKE_CUDA_DRIVER", "12040"))
         .isEqualTo("the kernels, built by nvcc 13.0, cannot be loaded on Fake GPU 0:"
-            + " CUDA_ERROR_UNSUPPORTED_PTX_VERSION. The driver is too old: it is of CUDA 12.4, and they need one of CUDA 13.0 or later (580.65.06 or"
-            + " later). Update the driver, or build vertebra-cuda anew with an nvcc of CUDA 12 (PATH=/usr/local/cuda-12.x/bin:$PATH mvn -DskipTests"
-            + " package)");
+            + " CUDA_ERROR_UNSUPPORTED_PTX_VERSION. The driver is too old: it is of CUDA 12.4, and they need one of"
+            + " CUDA 13.0 or later (580.65.06 or later). Update the driver, or build vertebra-cuda anew with an nvcc of"
+            + " CUDA 12 (PATH=/usr/local/cuda-12.x/bin:$PATH mvn -DskipTests package)");
   }
 
   @Test

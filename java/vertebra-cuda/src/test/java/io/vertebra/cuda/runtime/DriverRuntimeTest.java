@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.tensor.VertebraException;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -34,7 +33,7 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
     float[] values = fill();
     CompletableFuture.runAsync(() -> {
       runtime.copyIn(in, host);
-      stream.launch(softmax(in, out, ROWS, CHANNELS));
+      stream.launch(softmax(in, out));
       stream.copyOut(host, out);
       stream.synchronize();
     }).join();
@@ -43,12 +42,9 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
 
   @Test
   void failuresNameWhatFailed() {
-    assertThatThrownBy(() -> stream.launch(
-        new GpuLaunch(runtime.kernel("vtb_softmax_f32"), 1, 1, 1, 2048, 1, 1, 0, List.of(in, out, ROWS, CHANNELS))))
-        .isInstanceOf(VertebraException.class).hasMessage(
-            "launching vtb_softmax_f32 (grid 1x1x1, block 2048x1x1, 0 bytes of shared memory) failed with CUDA_ERROR_INVALID_VALUE");
-    assertThatIllegalArgumentException().isThrownBy(() -> stream.launch(softmax(in, "out", ROWS, CHANNELS)))
-        .withMessageContaining("out");
+    assertThatThrownBy(() -> stream.launch(softmax(2048, in, out))).isInstanceOf(VertebraException.class)
+        .hasMessage("launching vtb_softmax_f32 (1 blocks of 2048 x 1 threads, 0 bytes of shared memory) failed with"
+            + " CUDA_ERROR_INVALID_VALUE");
     assertThatIllegalArgumentException().isThrownBy(() -> runtime.kernel("vtb_softmax_f64"))
         .withMessageContaining("vtb_softmax_f64");
     assertThatThrownBy(() -> runtime.kernel("vtb_softmax_f32").allowShared(1 << 20))
@@ -56,8 +52,7 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
         .hasMessageContainingAll("vtb_softmax_f32", "1048576 bytes of shared memory", "CUDA_ERROR_INVALID_VALUE");
     assertThatThrownBy(() -> runtime.free(in + 1)).isInstanceOf(VertebraException.class)
         .hasMessageContaining("freeing device memory");
-    assertThatThrownBy(() -> stream
-        .multiply(new GpuProduct(GpuType.F32, false, false, false, 100, 100, 100, in, 100, in, 100, 0, out, 100)))
+    assertThatThrownBy(() -> stream.multiply(new GpuProduct(GpuType.F32, false, 100, 100, 100, in, in, out)))
         .isInstanceOf(VertebraException.class).hasMessageContainingAll("m=100", "CUBLAS_STATUS_EXECUTION_FAILED");
     assertThatThrownBy(stream::endCapture).isInstanceOf(VertebraException.class)
         .hasMessageContaining("ending a capture");
@@ -74,7 +69,7 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
   @Test
   void tf32IsForFp32Alone() {
     for (GpuType type : GpuType.values()) {
-      stream.multiply(new GpuProduct(type, true, true, false, 2, 3, 4, in, 4, in, 4, 0, out, 2));
+      stream.multiply(new GpuProduct(type, true, 2, 3, 4, in, in, out));
     }
   }
 
@@ -108,7 +103,7 @@ class DriverRuntimeTest extends GpuRuntimeContract<DriverRuntime> {
     float[] values = fill();
     Nsight.capture(() -> Nsight.named("softmax", () -> {
       runtime.copyIn(in, host);
-      stream.launch(softmax(in, out, ROWS, CHANNELS));
+      stream.launch(softmax(in, out));
       stream.copyOut(host, out);
       stream.synchronize();
     }));

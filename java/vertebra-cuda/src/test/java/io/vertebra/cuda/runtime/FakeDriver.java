@@ -45,7 +45,7 @@ public final class FakeDriver {
     try (DriverRuntime runtime = new DriverRuntime(Integer.parseInt(arguments[0]), FakeDriver::binary);
         GpuStream stream = runtime.newStream()) {
       long memory = runtime.allocate(4);
-      stream.multiply(new GpuProduct(GpuType.F32, false, false, false, 1, 1, 1, memory, 1, memory, 1, 0, memory, 1));
+      stream.multiply(new GpuProduct(GpuType.F32, false, 1, 1, 1, memory, memory, memory));
       System.out.println("works");
     } catch (RuntimeException e) {
       System.out.println(e.getMessage());

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
 
+import io.vertebra.cuda.natives.vtbc_convert_args;
+import io.vertebra.cuda.natives.vtbc_softmax_args;
 import io.vertebra.cuda.runtime.GpuStream.GpuEvent;
 import io.vertebra.cuda.runtime.GpuStream.GpuGraph;
 import io.vertebra.tensor.VertebraException;
 import java.nio.ByteBuffer;
-import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -45,8 +47,14 @@ abstract class GpuRuntimeContract<R extends GpuRuntime> {
     runtime.close();
   }
 
-  final GpuLaunch softmax(Object... arguments) {
-    return new GpuLaunch(runtime.kernel("vtb_softmax_f32"), 1, 1, 1, 32, 4, 1, 0, List.of(arguments));
+  final GpuLaunch softmax(long from, long to) {
+    return softmax(32, from, to);
+  }
+
+  final GpuLaunch softmax(int threads, long from, long to) {
+    try (vtbc_softmax_args arguments = new vtbc_softmax_args().rows(ROWS).channels(CHANNELS).in(from).out(to)) {
+      return new GpuLaunch(runtime.kernel("vtb_softmax_f32"), 1, threads, 1, 0, arguments);
+    }
   }
 
   final float[] fill() {
@@ -75,7 +83,7 @@ abstract class GpuRuntimeContract<R extends GpuRuntime> {
   void aKernelRuns() {
     float[] values = fill();
     runtime.copyIn(in, host);
-    stream.launch(softmax(in, out, ROWS, CHANNELS));
+    stream.launch(softmax(in, out));
     stream.synchronize();
     runtime.copyOut(host, out);
     requireSoftmaxOf(values);
@@ -86,7 +94,7 @@ abstract class GpuRuntimeContract<R extends GpuRuntime> {
     fill();
     stream.beginCapture();
     stream.copyIn(in, host);
-    stream.launch(softmax(in, out, ROWS, CHANNELS));
+    stream.launch(softmax(in, out));
     stream.copy(in, out, BYTES);
     stream.copyOut(host, in);
     try (GpuGraph graph = stream.endCapture()) {
@@ -109,7 +117,6 @@ abstract class GpuRuntimeContract<R extends GpuRuntime> {
     stream.endCapture().close();
   }
 
-  /** Row-major {@code c = a w^T} is column-major {@code c^T = w a^T}, w transposed. */
   @ParameterizedTest
   @EnumSource(GpuType.class)
   void productsAreThoseOfCublas(GpuType type) {
@@ -121,12 +128,11 @@ abstract class GpuRuntimeContract<R extends GpuRuntime> {
     long c = runtime.allocate((long) m * n * type.bytes());
     float[] left = upload(type, a, m * k);
     float[] right = upload(type, w, n * k);
-    float[] added = upload(type, c, m * n);
-    stream.multiply(new GpuProduct(type, false, true, false, n, m, k, w, k, a, k, 1, c, n));
+    stream.multiply(new GpuProduct(type, false, m, n, k, a, w, c));
     float[] product = download(type, c, m * n);
     for (int i = 0; i < m; i++) {
       for (int j = 0; j < n; j++) {
-        double sum = added[i * n + j];
+        double sum = 0;
         for (int x = 0; x < k; x++) {
           sum += (double) left[i * k + x] * right[j * k + x];
         }
@@ -150,18 +156,26 @@ abstract class GpuRuntimeContract<R extends GpuRuntime> {
     long floats = type == GpuType.F32 ? to : runtime.allocate((long) count * Float.BYTES);
     runtime.copyIn(floats, bytes);
     if (type != GpuType.F32) {
-      stream.launch(new GpuLaunch(runtime.kernel("vtb_convert_f32_" + type.suffix()), 1, 1, 1, 256, 1, 1, 0,
-          List.of(floats, to, count)));
+      convert("vtb_convert_f32_" + suffix(type), floats, to, count);
       runtime.free(floats);
     }
     return values;
   }
 
+  private static String suffix(GpuType type) {
+    return type.name().toLowerCase(Locale.ROOT);
+  }
+
+  private void convert(String kernel, long from, long to, int count) {
+    try (vtbc_convert_args arguments = new vtbc_convert_args().count(count).in(from).out(to)) {
+      stream.launch(new GpuLaunch(runtime.kernel(kernel), 1, 256, 1, 0, arguments));
+    }
+  }
+
   private float[] download(GpuType type, long from, int count) {
     long floats = type == GpuType.F32 ? from : runtime.allocate((long) count * Float.BYTES);
     if (type != GpuType.F32) {
-      stream.launch(new GpuLaunch(runtime.kernel("vtb_convert_" + type.suffix() + "_f32"), 1, 1, 1, 256, 1, 1, 0,
-          List.of(from, floats, count)));
+      convert("vtb_convert_" + suffix(type) + "_f32", from, floats, count);
     }
     ByteBuffer bytes = runtime.allocateHost((long) count * Float.BYTES);
     runtime.copyOut(bytes, floats);
@@ -175,7 +189,7 @@ abstract class GpuRuntimeContract<R extends GpuRuntime> {
     GpuEvent start = stream.newEvent();
     GpuEvent end = stream.newEvent();
     stream.record(start);
-    stream.launch(softmax(in, out, ROWS, CHANNELS));
+    stream.launch(softmax(in, out));
     stream.record(end);
     stream.synchronize();
     assertThat(end.since(start)).isPositive();

@@ -1,5 +1,6 @@
-// Rows as io.vertebra.program.RowSource reads them: gathered through a map, then normalised.
-#include "common.cuh"
+// Rows gathered through a map, then normalised.
+#include "reductions.cuh"
+#include "vectors.cuh"
 
 namespace vtb {
 namespace {
@@ -9,9 +10,12 @@ namespace {
 constexpr int kept_vectors = 2;
 
 template <typename T>
-__device__ void gather_norm(const T* in, const int32_t* map, int32_t groups, const float* gamma, const float* beta,
-                            float eps, T* out, int32_t rows, int32_t channels) {
-  const int32_t segment = channels / groups;
+__device__ void layer_norm(const vtbc_layer_norm_args& args) {
+  const T* const in = static_cast<const T*>(args.in);
+  T* const out = static_cast<T*>(args.out);
+  const int32_t* const map = args.map;
+  const float *const gamma = args.gamma, *const beta = args.beta;
+  const int32_t rows = args.rows, channels = args.channels, groups = args.groups, segment = channels / groups;
   by_width<T>(fits_vectors<T>(segment, in, gamma, beta, out), [&](auto width) {
     constexpr int n = decltype(width)::value;
     for (int32_t first = blockIdx.x * blockDim.y; first < rows; first += gridDim.x * blockDim.y) {
@@ -59,7 +63,7 @@ __device__ void gather_norm(const T* in, const int32_t* map, int32_t groups, con
 #pragma unroll
         for (int i = 0; i < n; ++i) squares += (x[i] - mean) * (x[i] - mean);
       });
-      const float scale = rsqrtf(reduce_row(squares, Sum()) / channels + eps);
+      const float scale = rsqrtf(reduce_row(squares, Sum()) / channels + args.eps);
       const bool padding = groups == 1 && map && row < rows && map[row] < 0;
       for_each([&](float(&x)[n], int32_t c) {
 #pragma unroll
@@ -76,19 +80,15 @@ __device__ void gather_norm(const T* in, const int32_t* map, int32_t groups, con
 }  // namespace
 }  // namespace vtb
 
-// out: [rows, channels]. Row i is the concatenation of `groups` segments of channels / groups elements, segment g from
-// in + map[i * groups + g] * (channels / groups), zeros where the map says -1; without a map (null) row i of in, groups
-// being 1. Then, unless gamma is null, LayerNorm (biased variance) with gamma and beta [channels]; a row whose groups
-// is 1 and whose map says -1 stays zero. out may be in if there is no map.
-//
-// Block: as reduce_row asks, (threads a row, rows) of up to 256 threads: threads = the least power of two of at least
-// channels / vector_size / 2, so that a thread has up to 2 vectors, but from 8 to 256; rows = 256 / threads. Grid:
-// ceil(rows / block.y).
-#define VTB_GATHER_NORM(suffix, T)                                                                                     \
-  extern "C" __global__ void __launch_bounds__(256)                                                                    \
-      vtb_gather_norm_##suffix(const T* in, const int32_t* map, int32_t groups, const float* gamma, const float* beta, \
-                               float eps, T* out, int32_t rows, int32_t channels) {                                    \
-    vtb::gather_norm(in, map, groups, gamma, beta, eps, out, rows, channels);                                          \
-  }                                                                                                                    \
-  VTB_REGISTER_KERNEL(vtb_gather_norm_##suffix, 256)
-VTB_FOR_EACH_DTYPE(VTB_GATHER_NORM)
+VTB_KERNELS(vtb_layer_norm, vtbc_layer_norm_args, vtb::block_threads, 0, vtb::layer_norm<T>(args))
+
+// Any block that reduce_row takes does: here as many threads a row as keep it in registers, if there are so many.
+extern "C" int32_t vtbc_layer_norm_launch(vtbc_layer_norm_args* args, vtbc_dtype dtype, vtbc_launch* launches) {
+  const int64_t n =
+      vtb::access_elements(dtype, args->channels / args->groups, args->in, args->gamma, args->beta, args->out);
+  int32_t threads = 8;
+  while (threads < vtb::block_threads && threads * vtb::kept_vectors * n < args->channels) threads *= 2;
+  const int32_t rows = vtb::block_threads / threads;
+  launches[0] = {vtb_layer_norm_names[dtype], vtb::divide_up(args->rows, rows), threads, rows, 0, 0};
+  return 1;
+}

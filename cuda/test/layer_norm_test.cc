@@ -46,8 +46,16 @@ void check(const DType& dtype, int32_t rows, int32_t segment, int32_t groups, bo
   const Array gamma = Array::random(f32, channels, 2), beta = Array::random(f32, channels, 3);
   const Array out(dtype, int64_t{rows} * channels, offset);
   const float eps = 1e-5f;
-  launch(std::string("vtb_gather_norm_") + dtype.suffix, {2}, block, in.address(), mapped ? map.address() : null,
-         groups, norm ? gamma.address() : null, norm ? beta.address() : null, eps, out.address(), rows, channels);
+  const vtbc_layer_norm_args args = {.rows = rows,
+                                     .channels = channels,
+                                     .groups = groups,
+                                     .in = in.address(),
+                                     .map = mapped ? map.address() : null,
+                                     .gamma = norm ? gamma.address() : null,
+                                     .beta = norm ? beta.address() : null,
+                                     .eps = eps,
+                                     .out = out.address()};
+  run(vtbc_layer_norm_launch, args, dtype, 2, block);
   std::vector<double> expected = gathered(in, map.rows, rows, channels, groups);
   if (!norm) {
     ASSERT_EQ(out.read(), expected) << dtype.suffix << " " << segment << " x " << groups;
@@ -61,11 +69,11 @@ void check(const DType& dtype, int32_t rows, int32_t segment, int32_t groups, bo
       << block.y;
 }
 
-TEST(GatherNorm, OddShapesMapsAndBlocks) {
+TEST(LayerNorm, OddShapesMapsAndBlocks) {
   for (const DType& dtype : dtypes) {
     for (int32_t segment : {1, 3, 8, 16, 40, 96, 200}) {
       for (int32_t groups : {1, 4, 9}) {
-        for (Dim block : {Dim{8, 4}, Dim{32, 2}, Dim{64, 1}}) {
+        for (Dim block : {Dim{0, 0}, Dim{8, 4}, Dim{32, 2}, Dim{64, 1}}) {
           for (int64_t offset : {0, 1}) {
             for (bool norm : {false, true}) check(dtype, 7, segment, groups, true, norm, block, offset);
             if (groups == 1) check(dtype, 7, segment, 1, false, true, block, offset);
@@ -76,7 +84,7 @@ TEST(GatherNorm, OddShapesMapsAndBlocks) {
   }
 }
 
-TEST(GatherNorm, LongRows) {
+TEST(LayerNorm, LongRows) {
   for (const DType& dtype : dtypes) {
     check(dtype, 3, 768, 4, true, true, {256, 1}, 0);
     check(dtype, 3, 4099, 1, true, true, {256, 1}, 0);
@@ -84,15 +92,15 @@ TEST(GatherNorm, LongRows) {
   }
 }
 
-TEST(GatherNorm, ALargeMeanDoesNotSpoilTheVariance) {
+TEST(LayerNorm, ALargeMeanDoesNotSpoilTheVariance) {
   const int32_t rows = 2, channels = 96;
   Random random(3);
   std::vector<float> values(rows * channels);
   for (float& x : values) x = 1000 + random.signed_unit();
   const Array in(f32, values), gamma = Array::random(f32, channels, 1), beta = Array::random(f32, channels, 2),
                                out(f32, in.size());
-  launch("vtb_gather_norm_f32", {1}, {32, 2}, in.address(), null, 1, gamma.address(), beta.address(), 1e-6f,
-         out.address(), rows, channels);
+  run(vtbc_layer_norm_launch,
+      {rows, channels, 1, in.address(), nullptr, gamma.address(), beta.address(), 1e-6f, out.address()}, f32);
   std::vector<double> expected(values.begin(), values.end());
   normalise(expected, {0, 1}, channels, 1, gamma, beta, 1e-6);
   // The mean is rounded to 2^-15, the deviation is about 0.6.
