@@ -12,7 +12,6 @@ import io.vertebra.conformance.ConformanceCases.Case;
 import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.cuda.runtime.GpuRuntime;
-import io.vertebra.golden.Compare;
 import io.vertebra.golden.GoldenFile;
 import io.vertebra.program.Observer;
 import io.vertebra.program.Recorder;
@@ -25,6 +24,7 @@ import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Weights;
 import io.vertebra.program.op.WindowAttention;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Compare;
 import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.VertebraException;
@@ -51,8 +51,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** How programs run on a device: graphs, memory, threads and what goes wrong. */
 class CudaProgramTest {
-  private static final GoldenFile SWIN = GoldenFile
-      .open(Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors"));
+  private static final GoldenFile SWIN = GoldenFile.open(
+      Path.of("..", "vertebra-golden", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors"));
   private static final Shape IMAGE = SWIN.inputShapes().get(0);
 
   private final EmulatedRuntime runtime = new EmulatedRuntime();
