@@ -148,7 +148,7 @@ class RecorderTest {
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("nothing");
     Recording recording = Recording.of(Shape.of(1, 8), Set.of("z"), r -> {
       r.record("unneeded", new Softmax(), r.input());
-      r.output("z", r.scope("block", () -> r.record("y", new Softmax(), r.input())));
+      r.output("z", r.scope("block").record("y", new Softmax(), r.input()));
     });
     assertThat(recording.calls()).extracting(Call::name).containsExactly("block.y");
   }
@@ -168,10 +168,10 @@ class RecorderTest {
   void outputsOfAPartAreTensorsForTheWhole() {
     Consumer<Recorder> part = r -> {
       r.output("a", r.record("part.a", new Softmax(), r.input()));
-      r.output("b", () -> r.record("part.b", new Softmax(), r.input()));
+      r.output("b", r.record("part.b", new Softmax(), r.input()));
     };
     Recording recording = Recording.of(Shape.of(1, 8), Set.of("a"), r -> {
-      List<Tensor> tensors = r.scope("inner", () -> r.outputsOf(List.of("b"), part));
+      List<Tensor> tensors = r.scope("inner").outputsOf(List.of("b"), part);
       r.output("a", r.record("whole", new Softmax(), tensors.get(0)));
     });
     assertThat(recording.calls()).extracting(Call::name).containsExactly("inner.part.b", "whole");

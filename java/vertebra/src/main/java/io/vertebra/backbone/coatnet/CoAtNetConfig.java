@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * What distinguishes one CoAtNet from another; the names of timm's constructor arguments are those of {@link #of}.
@@ -83,6 +84,15 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
   public record Transformer(int headDim, boolean headFirst, double expansion, boolean expandFirst, boolean shortcutBias,
       boolean attentionBias, Pooling pool, int biasHidden, boolean layerScale, Activation activation, boolean batchNorm,
       double eps) {
+
+    /** For every channel (q|k|v, head, d) of qkv, the checkpoint's. */
+    public int[] checkpointRows(int heads) {
+      return IntStream.range(0, 3 * heads * headDim).map(i -> {
+        int part = i / headDim / heads;
+        int head = i / headDim % heads;
+        return headFirst ? (head * 3 + part) * headDim + i % headDim : i;
+      }).toArray();
+    }
 
     int attentionWidth(int in, int out) {
       return expandFirst ? out : in;

@@ -1,14 +1,11 @@
 package io.vertebra.backbone.hornet;
 
 import io.vertebra.backbone.Arguments;
-import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.Matrix.Affine;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Linear;
-import io.vertebra.program.op.RowSource;
 import io.vertebra.tensor.Size;
 import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.WeightsException;
@@ -27,8 +24,8 @@ final class GnConvModule {
 
   /** Reads the gated convolution's parameters and, if {@code batchNorm}, {@code bn}. */
   GnConvModule(Layers layers, String prefix, GnConv.Config config, boolean batchNorm, Activation activation) {
-    this.gnconv
-        = new GnConv(layers, prefix, config, projection -> batchNorm(layers, projection, prefix + "bn", batchNorm));
+    this.gnconv = new GnConv(layers, prefix, config, null,
+        projection -> batchNorm(layers, projection, prefix + "bn", batchNorm));
     this.activation = activation;
   }
 
@@ -47,10 +44,7 @@ final class GnConvModule {
 
   /** @param inputs the parts of the input, side by side */
   Tensor forward(Recorder r, List<Tensor> inputs) {
-    Tensor gated = gnconv.gate(r, inputs, RowSource.PLAIN);
-    Layer projection = gnconv.projOut();
-    return r.record("proj_out",
-        new Linear(RowSource.PLAIN, projection.weights(), projection.epilogue().activation(activation)), gated);
+    return r.record("proj_out", gnconv.projOut().activation(activation), gnconv.gate(r, inputs));
   }
 
   /**

@@ -117,7 +117,7 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
   }
 
   /** A stage's window on a map of a size. */
-  Size window(int stage, Size map) {
+  public Size window(int stage, Size map) {
     Size window = windows.get(stage);
     return switch (behaviour) {
       case OFFICIAL -> {
