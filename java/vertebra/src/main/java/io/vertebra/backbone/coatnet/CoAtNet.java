@@ -60,7 +60,7 @@ public final class CoAtNet implements Backbone {
     for (int stage = 0; stage < config.stages(); stage++) {
       stages.add(loadStage(layers, stage));
     }
-    int width = embeddingWidth();
+    int width = config.widths().get(config.stages() - 1);
     int hidden = config.headHidden();
     this.norm = hidden > 0 ? null : config.transformer().norm(layers, "norm", width);
     this.preLogits = hidden == 0 ? null
@@ -134,27 +134,9 @@ public final class CoAtNet implements Backbone {
   }
 
   @Override
-  public List<String> featureNames() {
-    return IntStream.range(0, config.stages()).mapToObj(stage -> "stage" + stage).toList();
-  }
-
-  @Override
-  public List<Integer> featureStrides() {
-    return IntStream.range(0, config.stages()).mapToObj(stage -> 4 << stage).toList();
-  }
-
-  @Override
-  public int inputChannels() {
-    return config.channels();
-  }
-
-  @Override
-  public int embeddingWidth() {
-    return config.widths().get(config.stages() - 1);
-  }
-
-  @Override
-  public int classes() {
-    return config.classes();
+  public Signature signature() {
+    List<Integer> maps = IntStream.range(0, config.stages()).boxed().toList();
+    return new Signature(config.channels(), config.widths().get(config.stages() - 1), config.classes(),
+        maps.stream().map(stage -> "stage" + stage).toList(), maps.stream().map(stage -> 4 << stage).toList());
   }
 }

@@ -342,35 +342,15 @@ public final class Conformer implements Backbone {
   }
 
   @Override
-  public List<String> featureNames() {
-    return featureSteps().stream().map(step -> "out" + FEATURE_STEPS.indexOf(step)).toList();
-  }
-
-  @Override
-  public List<Integer> featureStrides() {
-    return featureSteps().stream().map(step -> (4 << config.stage(step)) * (step == config.depth() ? 2 : 1)).toList();
-  }
-
-  private List<Integer> featureSteps() {
-    return FEATURE_STEPS.stream().filter(step -> step <= config.depth()).toList();
-  }
-
-  @Override
-  public int inputChannels() {
-    return config.channels();
-  }
-
-  @Override
-  public int embeddingWidth() {
-    return switch (config.classifiers()) {
+  public Signature signature() {
+    int width = switch (config.classifiers()) {
       case BOTH -> config.width(config.depth()) + config.embedDim();
       case TOKENS -> config.embedDim();
       case NONE -> 0;
     };
-  }
-
-  @Override
-  public int classes() {
-    return config.classes();
+    List<Integer> maps = FEATURE_STEPS.stream().filter(step -> step <= config.depth()).toList();
+    return new Signature(config.channels(), width, config.classes(),
+        maps.stream().map(step -> "out" + FEATURE_STEPS.indexOf(step)).toList(),
+        maps.stream().map(step -> (4 << config.stage(step)) * (step == config.depth() ? 2 : 1)).toList());
   }
 }

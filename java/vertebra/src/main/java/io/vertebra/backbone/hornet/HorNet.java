@@ -152,27 +152,9 @@ public final class HorNet implements Backbone {
   }
 
   @Override
-  public List<String> featureNames() {
-    return config.featureStages().stream().map(stage -> "out" + stage).toList();
-  }
-
-  @Override
-  public List<Integer> featureStrides() {
-    return config.featureStages().stream().map(config::stride).toList();
-  }
-
-  @Override
-  public int inputChannels() {
-    return config.channels();
-  }
-
-  @Override
-  public int embeddingWidth() {
-    return norm == null ? 0 : config.width(config.stages() - 1);
-  }
-
-  @Override
-  public int classes() {
-    return config.classes();
+  public Signature signature() {
+    List<Integer> maps = config.featureStages();
+    return new Signature(config.channels(), norm == null ? 0 : config.width(config.stages() - 1), config.classes(),
+        maps.stream().map(stage -> "out" + stage).toList(), maps.stream().map(config::stride).toList());
   }
 }

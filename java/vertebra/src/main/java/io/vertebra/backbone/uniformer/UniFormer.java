@@ -214,27 +214,9 @@ public final class UniFormer implements Backbone {
   }
 
   @Override
-  public List<String> featureNames() {
-    return config.kind() == Kind.POSE ? List.of("out4") : List.of("out1", "out2", "out3", "out4");
-  }
-
-  @Override
-  public List<Integer> featureStrides() {
-    return config.kind() == Kind.POSE ? List.of(32) : List.of(4, 8, 16, 32);
-  }
-
-  @Override
-  public int inputChannels() {
-    return 3;
-  }
-
-  @Override
-  public int embeddingWidth() {
-    return norm == null ? 0 : config.widths().get(STAGES - 1);
-  }
-
-  @Override
-  public int classes() {
-    return config.classes();
+  public Signature signature() {
+    boolean last = config.kind() == Kind.POSE;
+    return new Signature(config.channels(), norm == null ? 0 : config.widths().get(STAGES - 1), config.classes(),
+        last ? List.of("out4") : List.of("out1", "out2", "out3", "out4"), last ? List.of(32) : List.of(4, 8, 16, 32));
   }
 }
