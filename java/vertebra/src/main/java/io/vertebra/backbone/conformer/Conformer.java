@@ -5,6 +5,7 @@ import io.vertebra.backbone.Classifier;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.StridedConv;
+import io.vertebra.backbone.TransformerBlock;
 import io.vertebra.backbone.conformer.ConformerConfig.Classifiers;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
@@ -69,8 +70,6 @@ public final class Conformer implements Backbone {
   private record Bottleneck(Linear conv1, Convolution conv2, StridedConv stridedConv2, Linear conv3,
       StridedConv shortcut) {}
 
-  private record TransformerBlock(Linear qkv, Linear proj, Linear fc1, Linear fc2) {}
-
   /** @param pooling side of the square of map positions that share a token */
   private record Step(String name, int pooling, Bottleneck cnn, List<Bottleneck> med, Bottleneck fusion, Linear squeeze,
       Norm squeezeNorm, Linear expand, TransformerBlock block) {}
@@ -78,20 +77,19 @@ public final class Conformer implements Backbone {
   /** Packs the weights for {@code backend}; {@code parameters} take the official names. */
   Conformer(ConformerConfig config, Parameters parameters, Backend backend) {
     this.config = config;
-    Loader loader = new Loader(parameters, backend);
-    Layers layers = loader.layers;
+    Layers layers = new Layers(parameters, backend);
     int width = config.embedDim();
     int cell = config.pooling(1);
     this.stem = new StridedConv(
-        loader.conv("conv1", "bn1", OUTER_EPS, STEM, config.channels(), 7).activation(Activation.RELU),
+        loadConv(layers, "conv1", "bn1", OUTER_EPS, STEM, config.channels(), 7).activation(Activation.RELU),
         Window.square(7, 2, 3));
     this.patchProjection
         = new StridedConv(layers.conv("trans_patch_conv", width, STEM, cell), Window.square(cell, cell, 0));
     this.classToken = backend.packValues(Shape.of(1, width), parameters.values("cls_token", 1, 1, width));
-    this.firstBottleneck = loader.bottleneck("conv_1", STEM, config.width(1), 1, true);
-    this.firstBlock = loader.block("trans_1");
+    this.firstBottleneck = loadBottleneck(layers, "conv_1", STEM, config.width(1), 1, true);
+    this.firstBlock = loadBlock(layers, "trans_1");
     for (int i = 2; i <= config.depth(); i++) {
-      steps.add(loader.step(i));
+      steps.add(loadStep(layers, i));
     }
     boolean tokens = config.classifiers() != Classifiers.NONE;
     this.norm = tokens ? layers.norm("trans_norm", width, OUTER_EPS) : null;
@@ -102,74 +100,56 @@ public final class Conformer implements Backbone {
     parameters.finish();
   }
 
-  /** Reads parameters by their official names. */
-  private final class Loader {
-    private final Layers layers;
-    private final Parameters parameters;
-    private final Backend backend;
+  /** A convolution without bias and the batch norm behind it. */
+  private static Linear loadConv(Layers layers, String name, String norm, float eps, int out, int in, int size) {
+    return folded(layers, name, norm, eps, out, in, size).pack(layers.backend());
+  }
 
-    Loader(Parameters parameters, Backend backend) {
-      this.layers = new Layers(parameters, backend);
-      this.parameters = parameters;
-      this.backend = backend;
-    }
+  private static Matrix folded(Layers layers, String name, String norm, float eps, int out, int in, int size) {
+    return Matrix.of(layers.parameters(), name, false, out, in, size, size)
+        .then(Matrix.Affine.batchNorm(layers.parameters(), norm, out, eps));
+  }
 
-    /** A convolution without bias and the batch norm behind it. */
-    Linear conv(String name, String norm, float eps, int out, int in, int size) {
-      return folded(name, norm, eps, out, in, size).pack(backend);
-    }
+  private static Bottleneck loadBottleneck(Layers layers, String name, int in, int out, int stride, boolean shortcut) {
+    int inner = out / 4;
+    Matrix conv2 = folded(layers, name + ".conv2", name + ".bn2", EPS, inner, inner, 3);
+    return new Bottleneck(
+        loadConv(layers, name + ".conv1", name + ".bn1", EPS, inner, in, 1).activation(Activation.RELU),
+        stride == 1 ? conv2.packConvolution(layers.backend(), Activation.RELU) : null,
+        stride == 1 ? null
+            : new StridedConv(conv2.pack(layers.backend()).activation(Activation.RELU), Window.square(3, stride, 1)),
+        loadConv(layers, name + ".conv3", name + ".bn3", EPS, out, inner, 1).lastActivation(Activation.RELU),
+        shortcut
+            ? new StridedConv(loadConv(layers, name + ".residual_conv", name + ".residual_bn", EPS, out, in, 1),
+                Window.square(1, stride, 0))
+            : null);
+  }
 
-    private Matrix folded(String name, String norm, float eps, int out, int in, int size) {
-      return Matrix.of(parameters, name, false, out, in, size, size)
-          .then(Matrix.Affine.batchNorm(parameters, norm, out, eps));
-    }
+  private TransformerBlock loadBlock(Layers layers, String name) {
+    int width = config.embedDim();
+    return TransformerBlock.load(layers, name, width, width, (int) (width * config.mlpRatio()), config.qkvBias(), EPS);
+  }
 
-    Bottleneck bottleneck(String name, int in, int out, int stride, boolean shortcut) {
-      int inner = out / 4;
-      Matrix conv2 = folded(name + ".conv2", name + ".bn2", EPS, inner, inner, 3);
-      return new Bottleneck(conv(name + ".conv1", name + ".bn1", EPS, inner, in, 1).activation(Activation.RELU),
-          stride == 1 ? conv2.packConvolution(backend, Activation.RELU) : null,
-          stride == 1 ? null
-              : new StridedConv(conv2.pack(backend).activation(Activation.RELU), Window.square(3, stride, 1)),
-          conv(name + ".conv3", name + ".bn3", EPS, out, inner, 1).lastActivation(Activation.RELU),
-          shortcut
-              ? new StridedConv(conv(name + ".residual_conv", name + ".residual_bn", EPS, out, in, 1),
-                  Window.square(1, stride, 0))
-              : null);
+  private Step loadStep(Layers layers, int index) {
+    String name = "conv_trans_" + index;
+    int width = config.width(index);
+    int inner = width / 4;
+    boolean narrower = config.downsamples(index);
+    boolean last = index == config.depth();
+    List<Bottleneck> med = new ArrayList<>();
+    for (int j = 0; j < config.medBlocks(); j++) {
+      med.add(loadBottleneck(layers, name + ".med_block." + j, width, width, 1, false));
     }
-
-    TransformerBlock block(String name) {
-      int width = config.embedDim();
-      int hidden = (int) (width * config.mlpRatio());
-      return new TransformerBlock(
-          layers.linear(name + ".attn.qkv", 3 * width, width, config.qkvBias())
-              .norm(layers.norm(name + ".norm1", width, EPS)),
-          layers.linear(name + ".attn.proj", width, width, true), layers.linear(name + ".mlp.fc1", hidden, width, true)
-              .norm(layers.norm(name + ".norm2", width, EPS)).activation(Activation.GELU),
-          layers.linear(name + ".mlp.fc2", width, hidden, true));
-    }
-
-    Step step(int index) {
-      String name = "conv_trans_" + index;
-      int width = config.width(index);
-      int inner = width / 4;
-      boolean narrower = config.downsamples(index);
-      boolean last = index == config.depth();
-      List<Bottleneck> med = new ArrayList<>();
-      for (int j = 0; j < config.medBlocks(); j++) {
-        med.add(bottleneck(name + ".med_block." + j, width, width, 1, false));
-      }
-      return new Step(name, config.pooling(index),
-          bottleneck(name + ".cnn_block", config.width(index - 1), width, narrower ? 2 : 1, narrower), med,
-          bottleneck(name + ".fusion_block", width, width, last ? 2 : 1, last),
-          Matrix
-              .of(parameters, name + ".squeeze_block.conv_project", true, config.embedDim(), inner, 1, 1).pack(backend),
-          layers.norm(name + ".squeeze_block.ln", config.embedDim(), EPS),
-          Matrix.of(parameters, name + ".expand_block.conv_project", true, inner, config.embedDim(), 1, 1)
-              .then(Matrix.Affine.batchNorm(parameters, name + ".expand_block.bn", inner, EPS)).pack(backend)
-              .activation(Activation.RELU),
-          block(name + ".trans_block"));
-    }
+    return new Step(name, config.pooling(index),
+        loadBottleneck(layers, name + ".cnn_block", config.width(index - 1), width, narrower ? 2 : 1, narrower), med,
+        loadBottleneck(layers, name + ".fusion_block", width, width, last ? 2 : 1, last),
+        Matrix.of(layers.parameters(), name + ".squeeze_block.conv_project", true, config.embedDim(), inner, 1, 1)
+            .pack(layers.backend()),
+        layers.norm(name + ".squeeze_block.ln", config.embedDim(), EPS),
+        Matrix.of(layers.parameters(), name + ".expand_block.conv_project", true, inner, config.embedDim(), 1, 1)
+            .then(Matrix.Affine.batchNorm(layers.parameters(), name + ".expand_block.bn", inner, EPS))
+            .pack(layers.backend()).activation(Activation.RELU),
+        loadBlock(layers, name + ".trans_block"));
   }
 
   @Override
@@ -305,12 +285,8 @@ public final class Conformer implements Backbone {
     }
 
     private Tensor block(Recorder r, TransformerBlock block, Tensor x) {
-      Tensor qkv = r.record("attn.qkv", block.qkv, x);
-      Tensor attended = r.record("attn",
-          new WindowAttention(grid.tokens(), config.heads(), config.headDim(), config.scale(), null, null), qkv);
-      Tensor y = r.record("attn.proj", block.proj.residual(x), attended);
-      Tensor hidden = r.record("mlp.fc1", block.fc1, y);
-      return r.record("mlp.fc2", block.fc2.residual(y), hidden);
+      return block.record(r, x,
+          new WindowAttention(grid.tokens(), config.heads(), config.headDim(), config.scale(), null, null), null);
     }
 
     /** The sum of the branches' logits; the embedding is what both classifiers read. */

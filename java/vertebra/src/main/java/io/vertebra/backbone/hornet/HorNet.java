@@ -30,7 +30,6 @@ public final class HorNet implements Backbone {
   private static final float EPS = 1e-6f;
 
   private final HorNetConfig config;
-  private final Layers layers;
   private final StridedConv stem;
   private final Norm stemNorm;
   private final List<Stage> stages = new ArrayList<>();
@@ -48,11 +47,11 @@ public final class HorNet implements Backbone {
   /** Packs the weights for {@code backend}; {@code parameters} take the official names. */
   HorNet(HorNetConfig config, Parameters parameters, Backend backend) {
     this.config = config;
-    this.layers = new Layers(parameters, backend);
-    this.stem = patches("downsample_layers.0.0", config.width(), config.channels(), HorNetConfig.PATCH);
+    Layers layers = new Layers(parameters, backend);
+    this.stem = loadPatches(layers, "downsample_layers.0.0", config.width(), config.channels(), HorNetConfig.PATCH);
     this.stemNorm = layers.norm("downsample_layers.0.1", config.width(), EPS);
     for (int i = 0; i < config.stages(); i++) {
-      stages.add(stage(i));
+      stages.add(loadStage(layers, i));
     }
     int last = config.width(config.stages() - 1);
     this.norm = config.dense() ? null : layers.norm("norm", last, EPS);
@@ -65,25 +64,25 @@ public final class HorNet implements Backbone {
     parameters.finish();
   }
 
-  private Stage stage(int index) {
+  private Stage loadStage(Layers layers, int index) {
     int width = config.width(index);
     List<Block> blocks = new ArrayList<>();
     for (int j = 0; j < config.depths().get(index); j++) {
-      blocks.add(block("stages." + index + "." + j, index));
+      blocks.add(loadBlock(layers, "stages." + index + "." + j, index));
     }
     String downsampling = "downsample_layers." + index;
     return new Stage(index == 0 ? null
         : new Downsampling(layers.norm(downsampling + ".0", width / 2, EPS),
-            patches(downsampling + ".1", width, width / 2, 2)),
+            loadPatches(layers, downsampling + ".1", width, width / 2, 2)),
         blocks);
   }
 
   /** A convolution of patches side by side; what fills none is left out. */
-  private StridedConv patches(String name, int out, int in, int size) {
+  private static StridedConv loadPatches(Layers layers, String name, int out, int in, int size) {
     return new StridedConv(layers.conv(name, out, in, size), Window.square(size, size, 0));
   }
 
-  private Block block(String name, int stage) {
+  private Block loadBlock(Layers layers, String name, int stage) {
     int width = config.width(stage);
     Parameters parameters = layers.parameters();
     float[] gamma1 = config.layerScale() ? parameters.values(name + ".gamma1", width) : null;

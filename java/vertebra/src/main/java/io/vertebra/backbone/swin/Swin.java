@@ -6,12 +6,12 @@ import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.RelativePositions;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
+import io.vertebra.backbone.TransformerBlock;
 import io.vertebra.backbone.WeakCache;
 import io.vertebra.backbone.WindowPartition;
 import io.vertebra.backbone.swin.SwinConfig.Behaviour;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.MeanPool;
@@ -53,7 +53,7 @@ public final class Swin implements Backbone {
   private final Map<Integer, Norm> featureNorms = new HashMap<>();
   private final WeakCache<List<Object>, Weights> constants = new WeakCache<>();
 
-  private record Block(Linear qkv, Table biasTable, Linear proj, Linear fc1, Linear fc2) {}
+  private record Block(TransformerBlock layers, Table biasTable) {}
 
   /** Of one map: what windows are made of, and who sees whom in them. Blocks that cut a map alike share it. */
   private record Windows(RowMap rows, RegionMask mask) {}
@@ -66,12 +66,11 @@ public final class Swin implements Backbone {
     this.config = config;
     this.backend = backend;
     Layers layers = new Layers(parameters, backend);
-    Loader loader = new Loader(layers);
     this.patchProjection = layers.conv("patch_embed.proj", config.width(), config.channels(), config.patch());
     this.patchNorm = config.patchNorm() ? layers.norm("patch_embed.norm", config.width(), EPS) : null;
-    this.absolutePositions = config.absolutePositions() ? loader.absolutePositions() : null;
+    this.absolutePositions = config.absolutePositions() ? loadAbsolutePositions(parameters) : null;
     for (int i = 0; i < config.stages(); i++) {
-      stages.add(loader.stage(i));
+      stages.add(loadStage(layers, i));
     }
     int last = config.width(config.stages() - 1);
     this.norm = config.finalNorm() ? layers.norm("norm", last, EPS) : null;
@@ -87,63 +86,45 @@ public final class Swin implements Backbone {
     parameters.finish();
   }
 
-  /** Reads parameters by their official names. */
-  private final class Loader {
-    private final Layers layers;
-    private final Parameters parameters;
-
-    Loader(Layers layers) {
-      this.layers = layers;
-      this.parameters = layers.parameters();
+  private Stage loadStage(Layers layers, int index) {
+    int width = config.width(index);
+    List<Block> blocks = new ArrayList<>();
+    for (int j = 0; j < config.depths().get(index); j++) {
+      blocks.add(loadBlock(layers, "layers." + index + ".blocks." + j, index));
     }
+    String downsample = "layers." + index + ".downsample";
+    boolean last = index == config.stages() - 1;
+    return new Stage(blocks,
+        last ? null
+            : layers.linear(downsample + ".reduction", 2 * width, 4 * width, false)
+                .norm(layers.norm(downsample + ".norm", 4 * width, EPS)));
+  }
 
-    Stage stage(int index) {
-      int width = config.width(index);
-      List<Block> blocks = new ArrayList<>();
-      for (int j = 0; j < config.depths().get(index); j++) {
-        blocks.add(block("layers." + index + ".blocks." + j, index));
-      }
-      String downsample = "layers." + index + ".downsample";
-      boolean last = index == config.stages() - 1;
-      return new Stage(blocks,
-          last ? null
-              : layers.linear(downsample + ".reduction", 2 * width, 4 * width, false)
-                  .norm(layers.norm(downsample + ".norm", 4 * width, EPS)));
-    }
+  private Block loadBlock(Layers layers, String name, int stage) {
+    int width = config.width(stage);
+    int heads = config.heads().get(stage);
+    Size window = config.window(stage, config.builtMap(stage, config.image()));
+    int rows = 2 * window.rows() - 1;
+    int columns = 2 * window.columns() - 1;
+    return new Block(
+        TransformerBlock.load(layers, name, width, heads * config.headDim(stage), (int) (width * config.mlpRatio()),
+            config.qkvBias(), EPS),
+        new Table(rows, columns, heads,
+            layers.parameters().values(name + ".attn.relative_position_bias_table", rows * columns, heads)));
+  }
 
-    Block block(String name, int stage) {
-      int width = config.width(stage);
-      int heads = config.heads().get(stage);
-      int attention = heads * config.headDim(stage);
-      int hidden = (int) (width * config.mlpRatio());
-      Size window = config.window(stage, config.builtMap(stage, config.image()));
-      int rows = 2 * window.rows() - 1;
-      int columns = 2 * window.columns() - 1;
-      return new Block(
-          layers.linear(name + ".attn.qkv", 3 * attention, width, config.qkvBias())
-              .norm(layers.norm(name + ".norm1", width, EPS)),
-          new Table(rows, columns, heads,
-              parameters.values(name + ".attn.relative_position_bias_table", rows * columns, heads)),
-          layers.linear(name + ".attn.proj", width, attention, true),
-          layers.linear(name + ".mlp.fc1", hidden, width, true).norm(layers.norm(name + ".norm2", width, EPS))
-              .activation(Activation.GELU),
-          layers.linear(name + ".mlp.fc2", width, hidden, true));
+  private Table loadAbsolutePositions(Parameters parameters) {
+    Size map = config.builtMap(0, config.image());
+    int width = config.width();
+    if (config.behaviour() != Behaviour.DENSE) {
+      return new Table(map.rows(), map.columns(), width, parameters.values("absolute_pos_embed", 1, map.area(), width));
     }
-
-    Table absolutePositions() {
-      Size map = config.builtMap(0, config.image());
-      int width = config.width();
-      if (config.behaviour() != Behaviour.DENSE) {
-        return new Table(map.rows(), map.columns(), width,
-            parameters.values("absolute_pos_embed", 1, map.area(), width));
-      }
-      float[] channelsFirst = parameters.values("absolute_pos_embed", 1, width, map.rows(), map.columns());
-      float[] values = new float[channelsFirst.length];
-      for (int i = 0; i < values.length; i++) {
-        values[i] = channelsFirst[i % width * map.area() + i / width];
-      }
-      return new Table(map.rows(), map.columns(), width, values);
+    float[] channelsFirst = parameters.values("absolute_pos_embed", 1, width, map.rows(), map.columns());
+    float[] values = new float[channelsFirst.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = channelsFirst[i % width * map.area() + i / width];
     }
+    return new Table(map.rows(), map.columns(), width, values);
   }
 
   @Override
@@ -247,11 +228,7 @@ public final class Swin implements Backbone {
     WindowAttention attention = new WindowAttention(window.area(), config.heads().get(stage), config.headDim(stage),
         config.scale(stage), attentionBias(rules, block, window), cut.mask);
 
-    Tensor qkv = r.record("attn.qkv", block.qkv.gather(cut.rows), x);
-    Tensor attended = r.record("attn", attention, qkv);
-    Tensor y = r.record("attn.proj", block.proj.residual(x).scatter(cut.rows), attended);
-    Tensor hidden = r.record("mlp.fc1", block.fc1, y);
-    return r.record("mlp.fc2", block.fc2.residual(y), hidden);
+    return block.layers.record(r, x, attention, cut.rows);
   }
 
   /** What the official model says to an input whose maps do not fit its windows. */

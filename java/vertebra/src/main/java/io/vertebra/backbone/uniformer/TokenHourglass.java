@@ -73,14 +73,14 @@ final class TokenHourglass {
     TokenChoice choice = new TokenChoice(state.scores, (int) (tokens * config.light().kept().get(stage).get(index)));
 
     Tensor before = r.record("shrink", new ShrinkTokens(choice, state.classToken), placed);
-    Tensor qkv = r.record("attn.qkv", block.attention().qkv(), before);
+    Tensor qkv = r.record("attn.qkv", block.space().qkv(), before);
     Tensor attended
         = r.record("attn", new WindowAttention(before.shape().dim(1), heads, headDim, scale, null, null), qkv);
     Tensor scores
         = r.record("score", new ScoreTokens(choice, shape.withChannels(1), heads, headDim, scale, tradeOff), qkv);
-    Tensor y = r.record("attn.proj", block.attention().proj().residual(before), attended);
-    Tensor hidden = r.record("mlp.fc1", block.fc1(), y);
-    Tensor after = r.record("mlp.fc2", block.fc2().residual(y), hidden);
+    Tensor y = r.record("attn.proj", block.space().proj().residual(before), attended);
+    Tensor hidden = r.record("mlp.fc1", block.space().fc1(), y);
+    Tensor after = r.record("mlp.fc2", block.space().fc2().residual(y), hidden);
     if (block.representative() != null) {
       after = withScaledRepresentative(r, block.representative(), before, attended, hidden, after);
     }

@@ -167,34 +167,33 @@ public final class UniFormer implements Backbone {
   private Tensor globalBlock(Recorder r, GlobalBlock block, int stage, int index, Tensor x) {
     Tensor placed = r.record("pos_embed", block.position(), x);
     Shape shape = placed.shape();
-    Tensor y;
     if (block.time() != null) {
-      Tensor timed = attend(r, "t_attn", block.time(), stage, placed, timeRows(shape), shape.dim(1), placed);
       // The reference's residual goes around both attentions.
-      y = attend(r, "attn", block.attention(), stage, timed, null, shape.dim(2) * shape.dim(3), placed);
-    } else if (config.windowed(stage, index)) {
+      Tensor timed = attend(r, "t_attn", block.time().qkv(), block.time().proj(), placed, placed,
+          attention(stage, shape, shape.dim(1)), timeRows(shape));
+      Tensor y = attend(r, "attn", block.space().qkv(), block.space().proj(), timed, placed,
+          attention(stage, shape, shape.dim(2) * shape.dim(3)), null);
+      return block.space().mlp(r, y);
+    }
+    if (config.windowed(stage, index)) {
       Size window = Size.square(config.window());
       RowMap rows = new WindowPartition(shape.dim(1), shape.dim(2), window, Size.square(0), false).rowMap(shape.dim(0));
-      y = attend(r, "attn", block.attention(), stage, placed, rows, window.area(), placed);
-    } else {
-      y = attend(r, "attn", block.attention(), stage, placed, null, shape.rows() / shape.dim(0), placed);
+      return block.space().record(r, placed, attention(stage, shape, window.area()), rows);
     }
-    Tensor hidden = r.record("mlp.fc1", block.fc1(), y);
-    return r.record("mlp.fc2", block.fc2().residual(y), hidden);
+    return block.space().record(r, placed, attention(stage, shape, shape.rows() / shape.dim(0)), null);
   }
 
-  /**
-   * Attention within groups of {@code tokens} rows.
-   *
-   * @param rows the order that makes the groups, which may have padding; null: as they lie
-   */
-  private Tensor attend(Recorder r, String name, UniFormerLayers.Attention layers, int stage, Tensor x, RowMap rows,
-      int tokens, Tensor residual) {
+  /** Attention within groups of {@code tokens} rows. */
+  private WindowAttention attention(int stage, Shape map, int tokens) {
     int heads = config.heads(stage);
-    Tensor qkv = r.record(name + ".qkv", layers.qkv().gather(rows), x);
-    Tensor attended = r.record(name,
-        new WindowAttention(tokens, heads, x.shape().channels() / heads, config.scale(stage), null, null), qkv);
-    return r.record(name + ".proj", layers.proj().residual(residual).scatter(rows), attended);
+    return new WindowAttention(tokens, heads, map.channels() / heads, config.scale(stage), null, null);
+  }
+
+  /** @param rows the order that makes the groups; null: as they lie */
+  private static Tensor attend(Recorder r, String name, Linear qkv, Linear proj, Tensor x, Tensor residual,
+      WindowAttention attention, RowMap rows) {
+    Tensor attended = r.record(name, attention, r.record(name + ".qkv", qkv.gather(rows), x));
+    return r.record(name + ".proj", proj.residual(residual).scatter(rows), attended);
   }
 
   /** The frames of each position one after another. */

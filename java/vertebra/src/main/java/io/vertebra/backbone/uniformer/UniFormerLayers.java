@@ -3,6 +3,7 @@ package io.vertebra.backbone.uniformer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.StridedConv;
+import io.vertebra.backbone.TransformerBlock;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.Linear;
@@ -30,8 +31,8 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
   record LocalBlock(DepthwiseConv position, Linear conv1, DepthwiseConv attention, Linear conv2, Linear fc1,
       Linear fc2) {}
 
-  /** Attention, with the norm before it in qkv. */
-  record Attention(Linear qkv, Linear proj) {}
+  /** Attention over time, with the norm before it in qkv. */
+  record TimeAttention(Linear qkv, Linear proj) {}
 
   /**
    * @param proj what the representative token's attention adds to the tokens it stands for, and {@code fc2} likewise
@@ -45,7 +46,7 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
    * @param time attention over time before the one over space; null if one attends to both
    * @param representative of a light block that scales it by a factor of its own; else null
    */
-  record GlobalBlock(DepthwiseConv position, Attention time, Attention attention, Linear fc1, Linear fc2,
+  record GlobalBlock(DepthwiseConv position, TimeAttention time, TransformerBlock space,
       Representative representative) {}
 
   private Parameters parameters() {
@@ -109,24 +110,25 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
     float[] gamma2 = layerScale(name + ".gamma_2", stage, width);
     Matrix proj = Matrix.of(parameters(), name + ".attn.proj", true, width, width);
     Matrix fc2 = Matrix.of(parameters(), name + ".mlp.fc2", true, width, hidden);
-    Attention time = null;
+    TimeAttention time = null;
     if (config.split()) {
-      time = new Attention(
+      time = new TimeAttention(
           layers.linear(name + ".t_attn.qkv", 3 * width, width, config.qkvBias())
               .norm(layers.norm(name + ".t_norm", width, BLOCK_EPS)),
           layers.linear(name + ".t_attn.proj", width, width, true));
     }
-    Attention attention = new Attention(layers.linear(name + ".attn.qkv", 3 * width, width, config.qkvBias())
-        .norm(layers.norm(name + ".norm1", width, BLOCK_EPS)), pack(proj.thenScale(gamma1)));
     Representative representative = null;
     if (config.scalesRepresentative() && config.light().kept().get(stage).get(index) != 1) {
       float[] gamma3 = parameters().values(name + ".gamma_3", width);
       representative = new Representative(pack(proj.thenScale(gamma3)), pack(fc2.thenScale(gamma3)));
     }
-    return new GlobalBlock(
-        position(name, width), time, attention, layers.linear(name + ".mlp.fc1", hidden, width, true)
+    TransformerBlock space = new TransformerBlock(
+        layers.linear(name + ".attn.qkv", 3 * width, width, config.qkvBias())
+            .norm(layers.norm(name + ".norm1", width, BLOCK_EPS)),
+        pack(proj.thenScale(gamma1)), layers.linear(name + ".mlp.fc1", hidden, width, true)
             .norm(layers.norm(name + ".norm2", width, BLOCK_EPS)).activation(Activation.GELU),
-        pack(fc2.thenScale(gamma2)), representative);
+        pack(fc2.thenScale(gamma2)));
+    return new GlobalBlock(position(name, width), time, space, representative);
   }
 
   Matrix.Affine batchNorm(String name, int channels) {
