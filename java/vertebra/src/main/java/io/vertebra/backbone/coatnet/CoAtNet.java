@@ -34,6 +34,7 @@ public final class CoAtNet implements Backbone {
   private static final float HEAD_EPS = 1e-6f;
 
   private final CoAtNetConfig config;
+  private final Signature signature;
   private final StridedConv stem1;
   /** Null where it is folded. */
   private final ChannelNorm stemNorm;
@@ -70,6 +71,9 @@ public final class CoAtNet implements Backbone {
         = config.classes() > 0 ? layers.linear("head.fc", config.classes(), hidden > 0 ? hidden : width, true) : null;
     parameters.ignore(name -> name.endsWith("relative_position_index") || name.endsWith("rel_coords_log"));
     parameters.finish();
+    List<Integer> maps = IntStream.range(0, config.stages()).boxed().toList();
+    this.signature = new Signature(config.channels(), config.widths().get(config.stages() - 1), config.classes(),
+        maps.stream().map(stage -> "stage" + stage).toList(), maps.stream().map(stage -> 4 << stage).toList());
   }
 
   private List<Block> loadStage(Layers layers, int stage) {
@@ -135,8 +139,6 @@ public final class CoAtNet implements Backbone {
 
   @Override
   public Signature signature() {
-    List<Integer> maps = IntStream.range(0, config.stages()).boxed().toList();
-    return new Signature(config.channels(), config.widths().get(config.stages() - 1), config.classes(),
-        maps.stream().map(stage -> "stage" + stage).toList(), maps.stream().map(stage -> 4 << stage).toList());
+    return signature;
   }
 }

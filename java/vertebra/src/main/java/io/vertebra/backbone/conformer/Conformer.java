@@ -52,6 +52,7 @@ public final class Conformer implements Backbone {
   private static final List<Integer> FEATURE_STEPS = List.of(4, 8, 11, 12);
 
   private final ConformerConfig config;
+  private final Signature signature;
   private final StridedConv stem;
   private final StridedConv patchProjection;
   private final Weights classToken;
@@ -98,6 +99,15 @@ public final class Conformer implements Backbone {
         ? layers.linear("conv_cls_head", config.classes(), config.width(config.depth()), true)
         : null;
     parameters.finish();
+    int embedding = switch (config.classifiers()) {
+      case BOTH -> config.width(config.depth()) + config.embedDim();
+      case TOKENS -> config.embedDim();
+      case NONE -> 0;
+    };
+    List<Integer> maps = FEATURE_STEPS.stream().filter(step -> step <= config.depth()).toList();
+    this.signature = new Signature(config.channels(), embedding, config.classes(),
+        maps.stream().map(step -> "out" + FEATURE_STEPS.indexOf(step)).toList(),
+        maps.stream().map(step -> (4 << config.stage(step)) * (step == config.depth() ? 2 : 1)).toList());
   }
 
   /** A convolution without bias and the batch norm behind it. */
@@ -319,14 +329,6 @@ public final class Conformer implements Backbone {
 
   @Override
   public Signature signature() {
-    int width = switch (config.classifiers()) {
-      case BOTH -> config.width(config.depth()) + config.embedDim();
-      case TOKENS -> config.embedDim();
-      case NONE -> 0;
-    };
-    List<Integer> maps = FEATURE_STEPS.stream().filter(step -> step <= config.depth()).toList();
-    return new Signature(config.channels(), width, config.classes(),
-        maps.stream().map(step -> "out" + FEATURE_STEPS.indexOf(step)).toList(),
-        maps.stream().map(step -> (4 << config.stage(step)) * (step == config.depth() ? 2 : 1)).toList());
+    return signature;
   }
 }

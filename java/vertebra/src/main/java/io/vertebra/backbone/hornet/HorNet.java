@@ -30,6 +30,7 @@ public final class HorNet implements Backbone {
   private static final float EPS = 1e-6f;
 
   private final HorNetConfig config;
+  private final Signature signature;
   private final StridedConv stem;
   private final Norm stemNorm;
   private final List<Stage> stages = new ArrayList<>();
@@ -62,6 +63,10 @@ public final class HorNet implements Backbone {
       featureNorms.add(given ? layers.norm("norm" + i, config.width(i), EPS) : layers.unitNorm(config.width(i), EPS));
     }
     parameters.finish();
+    List<Integer> maps = config.featureStages();
+    this.signature
+        = new Signature(config.channels(), norm == null ? 0 : config.width(config.stages() - 1), config.classes(),
+            maps.stream().map(stage -> "out" + stage).toList(), maps.stream().map(config::stride).toList());
   }
 
   private Stage loadStage(Layers layers, int index) {
@@ -152,8 +157,6 @@ public final class HorNet implements Backbone {
 
   @Override
   public Signature signature() {
-    List<Integer> maps = config.featureStages();
-    return new Signature(config.channels(), norm == null ? 0 : config.width(config.stages() - 1), config.classes(),
-        maps.stream().map(stage -> "out" + stage).toList(), maps.stream().map(config::stride).toList());
+    return signature;
   }
 }

@@ -43,6 +43,7 @@ public final class Swin implements Backbone {
   private static final float EPS = 1e-5f;
 
   private final SwinConfig config;
+  private final Signature signature;
   private final Backend backend;
   private final Linear patchProjection;
   private final Norm patchNorm;
@@ -84,6 +85,10 @@ public final class Swin implements Backbone {
     }
     parameters.ignore(name -> name.endsWith("relative_position_index") || name.endsWith("attn_mask"));
     parameters.finish();
+    List<Integer> maps = config.featureStages();
+    this.signature = new Signature(config.channels(), norm == null ? 0 : config.width(config.stages() - 1),
+        config.classes(), maps.stream().map(stage -> "out" + stage).toList(),
+        maps.stream().map(stage -> config.patch() << stage).toList());
   }
 
   private Stage loadStage(Layers layers, int index) {
@@ -294,9 +299,6 @@ public final class Swin implements Backbone {
 
   @Override
   public Signature signature() {
-    List<Integer> maps = config.featureStages();
-    return new Signature(config.channels(), norm == null ? 0 : config.width(config.stages() - 1), config.classes(),
-        maps.stream().map(stage -> "out" + stage).toList(),
-        maps.stream().map(stage -> config.patch() << stage).toList());
+    return signature;
   }
 }

@@ -42,6 +42,7 @@ public final class UniFormer implements Backbone {
   private static final int STAGES = 4;
 
   private final UniFormerConfig config;
+  private final Signature signature;
   private final List<Stage> stages = new ArrayList<>();
   private final TokenHourglass hourglass;
   private final Affine norm;
@@ -92,6 +93,10 @@ public final class UniFormer implements Backbone {
     }
     parameters.ignore(name -> UniFormerCheckpoint.unused(name, kind));
     parameters.finish();
+    boolean pose = config.kind() == Kind.POSE;
+    this.signature = new Signature(config.channels(), norm == null ? 0 : config.widths().get(STAGES - 1),
+        config.classes(), pose ? List.of("out4") : List.of("out1", "out2", "out3", "out4"),
+        pose ? List.of(32) : List.of(4, 8, 16, 32));
   }
 
   private static float[] halves(int count) {
@@ -214,8 +219,6 @@ public final class UniFormer implements Backbone {
 
   @Override
   public Signature signature() {
-    boolean last = config.kind() == Kind.POSE;
-    return new Signature(config.channels(), norm == null ? 0 : config.widths().get(STAGES - 1), config.classes(),
-        last ? List.of("out4") : List.of("out1", "out2", "out3", "out4"), last ? List.of(32) : List.of(4, 8, 16, 32));
+    return signature;
   }
 }
