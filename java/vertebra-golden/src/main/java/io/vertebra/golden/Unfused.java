@@ -5,7 +5,6 @@ import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Affine;
 import io.vertebra.program.op.Call;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Op;
@@ -101,7 +100,7 @@ final class Unfused {
   /** A product with its bias, and nothing behind that. */
   Tensor product(String name) {
     Linear op = linear(name);
-    Linear bare = new Linear(op.rows(), op.weights(), Epilogue.bias(op.epilogue().bias()));
+    Linear bare = Linear.of(op.weights(), op.epilogue().bias()).reading(op.rows());
     return op.epilogue().map() == null ? record(bare, in(name), out(name).shape()) : record(bare, in(name));
   }
 

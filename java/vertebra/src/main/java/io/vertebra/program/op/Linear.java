@@ -38,6 +38,7 @@ public record Linear(RowSource rows, Weights weights, Epilogue epilogue) impleme
     return with(epilogue.activation(function));
   }
 
+  /** Applies {@code function} to the very end, residual included. */
   public Linear lastActivation(Activation function) {
     return with(epilogue.lastActivation(function));
   }
@@ -46,10 +47,12 @@ public record Linear(RowSource rows, Weights weights, Epilogue epilogue) impleme
     return with(epilogue.gate(tensor, firstChannel));
   }
 
+  /** Adds {@code tensor}, which the output may then replace in memory. */
   public Linear residual(Tensor tensor) {
     return with(epilogue.residual(tensor));
   }
 
+  /** Adds row {@code map(r)} of {@code tensor} to row r of the output. */
   public Linear residual(Tensor tensor, RowMap map) {
     return with(epilogue.residual(tensor, map));
   }
