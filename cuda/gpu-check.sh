@@ -27,7 +27,7 @@ for name in CudaCases ConformanceCheck TimingCheck CheckOptions; do
   cp "$checks/io/vertebra/cuda/$name"*.class "$bundle/checks/io/vertebra/cuda/"
 done
 cp "$cases/io/vertebra/conformance/ConformanceCases"*.class "$bundle/checks/io/vertebra/conformance/"
-cp -r "$root/java/vertebra/src/test/resources/golden/mini" "$bundle/golden"
+cp -r "$root/java/vertebra-golden/src/test/resources/golden/mini" "$bundle/golden"
 cp "$root/cuda/gpu-check/run.sh" "$root/cuda/gpu-check/pytorch_peers.py" "$bundle/"
 tar -C "$work" -czf "$archive" vertebra-gpu-check
 echo "$archive: $(($(stat -c %s "$archive") / 1048576)) MiB"

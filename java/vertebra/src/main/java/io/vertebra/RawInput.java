@@ -13,7 +13,7 @@ record RawInput(float[] values, int batch, Shape element) {
   /** @throws IllegalArgumentException if that is no input of the model */
   static RawInput of(float[] values, Shape shape, Model model) {
     int channels = model.inputChannels();
-    boolean video = model.architecture().inputFrames() > 0;
+    boolean video = model.architecture().frames() > 0;
     if (shape.rank() != (video ? 5 : 4) || shape.elements() != values.length || shape.dim(1) != channels) {
       throw new IllegalArgumentException(
           values.length + " values of shape " + shape + " are no input of model " + model.name() + ": it takes [batch, "

@@ -247,7 +247,7 @@ public final class Session implements AutoCloseable {
       throw new IllegalArgumentException("model " + model.name() + " takes " + model.inputChannels()
           + " channels, images have 3; run it on a raw input");
     }
-    if (model.architecture().inputFrames() > 0) {
+    if (model.architecture().frames() > 0) {
       throw new IllegalArgumentException("model " + model.name() + " takes clips, not images; run it on a raw input"
           + " [batch, channels, frames, height, width]");
     }

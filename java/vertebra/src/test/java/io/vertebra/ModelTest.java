@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.swin.SwinConfig;
-import io.vertebra.demo.Digits;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.tensor.DType;
@@ -101,7 +100,7 @@ class ModelTest {
   void withoutAHeadThereAreEmbeddingsButNoClasses() {
     MemorySource headless = checkpoint(TINY, name -> name);
     headless.parameters().keySet().removeIf(name -> name.startsWith("head."));
-    Image image = Digits.sample(Digits.sampleNames().get(0));
+    Image image = TinyModels.image(0);
     try (Model model = build(headless); Session session = model.newSession()) {
       assertThat(session.embed(image)).hasSize(768);
       Shape raw = Shape.of(1, 3, 224, 224);

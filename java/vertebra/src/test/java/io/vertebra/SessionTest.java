@@ -11,7 +11,6 @@ import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.hornet.HorNetConfig;
 import io.vertebra.backbone.swin.SwinConfig;
 import io.vertebra.cpu.CpuBackend;
-import io.vertebra.demo.Digits;
 import io.vertebra.image.Image;
 import io.vertebra.program.Observer;
 import io.vertebra.program.Recording;
@@ -29,16 +28,17 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class SessionTest {
   private static final Shape RAW = Shape.of(1, 3, 32, 32);
   private static final float[] INPUT = FormulaWeights.input("session", RAW);
-  private final Image image = Digits.sample(Digits.sampleNames().get(0));
+  private final Image image = TinyModels.image(0);
 
   @Test
   void aSteadyRunAllocatesNothingButItsResultAndNoNativeMemory() throws IOException {
-    try (Model model = Digits.swin().threads(2).build(); Session session = model.newSession()) {
+    try (Model model = TinyModels.swin().threads(2).build(); Session session = model.newSession()) {
       for (int i = 0; i < 20_000; i++) {
         session.embed(image);
       }
@@ -104,7 +104,7 @@ class SessionTest {
   void closingFreesEverything() {
     long before = CpuBackend.allocatedBytes();
     for (int i = 0; i < 20; i++) {
-      Model model = Digits.swin().threads(2).build();
+      Model model = TinyModels.swin().threads(2).build();
       Session left = model.newSession();
       left.embed(image);
       model.newSession().classifyAll(List.of(image, image, image), 2);
@@ -117,7 +117,7 @@ class SessionTest {
 
   @Test
   void closedSessionsAndModelsSayThatTheyAre() {
-    Model model = Digits.swin().build();
+    Model model = TinyModels.swin().build();
     Session session = model.newSession();
     session.close();
     session.close();
@@ -132,7 +132,7 @@ class SessionTest {
 
   @Test
   void plainRunsAreTimed() {
-    try (Model model = Digits.swin().build(); Session session = model.newSession()) {
+    try (Model model = TinyModels.swin().build(); Session session = model.newSession()) {
       assertThat(session.time(INPUT, RAW, 3)).hasSize(3).doesNotContain(0);
       assertThatThrownBy(() -> session.time(new float[1], RAW, 1)).isInstanceOf(IllegalArgumentException.class);
     }
@@ -140,7 +140,7 @@ class SessionTest {
 
   @Test
   void aSecondThreadInOneSessionIsRefusedAndCloseWaits() throws InterruptedException {
-    try (Model model = Digits.swin().build()) {
+    try (Model model = TinyModels.swin().build()) {
       Session session = model.newSession();
       CountDownLatch inside = new CountDownLatch(1);
       CountDownLatch finish = new CountDownLatch(1);
@@ -177,7 +177,7 @@ class SessionTest {
 
   @Test
   void sessionsOfOneModelRunAtTheSameTimeWithTheSameResults() throws InterruptedException {
-    try (Model model = Digits.swin().threads(2).build()) {
+    try (Model model = TinyModels.swin().threads(2).build()) {
       float[] expected;
       try (Session session = model.newSession()) {
         expected = session.embed(image);
@@ -205,8 +205,8 @@ class SessionTest {
 
   @Test
   void batchesGiveWhatSingleImagesGive() {
-    try (Model model = Digits.swin().build(); Session session = model.newSession()) {
-      List<Image> images = Digits.sampleNames().stream().limit(7).map(Digits::sample).toList();
+    try (Model model = TinyModels.swin().build(); Session session = model.newSession()) {
+      List<Image> images = IntStream.range(0, 7).mapToObj(TinyModels::image).toList();
       float[] batch = session.embedAll(images);
       int width = model.embeddingWidth();
       for (int i = 0; i < images.size(); i++) {
@@ -217,7 +217,7 @@ class SessionTest {
       }
       assertThat(session.classifyAll(images, 3)).hasSize(7).allSatisfy(top -> {
         assertThat(top).hasSize(3);
-        assertThat(top.get(0).probability()).isGreaterThanOrEqualTo(top.get(1).probability()).isBetween(0.3f, 1.0001f);
+        assertThat(top.get(0).probability()).isGreaterThanOrEqualTo(top.get(1).probability()).isBetween(0.1f, 1.0001f);
       });
       assertThatThrownBy(() -> session.embedAll(List.of())).isInstanceOf(IllegalArgumentException.class);
     }
@@ -225,7 +225,7 @@ class SessionTest {
 
   @Test
   void featureMapsHaveTheStridesOfTheStages() {
-    try (Model model = Digits.swin().build(); Session session = model.newSession()) {
+    try (Model model = TinyModels.swin().build(); Session session = model.newSession()) {
       List<FeatureMap> maps
           = session.features(FormulaWeights.input("x", Shape.of(2, 3, 50, 41)), Shape.of(2, 3, 50, 41));
       assertThat(maps).extracting(FeatureMap::stride).containsExactly(4, 8, 16);
@@ -239,7 +239,7 @@ class SessionTest {
 
   @Test
   void inputsOfWrongShapesAreRefusedByName() {
-    try (Model model = Digits.swin().build(); Session session = model.newSession()) {
+    try (Model model = TinyModels.swin().build(); Session session = model.newSession()) {
       Set<String> logits = Set.of(Backbone.LOGITS);
       assertThat(session.run(INPUT, RAW, logits).get(Backbone.LOGITS)).hasSize(10);
       assertThatThrownBy(() -> session.run(new float[5], RAW, logits)).isInstanceOf(IllegalArgumentException.class)
@@ -324,7 +324,7 @@ class SessionTest {
   @Test
   void anObserverCannotCloseWhatItWatches() {
     long before = CpuBackend.allocatedBytes();
-    Model model = Digits.swin().threads(2).build();
+    Model model = TinyModels.swin().threads(2).build();
     Session session = model.newSession();
     for (Runnable close : new Runnable[] {session::close, model::close}) {
       assertThatThrownBy(() -> session.observe(INPUT, RAW, new Observer() {
@@ -345,7 +345,7 @@ class SessionTest {
 
   @Test
   void batchesTooLargeForABufferAreRefusedWhereTheyRunWhole() {
-    try (Model model = Digits.swin().device(Device.REFERENCE).build(); Session session = model.newSession()) {
+    try (Model model = TinyModels.swin().device(Device.REFERENCE).build(); Session session = model.newSession()) {
       assertThatThrownBy(() -> session.embedAll(Collections.nCopies(1_000_000, image)))
           .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("smaller batch");
     }

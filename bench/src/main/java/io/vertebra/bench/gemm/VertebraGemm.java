@@ -4,9 +4,7 @@ import io.vertebra.backend.Backend;
 import io.vertebra.bench.kernel.Kernel;
 import io.vertebra.bench.kernel.VertebraKernel;
 import io.vertebra.program.Recording;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.Linear;
-import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Weights;
 import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.Shape;
@@ -28,11 +26,11 @@ public final class VertebraGemm {
     Shape a = Shape.of(shape.m(), shape.k());
     Weights weights = backend.packMatrix(Parameter.of("weights", Shape.of(shape.n(), shape.k()), data.weights()));
     Weights bias = shape.bias() ? backend.packValues(Shape.of(shape.n()), data.bias()) : null;
-    Epilogue epilogue = Epilogue.bias(bias).activation(shape.activation());
+    Linear product = Linear.of(weights, bias).activation(shape.activation());
     List<Shape> inputs = shape.residual() ? List.of(a, Shape.of(shape.m(), shape.n())) : List.of(a);
     return Recording.of(inputs, Set.of(VertebraKernel.OUT), r -> {
-      Epilogue whole = shape.residual() ? epilogue.residual(r.inputs().get(1)) : epilogue;
-      r.output(VertebraKernel.OUT, r.record("gemm", new Linear(RowSource.PLAIN, weights, whole), r.input()));
+      Linear whole = shape.residual() ? product.residual(r.inputs().get(1)) : product;
+      r.output(VertebraKernel.OUT, r.record("gemm", whole, r.input()));
     });
   }
 }

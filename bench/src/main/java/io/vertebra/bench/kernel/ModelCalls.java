@@ -23,8 +23,8 @@ public final class ModelCalls {
   public static Stream<Call> of(List<String> models, int size) {
     return models.stream().map(Families::named).flatMap(variant -> {
       Architecture architecture = variant.architecture();
-      int height = size > 0 ? size : architecture.inputHeight();
-      int width = size > 0 ? size : architecture.inputWidth();
+      int height = size > 0 ? size : architecture.image().rows();
+      int width = size > 0 ? size : architecture.image().columns();
       Backbone backbone = architecture.load(new FormulaWeights(), new ReferenceBackend());
       Shape image = Shape.of(1, height, width, backbone.inputChannels());
       return Recording.of(image, Set.of(Backbone.LOGITS), backbone::forward).calls().stream();

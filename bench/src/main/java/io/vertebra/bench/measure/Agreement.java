@@ -1,6 +1,6 @@
 package io.vertebra.bench.measure;
 
-import io.vertebra.golden.Compare;
+import io.vertebra.tensor.Compare;
 import java.util.stream.IntStream;
 
 /** How far two engines' answers lie apart. */

@@ -35,7 +35,7 @@ record Workload(Loader model, ParameterSource weights, float[] images, Shape sha
   /** A published model, with weights and images by formula. */
   static Workload of(Variant variant, int batch, Precision precision) {
     Architecture architecture = variant.architecture();
-    Shape shape = Shape.of(batch, 3, architecture.inputHeight(), architecture.inputWidth());
+    Shape shape = Shape.of(batch, 3, architecture.image().rows(), architecture.image().columns());
     return new Workload((weights, backend) -> architecture.load(weights, backend)::forward, new FormulaWeights(),
         FormulaWeights.input(variant.name(), shape), shape, precision);
   }

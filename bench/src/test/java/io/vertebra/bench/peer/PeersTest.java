@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.vertebra.Families;
 import io.vertebra.backbone.Backbone;
-import io.vertebra.golden.Compare;
 import io.vertebra.golden.GoldenFile;
+import io.vertebra.tensor.Compare;
 import io.vertebra.tensor.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Exported models, run by the peers, give the published implementation's logits. */
 class PeersTest {
-  private static final Path GOLDEN = Path.of("../java/vertebra/src/test/resources/golden");
+  private static final Path GOLDEN = Path.of("../java/vertebra-golden/src/test/resources/golden");
   private static final int THREADS = 2;
 
   @TempDir

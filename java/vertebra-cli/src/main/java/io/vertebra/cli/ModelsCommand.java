@@ -31,14 +31,14 @@ final class ModelsCommand implements Callable<Integer> {
       ModelStatistics statistics = costs.get(i);
       if (output.isJson()) {
         output.object("name", variant.name(), "family", architecture.family(), "parameters",
-            statistics.parameterCount(), "macs", statistics.macs(), "input_frames", architecture.inputFrames(),
-            "input_height", architecture.inputHeight(), "input_width", architecture.inputWidth(), "classes",
+            statistics.parameterCount(), "macs", statistics.macs(), "input_frames", architecture.frames(),
+            "input_height", architecture.image().rows(), "input_width", architecture.image().columns(), "classes",
             architecture.classes(), "top1", variant.top1().orElse(null));
       } else {
         table.row(variant.name(), String.format(Locale.ROOT, "%,d", statistics.parameterCount()),
             String.format(Locale.ROOT, "%.2f", statistics.macs() / 1e9),
-            (architecture.inputFrames() > 0 ? architecture.inputFrames() + "x" : "") + architecture.inputHeight() + "x"
-                + architecture.inputWidth(),
+            (architecture.frames() > 0 ? architecture.frames() + "x" : "") + architecture.image().rows() + "x"
+                + architecture.image().columns(),
             String.valueOf(architecture.classes()),
             variant.top1().map(top1 -> String.format(Locale.ROOT, "%.1f", top1)).orElse("-"));
       }

@@ -86,8 +86,8 @@ final class ProfileCommand implements Callable<Integer> {
 
   private Shape shape(Model model) {
     Architecture built = model.architecture();
-    int height = built.inputHeight();
-    int width = built.inputWidth();
+    int height = built.image().rows();
+    int width = built.image().columns();
     if (size != null) {
       Matcher matcher = SIZE.matcher(size);
       if (!matcher.matches()) {
@@ -97,8 +97,8 @@ final class ProfileCommand implements Callable<Integer> {
       width = Integer.parseInt(matcher.group(2));
     }
     int channels = model.inputChannels();
-    Shape shape = built.inputFrames() == 0 ? Shape.of(batch, channels, height, width)
-        : Shape.of(batch, channels, built.inputFrames(), height, width);
+    Shape shape = built.frames() == 0 ? Shape.of(batch, channels, height, width)
+        : Shape.of(batch, channels, built.frames(), height, width);
     if (shape.elements() > Integer.MAX_VALUE / Float.BYTES) {
       throw new IllegalArgumentException("an input " + shape + " takes 2 GiB or more; use a smaller --batch or --size");
     }

@@ -36,9 +36,8 @@ record Cli(int exitCode, String out, String err) {
 
   /** Copies one of the library's small golden files. */
   static Path golden(Path file) throws IOException {
-    return Files.copy(
-        Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini", "swin_mini_fourstage.safetensors"),
-        file);
+    return Files.copy(Path.of("..", "vertebra-golden", "src", "test", "resources", "golden", "mini",
+        "swin_mini_fourstage.safetensors"), file);
   }
 
   static Path sample(String name, Path folder) throws IOException {

@@ -78,7 +78,7 @@ final class ProductBinder {
   /** A convolution as the product that it is. */
   Linear product(Convolution op, Shape in) {
     RowMap rows = taps.computeIfAbsent(in, Convolution.WINDOW::rows);
-    return new Linear(new RowSource(rows, null), op.weights(), Epilogue.bias(op.bias()).activation(op.activation()));
+    return Linear.of(op.weights(), op.bias()).gather(rows).activation(op.activation());
   }
 
   private ProductPlan plan(Linear op, Shape in) {

@@ -5,7 +5,6 @@ import io.vertebra.conformance.ConformanceCases.Case;
 import io.vertebra.conformance.ConformanceCases.Fixture;
 import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.GlobalFilter;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.MeanPool;
@@ -27,16 +26,14 @@ final class CudaCases {
     Shape wide = Shape.of(2 * 70, 3 * 2 * 96);
     Shape rows = Shape.of(150, 40);
     return Stream.concat(ConformanceCases.cases(),
-        Stream
-            .of(new Case("mean pool in two launches", positions, (r, f) -> r.record("x", new MeanPool(), r.input())),
-                new Case("global filter in three launches", large,
-                    (r, f) -> r.record("x", new GlobalFilter(filter(f, 72, 71, 4), 1), r.input())),
-                new Case("window attention with wide heads", wide,
-                    (r, f) -> r.record("x", new WindowAttention(70, 2, 96, 0.1f, null, null), r.input())),
-                new Case("linear several tiles", rows,
-                    (r, f) -> r.record("x",
-                        new Linear(RowSource.PLAIN, f.matrix(136, 40), Epilogue.bias(f.vector(136))), r.input())),
-                new Case("linears on the same rows", Shape.of(20, 24), CudaCases::sameRows)));
+        Stream.of(new Case("mean pool in two launches", positions, (r, f) -> r.record("x", new MeanPool(), r.input())),
+            new Case("global filter in three launches", large,
+                (r, f) -> r.record("x", new GlobalFilter(filter(f, 72, 71, 4), 1), r.input())),
+            new Case("window attention with wide heads", wide,
+                (r, f) -> r.record("x", new WindowAttention(70, 2, 96, 0.1f, null, null), r.input())),
+            new Case("linear several tiles", rows,
+                (r, f) -> r.record("x", Linear.of(f.matrix(136, 40), f.vector(136)), r.input())),
+            new Case("linears on the same rows", Shape.of(20, 24), CudaCases::sameRows)));
   }
 
   /** The ways to compute a case's products that it is to be tried with. */
@@ -47,9 +44,9 @@ final class CudaCases {
 
   private static Tensor sameRows(Recorder r, Fixture f) {
     RowSource normed = RowSource.norm(f.norm(24));
-    Tensor a = r.record("a", new Linear(normed, f.matrix(24, 24), Epilogue.bias(null)), r.input());
-    Tensor b = r.record("b", new Linear(normed, f.matrix(24, 24), Epilogue.bias(null)), a);
-    return r.record("x", new Linear(normed, f.matrix(24, 24), Epilogue.bias(null).gate(b, 0)), r.input());
+    Tensor a = r.record("a", Linear.of(f.matrix(24, 24), null).reading(normed), r.input());
+    Tensor b = r.record("b", Linear.of(f.matrix(24, 24), null).reading(normed), a);
+    return r.record("x", Linear.of(f.matrix(24, 24), null).reading(normed).gate(b, 0), r.input());
   }
 
   /** A filter of real, symmetric numbers. */

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * its result.
  */
 class CudaGoldenTest {
-  private static final Path GOLDEN = Path.of("..", "vertebra", "src", "test", "resources", "golden");
+  private static final Path GOLDEN = Path.of("..", "vertebra-golden", "src", "test", "resources", "golden");
   private static final double FP32 = 1e-5;
   private static final double FP16 = 1e-2;
   private static final double BF16 = 2e-2;

@@ -12,19 +12,17 @@ import io.vertebra.conformance.ConformanceCases.Case;
 import io.vertebra.cuda.CudaOptions.Products;
 import io.vertebra.cuda.runtime.EmulatedRuntime;
 import io.vertebra.cuda.runtime.GpuRuntime;
-import io.vertebra.golden.Compare;
 import io.vertebra.golden.GoldenFile;
 import io.vertebra.program.Observer;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Call;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.Linear;
-import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Weights;
 import io.vertebra.program.op.WindowAttention;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.tensor.Compare;
 import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.VertebraException;
@@ -51,8 +49,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** How programs run on a device: graphs, memory, threads and what goes wrong. */
 class CudaProgramTest {
-  private static final GoldenFile SWIN = GoldenFile
-      .open(Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors"));
+  private static final GoldenFile SWIN = GoldenFile.open(
+      Path.of("..", "vertebra-golden", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors"));
   private static final Shape IMAGE = SWIN.inputShapes().get(0);
 
   private final EmulatedRuntime runtime = new EmulatedRuntime();
@@ -287,7 +285,7 @@ class CudaProgramTest {
       Weights values = backend.packValues(Shape.of(1, 2), new float[] {1, 2});
       for (Weights wrong : List.of(values, matrix(other, 1, 2))) {
         Recording recording = Recording.of(Shape.of(3, 2), Set.of("x"),
-            r -> r.output("x", r.record("x", new Linear(RowSource.PLAIN, wrong, Epilogue.bias(null)), r.input())));
+            r -> r.output("x", r.record("x", Linear.of(wrong, null), r.input())));
         assertThatIllegalArgumentException().isThrownBy(() -> backend.compile(recording))
             .withMessageContaining("weights [1, 2]");
       }
@@ -324,11 +322,10 @@ class CudaProgramTest {
   void largeProductsAreLeftToCublas() {
     try (CudaBackend backend = new CudaBackend(runtime, Precision.FP16)) {
       Weights deep = backend.packMatrix(new FormulaWeights().find("deep", Shape.of(512, 4096)));
-      Linear op = new Linear(RowSource.PLAIN, deep, Epilogue.bias(null).activation(Activation.GELU));
+      Linear op = Linear.of(deep, null).activation(Activation.GELU);
       assertThat(ProductPlan.of(op, Shape.of(6272, 4096), backend).cublas()).isTrue();
       Weights shallow = backend.packMatrix(new FormulaWeights().find("shallow", Shape.of(512, 96)));
-      ProductPlan fused
-          = ProductPlan.of(new Linear(RowSource.PLAIN, shallow, Epilogue.bias(null)), Shape.of(6272, 96), backend);
+      ProductPlan fused = ProductPlan.of(Linear.of(shallow, null), Shape.of(6272, 96), backend);
       assertThat(fused.cublas()).isFalse();
     }
   }

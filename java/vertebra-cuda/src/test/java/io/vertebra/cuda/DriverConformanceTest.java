@@ -34,7 +34,8 @@ class DriverConformanceTest {
 
   @Test
   void aModelGivesTheSame() {
-    Path file = Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors");
+    Path file
+        = Path.of("..", "vertebra-golden", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors");
     for (Precision precision : List.of(Precision.FP32, Precision.TF32, Precision.FP16, Precision.BF16)) {
       try (CudaBackend emulated = backend(new EmulatedRuntime(), precision, Products.RULE);
           CudaBackend driven = backend(FakeDriver.open(), precision, Products.RULE)) {

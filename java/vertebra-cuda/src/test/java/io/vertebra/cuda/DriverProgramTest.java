@@ -25,8 +25,8 @@ import org.junit.jupiter.api.Test;
  * threads.
  */
 class DriverProgramTest {
-  private static final GoldenFile SWIN = GoldenFile
-      .open(Path.of("..", "vertebra", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors"));
+  private static final GoldenFile SWIN = GoldenFile.open(
+      Path.of("..", "vertebra-golden", "src", "test", "resources", "golden", "mini", "swin_mini_basic.safetensors"));
   private static final Shape IMAGE = SWIN.inputShapes().get(0);
   private static final Shape INPUT = Shape.of(IMAGE.dim(0), IMAGE.dim(2), IMAGE.dim(3), IMAGE.dim(1));
 

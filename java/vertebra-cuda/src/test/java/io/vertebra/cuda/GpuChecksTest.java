@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 
 /** What cuda/gpu-check.sh takes to machines with a GPU, here on the emulator. */
 class GpuChecksTest {
-  private static final String GOLDEN = "../vertebra/src/test/resources/golden/mini/swin_mini_basic.safetensors";
+  private static final String GOLDEN = "../vertebra-golden/src/test/resources/golden/mini/swin_mini_basic.safetensors";
 
   private static String printed(Runnable check) {
     PrintStream out = System.out;

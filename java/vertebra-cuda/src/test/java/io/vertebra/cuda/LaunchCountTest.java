@@ -37,7 +37,7 @@ class LaunchCountTest {
       try (CudaBackend backend = new CudaBackend(new DryRuntime(), Precision.FP16)) {
         Backbone backbone = architecture.load(new ZeroWeights(), backend);
         for (int batch : new int[] {1, 32}) {
-          Shape input = Shape.of(batch, architecture.inputHeight(), architecture.inputWidth(), 3);
+          Shape input = Shape.of(batch, architecture.image().rows(), architecture.image().columns(), 3);
           Recording recording = Recording.of(input, Set.of(Backbone.LOGITS), backbone::forward);
           try (CudaProgram program = (CudaProgram) backend.compile(recording)) {
             CudaProgram.Traffic traffic = program.traffic();

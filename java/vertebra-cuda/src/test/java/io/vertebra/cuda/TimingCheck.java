@@ -50,7 +50,7 @@ final class TimingCheck {
             Shape.of(1, shape.dim(2), shape.dim(3), shape.dim(1)), backend -> file.load(file.weights(), backend));
       }
       Architecture architecture = Families.named(name).architecture();
-      return new Subject(name, Shape.of(1, architecture.inputHeight(), architecture.inputWidth(), 3),
+      return new Subject(name, Shape.of(1, architecture.image().rows(), architecture.image().columns(), 3),
           backend -> architecture.load(new FormulaWeights(), backend)::forward);
     }
   }

@@ -2,6 +2,8 @@ package io.vertebra.backbone;
 
 import io.vertebra.backend.Backend;
 import io.vertebra.image.Preprocessing;
+import io.vertebra.tensor.Shape;
+import io.vertebra.tensor.Size;
 import io.vertebra.weights.ParameterSource;
 
 /** A model of one family before it has weights: all that its parameters' names and shapes follow from. Immutable. */
@@ -9,15 +11,21 @@ public interface Architecture {
   /** {@code swin}. */
   String family();
 
-  /** Height of the input the model is built for, in pixels. */
-  int inputHeight();
+  /** Height and width of the input the model is built for, in pixels. */
+  Size image();
 
-  /** Width of the input the model is built for, in pixels. */
-  int inputWidth();
+  /** Channels of the input. */
+  int channels();
 
   /** Frames of the clips the model is built for; 0: it takes images. */
-  default int inputFrames() {
+  default int frames() {
     return 0;
+  }
+
+  /** A batch the model is built for, {@code [batch, (frames,) height, width, channels]}. */
+  default Shape input(int batch) {
+    return frames() > 0 ? Shape.of(batch, frames(), image().rows(), image().columns(), channels())
+        : Shape.of(batch, image().rows(), image().columns(), channels());
   }
 
   /** Number of classes; 0 without a classifier. */

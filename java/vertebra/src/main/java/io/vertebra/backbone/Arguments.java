@@ -1,5 +1,6 @@
 package io.vertebra.backbone;
 
+import io.vertebra.tensor.Size;
 import io.vertebra.weights.WeightsException;
 import java.util.Collection;
 import java.util.HashSet;
@@ -33,6 +34,10 @@ public final class Arguments {
     return value == null ? fallback : value;
   }
 
+  public boolean isEmpty() {
+    return values.isEmpty();
+  }
+
   public int integer(String name, int fallback) {
     if (get(name, fallback) instanceof Integer value && Math.abs((long) value) <= MAX_INTEGER) {
       return value;
@@ -52,6 +57,46 @@ public final class Arguments {
       return value;
     }
     throw wrong(name, "true or false");
+  }
+
+  /** A height and width, or one number for both. */
+  public Size size(String name, int fallback) {
+    return size(name, get(name, fallback));
+  }
+
+  /** As {@link #size(String, int)} of an entry of the argument. */
+  public Size size(String name, Object value) {
+    if (value instanceof Integer side) {
+      return Size.square(side);
+    }
+    if (value instanceof List<?> pair && pair.size() == 2 && pair.get(0) instanceof Integer rows
+        && pair.get(1) instanceof Integer columns) {
+      return new Size(rows, columns);
+    }
+    throw wrong(name, "a number or two");
+  }
+
+  /** Index of the alternative given; the first is the default. */
+  public int choice(String name, String... alternatives) {
+    int index = List.of(alternatives).indexOf(get(name, alternatives[0]));
+    if (index < 0) {
+      throw wrong(name, "one of " + List.of(alternatives));
+    }
+    return index;
+  }
+
+  /** An object; without entries if it is absent. */
+  public Arguments nested(String name) {
+    return nested(name, get(name, Map.of()));
+  }
+
+  /** As {@link #nested(String)} of an entry of the argument. */
+  @SuppressWarnings("unchecked")
+  public Arguments nested(String name, Object value) {
+    if (value instanceof Map<?, ?> map && map.keySet().stream().allMatch(String.class::isInstance)) {
+      return new Arguments(what + ", " + name, (Map<String, ?>) map);
+    }
+    throw wrong(name, "an object");
   }
 
   public List<Integer> integers(String name) {
@@ -75,6 +120,20 @@ public final class Arguments {
     return depths;
   }
 
+  public List<Double> numbers(String name, Object value) {
+    if (value instanceof List<?> list && list.size() <= MAX_DEPTH && list.stream().allMatch(Number.class::isInstance)) {
+      return list.stream().map(number -> ((Number) number).doubleValue()).toList();
+    }
+    throw wrong(name, "a list of numbers");
+  }
+
+  /** @throws WeightsException with that message if not */
+  public void require(boolean fits, String message) {
+    if (!fits) {
+      throw new WeightsException(what + ": " + message);
+    }
+  }
+
   /** Accepts arguments that make no difference. */
   public void ignore(Collection<String> names) {
     used.addAll(names);
@@ -84,9 +143,7 @@ public final class Arguments {
   public void finish() {
     Set<String> unknown = new TreeSet<>(values.keySet());
     unknown.removeAll(used);
-    if (!unknown.isEmpty()) {
-      throw new WeightsException(what + ": unknown arguments " + unknown);
-    }
+    require(unknown.isEmpty(), "unknown arguments " + unknown);
   }
 
   private WeightsException wrong(String name, String wanted) {

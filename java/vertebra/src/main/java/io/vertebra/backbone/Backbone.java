@@ -25,23 +25,41 @@ public interface Backbone {
   void forward(Recorder recorder);
 
   /**
-   * Records the dense backbone, whose outputs are {@link #featureNames()},
+   * Records the dense backbone, whose outputs are {@link Signature#featureNames()},
    * {@code [batch, (frames,) height, width, channels]} each.
    */
   void features(Recorder recorder);
 
-  /** Outputs of {@link #features}, finest first. */
-  List<String> featureNames();
+  /** What goes in and comes out; the same object every time, so that a steady run allocates nothing. */
+  Signature signature();
 
-  /** Input pixels per feature map pixel, for each of {@link #featureNames()}. */
-  List<Integer> featureStrides();
+  /**
+   * @param inputChannels channels of the input image
+   * @param embeddingWidth channels of {@link #POOLED}; 0 if the weights have no final norm, as those of dense backbones
+   * @param classes their number; 0 without a classifier
+   * @param featureNames outputs of {@link #features}, finest first
+   * @param featureStrides input pixels per feature map pixel, for each of {@code featureNames}
+   */
+  record Signature(int inputChannels, int embeddingWidth, int classes, List<String> featureNames,
+      List<Integer> featureStrides) {}
 
-  /** Channels of the input image. */
-  int inputChannels();
+  default int inputChannels() {
+    return signature().inputChannels();
+  }
 
-  /** Channels of {@link #POOLED}; 0 if the weights have no final norm, as those of dense backbones. */
-  int embeddingWidth();
+  default int embeddingWidth() {
+    return signature().embeddingWidth();
+  }
 
-  /** Number of classes; 0 without a classifier. */
-  int classes();
+  default int classes() {
+    return signature().classes();
+  }
+
+  default List<String> featureNames() {
+    return signature().featureNames();
+  }
+
+  default List<Integer> featureStrides() {
+    return signature().featureStrides();
+  }
 }

@@ -1,8 +1,12 @@
 package io.vertebra.backbone;
 
 import io.vertebra.backend.Backend;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Norm;
 import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.Window;
 import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameters;
 import java.util.Arrays;
@@ -11,23 +15,27 @@ import java.util.Arrays;
 public record Layers(Parameters parameters, Backend backend) {
 
   /** {@code NAME.weight [out, in]}, packed as it lies in the checkpoint, and {@code NAME.bias} if there is one. */
-  public Layer linear(String name, int out, int in, boolean bias) {
-    return new Layer(backend.packMatrix(parameters.get(name + ".weight", out, in)),
+  public Linear linear(String name, int out, int in, boolean bias) {
+    return Linear.of(backend.packMatrix(parameters.get(name + ".weight", out, in)),
         bias ? vector(name + ".bias", out) : null);
   }
 
   /** A convolution {@code NAME.weight [out, in, size, size]} with bias, as a matrix over taps x channels. */
-  public Layer conv(String name, int out, int in, int size) {
+  public Linear conv(String name, int out, int in, int size) {
     return Matrix.of(parameters, name, true, out, in, size, size).pack(backend);
   }
 
-  /** A depthwise convolution {@code [channels, taps]} as its kernels read it, {@code [taps, channels]}. */
-  public Layer depthwise(Matrix convolution) {
+  /**
+   * A depthwise convolution {@code [channels, taps]}, whose kernels read it as {@code [taps, channels]}.
+   *
+   * @param multiplier outputs that a channel of the operand feeds
+   */
+  public DepthwiseConv depthwise(Matrix convolution, Window window, int multiplier) {
     int channels = convolution.out();
     int taps = convolution.in();
-    return new Layer(
+    return new DepthwiseConv(
         backend.packValues(Shape.of(taps, channels), () -> transposed(convolution.weights(), channels, taps)),
-        backend.packValues(Shape.of(channels), convolution::bias));
+        convolution.packBias(backend), window, 0, multiplier, Activation.IDENTITY);
   }
 
   private static float[] transposed(float[] weights, int rows, int columns) {

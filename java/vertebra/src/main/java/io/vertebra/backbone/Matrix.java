@@ -1,6 +1,9 @@
 package io.vertebra.backbone;
 
 import io.vertebra.backend.Backend;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Convolution;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Weights;
 import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
@@ -237,26 +240,21 @@ public final class Matrix {
     return into;
   }
 
-  /** The bias; zeros if there is none. */
-  public float[] bias() {
-    return rounded(wideBias(), new float[out]);
-  }
-
   private double[] wideBias() {
     return bias == null ? new double[out] : bias.get();
   }
 
-  public Layer pack(Backend backend) {
-    return layer(backend, backend.packMatrix(parameter()));
+  public Linear pack(Backend backend) {
+    return Linear.of(backend.packMatrix(parameter()), packBias(backend));
   }
 
   /** Packs a 3 x 3 convolution of stride 1. */
-  public Layer packConvolution(Backend backend) {
-    return layer(backend, backend.packConvolution(parameter()));
+  public Convolution packConvolution(Backend backend, Activation activation) {
+    return new Convolution(backend.packConvolution(parameter()), packBias(backend), activation);
   }
 
-  private Layer layer(Backend backend, Weights weights) {
-    return new Layer(weights, bias == null ? null : backend.packValues(Shape.of(out), this::bias));
+  Weights packBias(Backend backend) {
+    return bias == null ? null : backend.packValues(Shape.of(out), () -> rounded(bias.get(), new float[out]));
   }
 
   private Parameter parameter() {

@@ -27,11 +27,7 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
   public static ModelStatistics of(Architecture architecture) {
     Counting counting = new Counting();
     Backbone backbone = architecture.load(counting, counting);
-    int frames = architecture.inputFrames();
-    int height = architecture.inputHeight();
-    int width = architecture.inputWidth();
-    int channels = backbone.inputChannels();
-    Shape input = frames > 0 ? Shape.of(1, frames, height, width, channels) : Shape.of(1, height, width, channels);
+    Shape input = architecture.input(1);
     Recording recording = backbone.classes() > 0 ? Recording.of(input, Set.of(Backbone.LOGITS), backbone::forward)
         : Recording.of(input, Set.copyOf(backbone.featureNames()), backbone::features);
     return new ModelStatistics(counting.parameters, recording.macs() + architecture.savedMacs());

@@ -29,6 +29,6 @@ public interface Neck {
 
   /** {@code backbone} with this neck behind it: its feature maps are the neck's outputs, all else is as it was. */
   default Backbone over(Backbone backbone) {
-    return new NeckedBackbone(backbone, this);
+    return NeckedBackbone.of(backbone, this);
   }
 }

@@ -1,10 +1,15 @@
 package io.vertebra.backbone;
 
 import io.vertebra.program.Recorder;
-import java.util.List;
 
 /** A backbone whose feature maps go through a neck. */
-record NeckedBackbone(Backbone backbone, Neck neck) implements Backbone {
+record NeckedBackbone(Backbone backbone, Neck neck, Signature signature) implements Backbone {
+  static NeckedBackbone of(Backbone backbone, Neck neck) {
+    Signature bare = backbone.signature();
+    return new NeckedBackbone(backbone, neck, new Signature(bare.inputChannels(), bare.embeddingWidth(), bare.classes(),
+        neck.outputNames(), neck.outputStrides(bare.featureStrides())));
+  }
+
   @Override
   public void forward(Recorder recorder) {
     backbone.forward(recorder);
@@ -12,31 +17,6 @@ record NeckedBackbone(Backbone backbone, Neck neck) implements Backbone {
 
   @Override
   public void features(Recorder recorder) {
-    neck.forward(recorder, recorder.outputsOf(backbone.featureNames(), backbone::features));
-  }
-
-  @Override
-  public List<String> featureNames() {
-    return neck.outputNames();
-  }
-
-  @Override
-  public List<Integer> featureStrides() {
-    return neck.outputStrides(backbone.featureStrides());
-  }
-
-  @Override
-  public int inputChannels() {
-    return backbone.inputChannels();
-  }
-
-  @Override
-  public int embeddingWidth() {
-    return backbone.embeddingWidth();
-  }
-
-  @Override
-  public int classes() {
-    return backbone.classes();
+    neck.forward(recorder, recorder.outputsOf(backbone.signature().featureNames(), backbone::features));
   }
 }

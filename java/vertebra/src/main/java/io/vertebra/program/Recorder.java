@@ -5,6 +5,8 @@ import io.vertebra.program.op.Op;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,13 +22,12 @@ import java.util.stream.Collectors;
  * changes its operands. Not thread-safe.
  */
 public final class Recorder {
-  private final List<Call> calls = new ArrayList<>();
-  private final Map<String, float[]> constants = new LinkedHashMap<>();
-  private final Set<Tensor> tensors = new HashSet<>();
   private final List<Tensor> inputs;
-  private Set<String> wanted;
-  private Map<String, Tensor> outputs = new LinkedHashMap<>();
-  private String scope = "";
+  private final String prefix;
+  private final List<Call> calls;
+  private final Set<Tensor> tensors;
+  private final Set<String> wanted;
+  private final Map<String, Tensor> outputs;
 
   /**
    * @param inputShapes of a backbone the image batch, {@code [batch, (time,) height, width, channels]}; of a neck its
@@ -35,8 +36,21 @@ public final class Recorder {
    */
   public Recorder(List<Shape> inputShapes, Set<String> wanted) {
     this.inputs = inputShapes.stream().map(Tensor::new).toList();
-    tensors.addAll(inputs);
+    this.prefix = "";
+    this.calls = new ArrayList<>();
+    this.tensors = new HashSet<>(inputs);
     this.wanted = Set.copyOf(wanted);
+    this.outputs = new LinkedHashMap<>();
+  }
+
+  /** A view on the same recording, but for what is given here. */
+  private Recorder(Recorder whole, String prefix, Set<String> wanted, Map<String, Tensor> outputs) {
+    this.inputs = whole.inputs;
+    this.prefix = prefix;
+    this.calls = whole.calls;
+    this.tensors = whole.tensors;
+    this.wanted = wanted;
+    this.outputs = outputs;
   }
 
   /** The only, or first, input. */
@@ -48,15 +62,9 @@ public final class Recorder {
     return inputs;
   }
 
-  /** Runs {@code body} with {@code name} put before the names of everything recorded in it. */
-  public <T> T scope(String name, Supplier<T> body) {
-    String outer = scope;
-    scope = qualified(name);
-    try {
-      return body.get();
-    } finally {
-      scope = outer;
-    }
+  /** The same recording, with {@code name} and a dot put before all names. */
+  public Recorder scope(String name) {
+    return new Recorder(this, qualified(name) + ".", wanted, outputs);
   }
 
   /**
@@ -66,22 +74,15 @@ public final class Recorder {
    * @throws IllegalArgumentException if it has no output of such a name
    */
   public List<Tensor> outputsOf(List<String> names, Consumer<Recorder> forward) {
-    Set<String> outerWanted = wanted;
-    Map<String, Tensor> outerOutputs = outputs;
-    wanted = names.stream().map(this::qualified).collect(Collectors.toSet());
-    outputs = new LinkedHashMap<>();
-    try {
-      forward.accept(this);
-      return names.stream().map(name -> {
-        if (!outputs.containsKey(qualified(name))) {
-          throw new IllegalArgumentException(qualified(name) + ": there is no such output");
-        }
-        return outputs.get(qualified(name));
-      }).toList();
-    } finally {
-      wanted = outerWanted;
-      outputs = outerOutputs;
-    }
+    Set<String> parts = names.stream().map(this::qualified).collect(Collectors.toSet());
+    Recorder part = new Recorder(this, prefix, parts, new HashMap<>());
+    forward.accept(part);
+    return names.stream().map(name -> {
+      if (!part.outputs.containsKey(qualified(name))) {
+        throw new IllegalArgumentException(qualified(name) + ": there is no such output");
+      }
+      return part.outputs.get(qualified(name));
+    }).toList();
   }
 
   /**
@@ -114,44 +115,27 @@ public final class Recorder {
     return result;
   }
 
-  /** Names a tensor as an output; it is kept if the program wants that name. */
+  /** Names a tensor as an output. If the program wants none of that name, what it alone needs is not computed. */
   public void output(String name, Tensor tensor) {
-    output(name, () -> tensor);
-  }
-
-  /**
-   * As {@link #output(String, Tensor)} for a value that the forward pass itself does not need: computed only if wanted.
-   */
-  public void output(String name, Supplier<Tensor> tensor) {
     String full = qualified(name);
     if (wanted.contains(full)) {
-      Tensor output = tensor.get();
-      checkOwn(name, output);
-      outputs.put(full, output);
+      checkOwn(name, tensor);
+      outputs.put(full, tensor);
     }
   }
 
-  /** Names values that depend on the input's shape alone, such as masks, as an output, for tests. */
-  public void constant(String name, Supplier<float[]> values) {
-    String full = qualified(name);
-    if (wanted.contains(full)) {
-      constants.put(full, values.get());
-    }
+  /** What has been taken down so far, in the order it runs. */
+  public List<Call> calls() {
+    return Collections.unmodifiableList(calls);
   }
 
-  Map<String, float[]> constants() {
-    return constants;
+  /** The wanted outputs that have been named so far. */
+  public Map<String, Tensor> outputs() {
+    return Collections.unmodifiableMap(outputs);
   }
 
-  List<Call> calls() {
-    return calls;
-  }
-
-  Map<String, Tensor> outputs() {
-    return outputs;
-  }
-
-  Set<String> wanted() {
+  /** Names of the outputs to keep. */
+  public Set<String> wanted() {
     return wanted;
   }
 
@@ -162,6 +146,6 @@ public final class Recorder {
   }
 
   private String qualified(String name) {
-    return scope.isEmpty() ? name : scope + "." + name;
+    return prefix + name;
   }
 }

@@ -23,14 +23,12 @@ public final class Recording {
   private final List<Tensor> inputs;
   private final List<Call> calls;
   private final Map<String, Tensor> outputs;
-  private final Map<String, float[]> constants;
   private final Set<Tensor> tensors = new HashSet<>();
 
   private Recording(Recorder recorder) {
     inputs = recorder.inputs();
     calls = needed(recorder.calls(), recorder.outputs());
     outputs = Collections.unmodifiableMap(new LinkedHashMap<>(recorder.outputs()));
-    constants = Collections.unmodifiableMap(new LinkedHashMap<>(recorder.constants()));
     tensors.addAll(inputs);
     calls.forEach(call -> tensors.add(call.out()));
   }
@@ -53,7 +51,6 @@ public final class Recording {
     forward.accept(recorder);
     Set<String> unknown = new TreeSet<>(wanted);
     unknown.removeAll(recorder.outputs().keySet());
-    unknown.removeAll(recorder.constants().keySet());
     if (!unknown.isEmpty() || wanted.isEmpty()) {
       throw new IllegalArgumentException("the model has no output named " + unknown + " for input " + inputShapes);
     }
@@ -91,11 +88,6 @@ public final class Recording {
 
   public Map<String, Tensor> outputs() {
     return outputs;
-  }
-
-  /** Wanted values that no run changes. */
-  public Map<String, float[]> constants() {
-    return constants;
   }
 
   /** Whether a tensor is the input or made by one of the calls. */

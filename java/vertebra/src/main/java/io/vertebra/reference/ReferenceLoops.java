@@ -240,7 +240,7 @@ record ReferenceLoops(Map<Tensor, double[]> arrays, double[] in, double[] out) i
   @Override
   public double[] convolution(Convolution op, Call call) {
     RowSource taps = RowSource.gather(Convolution.WINDOW.rows(call.in().shape()));
-    return linear(new Linear(taps, op.weights(), Epilogue.bias(op.bias()).activation(op.activation())), call);
+    return linear(Linear.of(op.weights(), op.bias()).reading(taps).activation(op.activation()), call);
   }
 
   @Override

@@ -10,7 +10,6 @@ import io.vertebra.program.op.Affine;
 import io.vertebra.program.op.Bilinear;
 import io.vertebra.program.op.Convolution;
 import io.vertebra.program.op.DepthwiseConv;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.GlobalFilter;
 import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Linear;
@@ -112,24 +111,19 @@ public final class ConformanceCases {
       int in = size[1];
       int out = size[2];
       Shape shape = Shape.of(2, rows, in);
-      cases.add(new Case("linear to " + out, shape,
-          (r, f) -> r.record("x", new Linear(RowSource.PLAIN, f.matrix(out, in), Epilogue.bias(null)), r.input())));
+      cases.add(
+          new Case("linear to " + out, shape, (r, f) -> r.record("x", Linear.of(f.matrix(out, in), null), r.input())));
       cases.add(new Case("linear bias gelu to " + out, shape,
-          (r, f) -> r.record("x",
-              new Linear(RowSource.PLAIN, f.matrix(out, in), Epilogue.bias(f.vector(out)).activation(Activation.GELU)),
-              r.input())));
-      cases.add(new Case("linear norm residual to " + in, shape,
-          (r, f) -> r.record("x",
-              new Linear(RowSource.norm(f.norm(in)), f.matrix(in, in), Epilogue.bias(f.vector(in)).residual(r.input())),
-              r.input())));
+          (r, f) -> r.record("x", Linear.of(f.matrix(out, in), f.vector(out)).activation(Activation.GELU), r.input())));
+      cases.add(new Case("linear norm residual to " + in, shape, (r, f) -> r.record("x",
+          Linear.of(f.matrix(in, in), f.vector(in)).norm(f.norm(in)).residual(r.input()), r.input())));
       cases.add(new Case("linear gather norm scatter gelu residual to " + in, shape,
-          (r, f) -> r.record("x",
-              new Linear(new RowSource(f.gather(2 * rows + 3, 1, 2 * rows), f.norm(in)), f.matrix(in, in), Epilogue
-                  .bias(f.vector(in)).activation(Activation.GELU).residual(r.input()).scatter(f.scatter(2 * rows, 3))),
+          (r, f) -> r.record(
+              "x", Linear.of(f.matrix(in, in), f.vector(in)).gather(f.gather(2 * rows + 3, 1, 2 * rows))
+                  .norm(f.norm(in)).activation(Activation.GELU).residual(r.input()).scatter(f.scatter(2 * rows, 3)),
               r.input())));
-      cases.add(new Case("linear gather 4 norm to " + out, shape,
-          (r, f) -> r.record("x", new Linear(new RowSource(f.gather(rows, 4, 2 * rows), f.norm(4 * in)),
-              f.matrix(out, 4 * in), Epilogue.bias(null)), r.input())));
+      cases.add(new Case("linear gather 4 norm to " + out, shape, (r, f) -> r.record("x",
+          Linear.of(f.matrix(out, 4 * in), null).gather(f.gather(rows, 4, 2 * rows)).norm(f.norm(4 * in)), r.input())));
       cases.add(
           new Case("layer norm", shape, (r, f) -> r.record("x", new LayerNorm(RowSource.norm(f.norm(in))), r.input())));
       cases.add(new Case("layer norm gather", shape, (r, f) -> r.record("x",
@@ -165,30 +159,23 @@ public final class ConformanceCases {
       for (Activation activation : Activation.values()) {
         String name = "linear " + activation;
         cases.add(new Case(name, shape,
-            (r, f) -> r.record("x",
-                new Linear(RowSource.PLAIN, f.matrix(half, in), Epilogue.bias(f.vector(half)).activation(activation)),
-                r.input())));
-        cases.add(new Case(name + " gate", shape, (r, f) -> r.record("x", new Linear(RowSource.PLAIN,
-            f.matrix(half, in), Epilogue.bias(null).activation(activation).gate(r.input(), in - half)), r.input())));
+            (r, f) -> r.record("x", Linear.of(f.matrix(half, in), f.vector(half)).activation(activation), r.input())));
+        cases.add(new Case(name + " gate", shape, (r, f) -> r.record("x",
+            Linear.of(f.matrix(half, in), null).activation(activation).gate(r.input(), in - half), r.input())));
         cases.add(new Case(name + " gate residual", shape,
             (r, f) -> r.record("x",
-                new Linear(RowSource.PLAIN, f.matrix(in, in),
-                    Epilogue.bias(f.vector(in)).activation(activation).gate(r.input(), 0).residual(r.input())),
+                Linear.of(f.matrix(in, in), f.vector(in)).activation(activation).gate(r.input(), 0).residual(r.input()),
                 r.input())));
-        cases
-            .add(new Case(name + " residual rows", shape,
-                (r, f) -> r.record("x", new Linear(RowSource.PLAIN, f.matrix(in, in),
-                    Epilogue.bias(f.vector(in)).activation(activation).residual(r.input(), f.gather(rows, 1, rows))),
-                    r.input())));
-        cases.add(new Case(name + " last residual", shape, (r, f) -> r.record("x", new Linear(RowSource.PLAIN,
-            f.matrix(in, in), Epilogue.bias(f.vector(in)).lastActivation(activation).residual(r.input())), r.input())));
-        cases
-            .add(new Case(name + " last gate residual rows scatter", shape,
-                (r, f) -> r.record("x",
-                    new Linear(new RowSource(f.gather(rows + 2, 1, rows), null), f.matrix(in, in),
-                        Epilogue.bias(f.vector(in)).lastActivation(activation).gate(r.input(), 0)
-                            .residual(r.input(), f.gather(rows, 1, rows)).scatter(f.scatter(rows, 2))),
-                    r.input(), shape)));
+        cases.add(
+            new Case(name + " residual rows", shape, (r, f) -> r.record("x", Linear.of(f.matrix(in, in), f.vector(in))
+                .activation(activation).residual(r.input(), f.gather(rows, 1, rows)), r.input())));
+        cases.add(new Case(name + " last residual", shape, (r, f) -> r.record("x",
+            Linear.of(f.matrix(in, in), f.vector(in)).lastActivation(activation).residual(r.input()), r.input())));
+        cases.add(new Case(name + " last gate residual rows scatter", shape,
+            (r, f) -> r.record("x",
+                Linear.of(f.matrix(in, in), f.vector(in)).gather(f.gather(rows + 2, 1, rows)).lastActivation(activation)
+                    .gate(r.input(), 0).residual(r.input(), f.gather(rows, 1, rows)).scatter(f.scatter(rows, 2)),
+                r.input(), shape)));
       }
     }
   }
@@ -199,11 +186,9 @@ public final class ConformanceCases {
     for (int[] window : new int[][] {{3, 1, 1}, {3, 2, 1}, {5, 1, 2}, {7, 1, 3}, {7, 2, 3}, {2, 2, 0}, {4, 3, 1}}) {
       Window square = Window.square(window[0], window[1], window[2]);
       String name = window[0] + "x" + window[0] + " stride " + window[1];
-      cases
-          .add(new Case("convolution " + name, map,
-              (r, f) -> r.record("x", new Linear(new RowSource(square.rows(map), null),
-                  f.matrix(17, square.taps() * 12), Epilogue.bias(f.vector(17)).activation(Activation.RELU)),
-                  r.input())));
+      cases.add(new Case("convolution " + name, map,
+          (r, f) -> r.record("x", Linear.of(f.matrix(17, square.taps() * 12), f.vector(17)).gather(square.rows(map))
+              .activation(Activation.RELU), r.input())));
       addDepthwise(cases, name, map, square);
     }
     for (Shape plane : List.of(Shape.of(1, 1, 1, 1), Shape.of(2, 5, 7, 6), Shape.of(3, 8, 6, 33),
@@ -217,9 +202,7 @@ public final class ConformanceCases {
     for (int side : new int[] {3, 5}) {
       Window cube = new Window(Window.Extent.cube(side), new Window.Extent(1, 1, 1), Window.Extent.cube(side / 2));
       cases.add(new Case("convolution in time " + side, clip,
-          (r, f) -> r.record("x",
-              new Linear(new RowSource(cube.rows(clip), null), f.matrix(9, cube.taps() * 10), Epilogue.bias(null)),
-              r.input())));
+          (r, f) -> r.record("x", Linear.of(f.matrix(9, cube.taps() * 10), null).gather(cube.rows(clip)), r.input())));
       addDepthwise(cases, "in time " + side, clip, cube);
     }
     Window strided = new Window(new Window.Extent(3, 4, 4), new Window.Extent(2, 4, 4), new Window.Extent(1, 0, 0));
@@ -380,8 +363,7 @@ public final class ConformanceCases {
         TokenChoice choice = new TokenChoice(scores(r, f, channels), kept);
         Tensor before
             = r.record("before", new ShrinkTokens(choice, r.record("class", new MeanPool(), r.input())), r.input());
-        Tensor after
-            = r.record("after", new Linear(RowSource.PLAIN, f.matrix(channels, channels), Epilogue.bias(null)), before);
+        Tensor after = r.record("after", Linear.of(f.matrix(channels, channels), null), before);
         return r.record("x", new RecoverTokens(choice, before, after), r.input());
       }));
       cases.add(new Case("score" + name, map, (r, f) -> {
@@ -389,8 +371,7 @@ public final class ConformanceCases {
         TokenChoice choice = new TokenChoice(scores, kept);
         Tensor shrunken
             = r.record("shrunken", new ShrinkTokens(choice, r.record("class", new MeanPool(), r.input())), r.input());
-        Tensor qkv = r.record("qkv", new Linear(RowSource.PLAIN, f.matrix(3 * channels, channels), Epilogue.bias(null)),
-            shrunken);
+        Tensor qkv = r.record("qkv", Linear.of(f.matrix(3 * channels, channels), null), shrunken);
         return r.record("x", new ScoreTokens(choice, scores.shape(), 2, channels / 2, 0.3f, 0.5f), qkv);
       }));
       cases.add(
@@ -402,8 +383,7 @@ public final class ConformanceCases {
   }
 
   private static Tensor scores(Recorder recorder, Fixture fixture, int channels) {
-    return recorder.record("scores",
-        new Linear(RowSource.PLAIN, fixture.matrix(1, channels), Epilogue.bias(null).activation(Activation.SIGMOID)),
+    return recorder.record("scores", Linear.of(fixture.matrix(1, channels), null).activation(Activation.SIGMOID),
         recorder.input());
   }
 

@@ -14,7 +14,6 @@ import io.vertebra.program.Recorder;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Convolution;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Norm;
@@ -148,15 +147,15 @@ class CpuBackendTest {
     return Recording.of(Shape.of(3, 40), Set.of("y"), r -> r.output("y", forward.apply(r)));
   }
 
-  private static Recording linear(Weights weights, Epilogue epilogue) {
-    return record(r -> r.record("y", new Linear(RowSource.PLAIN, weights, epilogue), r.input()));
+  private static Recording linear(Weights weights) {
+    return record(r -> r.record("y", Linear.of(weights, null), r.input()));
   }
 
   @Test
   void programsAndPreprocessorsOutliveTheBackendsClose() {
     long before = CpuBackend.allocatedBytes();
     CpuBackend backend = new CpuBackend(2);
-    Program program = backend.compile(linear(matrix(backend, 5, 40), Epilogue.bias(null)));
+    Program program = backend.compile(linear(matrix(backend, 5, 40)));
     Preprocessor preprocessor = backend.preprocessor(Preprocessing.squash(4));
     Program images = preprocessor.compile(
         Recording.of(Shape.of(1, 4, 4, 3), Set.of("y"), r -> r.output("y", r.record("y", new Softmax(), r.input()))));
@@ -198,7 +197,7 @@ class CpuBackendTest {
   }
 
   private static void runWhileOtherWeightsAreFreed(CpuBackend backend) throws InterruptedException {
-    try (Program program = backend.compile(linear(matrix(backend, 5, 40), Epilogue.bias(null)))) {
+    try (Program program = backend.compile(linear(matrix(backend, 5, 40)))) {
       long used = CpuBackend.allocatedBytes();
       for (int i = 0; i < 8; i++) {
         backend.packValues(Shape.of(1 << 20), new float[1 << 20]);
@@ -262,8 +261,8 @@ class CpuBackendTest {
       Weights reference = matrix(new ReferenceBackend(), 5, 40);
       Weights values = backend.packValues(Shape.of(5, 40), new float[200]);
       for (Weights weights : new Weights[] {foreign, reference, values}) {
-        assertThatThrownBy(() -> backend.compile(linear(weights, Epilogue.bias(null))))
-            .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("[5, 40]");
+        assertThatThrownBy(() -> backend.compile(linear(weights))).isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("[5, 40]");
       }
       Weights product = backend.packMatrix(Parameter.of("3x3", Shape.of(1, 9), new float[9]));
       assertThatThrownBy(() -> backend.compile(Recording.of(Shape.of(1, 4, 4, 1), Set.of("y"),

@@ -7,12 +7,10 @@ import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Affine;
 import io.vertebra.program.op.Convolution;
 import io.vertebra.program.op.DepthwiseConv;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.GlobalFilter;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Norm;
 import io.vertebra.program.op.RowMap;
-import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Softmax;
 import io.vertebra.program.op.Sum;
 import io.vertebra.program.op.Weights;
@@ -53,17 +51,15 @@ class CostTest {
   @Test
   void linear() {
     Weights matrix = values(5, 8);
-    check(cost(r -> r.record("y", new Linear(RowSource.PLAIN, matrix, Epilogue.bias(values(5))), r.input())),
-        2 * 48 * 40, 48 * 8 + 48 * 5, 45);
+    check(cost(r -> r.record("y", Linear.of(matrix, values(5)), r.input())), 2 * 48 * 40, 48 * 8 + 48 * 5, 45);
     Norm norm = new Norm(values(8), values(8), 1e-5f);
-    check(cost(r -> r.record("y", new Linear(RowSource.norm(norm), matrix, Epilogue.bias(null)), r.input())),
-        2 * 48 * 40, 48 * 8 + 48 * 5, 40 + 16);
+    check(cost(r -> r.record("y", Linear.of(matrix, null).norm(norm), r.input())), 2 * 48 * 40, 48 * 8 + 48 * 5,
+        40 + 16);
   }
 
   @Test
   void activationsAndMatricesInHalfPrecision() {
-    Cost cost = cost(r -> r.record("y", new Linear(RowSource.PLAIN, values(5, 8), Epilogue.bias(values(5))), r.input()),
-        Short.BYTES);
+    Cost cost = cost(r -> r.record("y", Linear.of(values(5, 8), values(5)), r.input()), Short.BYTES);
     assertThat(cost.activationBytes()).isEqualTo(2 * (48 * 8 + 48 * 5));
     assertThat(cost.weightBytes()).isEqualTo(2 * 40 + 4 * 5);
     Convolution convolution = new Convolution(values(3, 72), values(3), Activation.IDENTITY);
@@ -75,13 +71,12 @@ class CostTest {
   void aTensorCountsOnceAndAsFarAsItIsRead() {
     Weights matrix = values(8, 8);
     RowMap some = new RowMap(new int[] {3, 3, 5}, 1);
-    check(cost(r -> r.record("y", new Linear(new RowSource(some, null), matrix, Epilogue.bias(null)), r.input())),
-        2 * 3 * 64, 3 * 8 + 3 * 8, 64);
-    check(cost(
-        r -> r.record("y", new Linear(RowSource.PLAIN, matrix, Epilogue.bias(null).residual(r.input())), r.input())),
-        2 * 48 * 64, 2 * 48 * 8, 64);
-    check(cost(r -> r.record("y", new Linear(RowSource.PLAIN, matrix, Epilogue.bias(null).residual(r.input())),
-        r.record("x", new Softmax(), r.input()))), 2 * 48 * 64, 3 * 48 * 8, 64);
+    check(cost(r -> r.record("y", Linear.of(matrix, null).gather(some), r.input())), 2 * 3 * 64, 3 * 8 + 3 * 8, 64);
+    check(cost(r -> r.record("y", Linear.of(matrix, null).residual(r.input()), r.input())), 2 * 48 * 64, 2 * 48 * 8,
+        64);
+    check(
+        cost(r -> r.record("y", Linear.of(matrix, null).residual(r.input()), r.record("x", new Softmax(), r.input()))),
+        2 * 48 * 64, 3 * 48 * 8, 64);
   }
 
   @Test
@@ -94,10 +89,8 @@ class CostTest {
   void attention() {
     WindowAttention attention = new WindowAttention(6, 2, 4, 1, values(2, 6, 6), null);
     Weights matrix = values(24, 8);
-    check(
-        cost(r -> r.record("y", attention,
-            r.record("qkv", new Linear(RowSource.PLAIN, matrix, Epilogue.bias(null)), r.input()))),
-        2 * 2 * 48 * 6 * 8, 48 * 24 + 48 * 8, 72);
+    check(cost(r -> r.record("y", attention, r.record("qkv", Linear.of(matrix, null), r.input()))), 2 * 2 * 48 * 6 * 8,
+        48 * 24 + 48 * 8, 72);
   }
 
   @Test

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.backend.Backend;
 import io.vertebra.program.op.Call;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RegionMask;
@@ -41,61 +40,44 @@ class RecorderTest {
 
   @Test
   void rowMapsOutsideTheOperand() {
-    refuses(r -> r.record("y", new Linear(new RowSource(map(1, 0, 6), null), square, Epilogue.bias(null)), r.input()),
-        "row map");
-    refuses(r -> r.record("y", new Linear(new RowSource(map(1, 0, -2), null), square, Epilogue.bias(null)), r.input()),
-        "row map");
-    refuses(r -> r.record("y", new Linear(new RowSource(map(2, 0, 12), null), square, Epilogue.bias(null)), r.input()),
-        "row map");
-    refuses(
-        r -> r.record("y", new Linear(new RowSource(map(3, 0, 1, 2), null), square, Epilogue.bias(null)), r.input()),
-        "row map");
+    refuses(r -> r.record("y", Linear.of(square, null).gather(map(1, 0, 6)), r.input()), "row map");
+    refuses(r -> r.record("y", Linear.of(square, null).gather(map(1, 0, -2)), r.input()), "row map");
+    refuses(r -> r.record("y", Linear.of(square, null).gather(map(2, 0, 12)), r.input()), "row map");
+    refuses(r -> r.record("y", Linear.of(square, null).gather(map(3, 0, 1, 2)), r.input()), "row map");
   }
 
   @Test
   void scattersThatLeaveGapsOrCollide() {
-    refuses(r -> r.record("y",
-        new Linear(RowSource.PLAIN, square, Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 4))),
-        r.input()), "scatter");
-    refuses(r -> r.record("y",
-        new Linear(RowSource.PLAIN, square, Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 6))),
-        r.input()), "scatter");
-    refuses(r -> r.record("y",
-        new Linear(RowSource.PLAIN, square, Epilogue.bias(null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, -1))),
-        r.input()), "scatter");
+    refuses(
+        r -> r.record("y", Linear.of(square, null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 4)), r.input()),
+        "scatter");
+    refuses(
+        r -> r.record("y", Linear.of(square, null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, 6)), r.input()),
+        "scatter");
+    refuses(
+        r -> r.record("y", Linear.of(square, null).residual(r.input()).scatter(map(1, 0, 1, 2, 3, 4, -1)), r.input()),
+        "scatter");
   }
 
   @Test
   void widthsThatDoNotFit() {
-    refuses(r -> r.record("y",
-        new Linear(RowSource.PLAIN, backend.packValues(Shape.of(8, 7), new float[56]), Epilogue.bias(null)), r.input()),
+    refuses(r -> r.record("y", Linear.of(backend.packValues(Shape.of(8, 7), new float[56]), null), r.input()),
         "width 7");
-    refuses(r -> r.record("y",
-        new Linear(RowSource.PLAIN, backend.packValues(Shape.of(7, 8), new float[56]), Epilogue.bias(vector)),
-        r.input()), "bias");
-    refuses(r -> r.record("y", new Linear(RowSource.PLAIN, square, Epilogue.bias(null)), r.input(), Shape.of(5, 8)),
-        "output of 6 rows");
+    refuses(r -> r.record("y", Linear.of(backend.packValues(Shape.of(7, 8), new float[56]), vector), r.input()),
+        "bias");
+    refuses(r -> r.record("y", Linear.of(square, null), r.input(), Shape.of(5, 8)), "output of 6 rows");
     refuses(r -> r.record("y", Sum.of(Sum.Term.of(r.input()), Sum.Term.of(vector, null)), r.input()), "term");
     refuses(r -> r.record("y", new WindowAttention(6, 1, 2, 1, null, null), r.input()), "windows");
     refuses(r -> r.record("y", new WindowAttention(6, 1, 2, 1, vector, null),
-        r.record("qkv",
-            new Linear(RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
-            r.input())),
-        "bias");
+        r.record("qkv", Linear.of(backend.packValues(Shape.of(6, 8), new float[48]), null), r.input())), "bias");
     for (Shape bias : new Shape[] {Shape.of(1, 6, 5), Shape.of(2, 3, 5), Shape.of(1, 4, 5), Shape.of(1, 5, 5),
       Shape.of(15)}) {
       refuses(r -> r.record("y",
           new WindowAttention(6, 1, 2, 1, backend.packValues(bias, new float[(int) bias.elements()]), null),
-          r.record("qkv",
-              new Linear(RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
-              r.input())),
-          "bias");
+          r.record("qkv", Linear.of(backend.packValues(Shape.of(6, 8), new float[48]), null), r.input())), "bias");
     }
     refuses(r -> r.record("y", new WindowAttention(6, 1, 2, 1, null, new RegionMask(new int[10], 2)),
-        r.record("qkv",
-            new Linear(RowSource.PLAIN, backend.packValues(Shape.of(6, 8), new float[48]), Epilogue.bias(null)),
-            r.input())),
-        "mask");
+        r.record("qkv", Linear.of(backend.packValues(Shape.of(6, 8), new float[48]), null), r.input())), "mask");
   }
 
   @Test
@@ -124,8 +106,8 @@ class RecorderTest {
         .of(Shape.of(6, 8), Set.of("y"), r -> r.output("y", r.record("y", new Softmax(), r.input()))).inputs().get(0);
     refuses(r -> r.record("y", new Softmax(), other), "another recording");
     refuses(r -> other, "another recording");
-    refuses(r -> r.record("y", new Linear(RowSource.PLAIN, square, Epilogue.bias(null).residual(other)), r.input(),
-        Shape.of(6, 8)), "another recording");
+    refuses(r -> r.record("y", Linear.of(square, null).residual(other), r.input(), Shape.of(6, 8)),
+        "another recording");
   }
 
   @Test
@@ -148,7 +130,7 @@ class RecorderTest {
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("nothing");
     Recording recording = Recording.of(Shape.of(1, 8), Set.of("z"), r -> {
       r.record("unneeded", new Softmax(), r.input());
-      r.output("z", r.scope("block", () -> r.record("y", new Softmax(), r.input())));
+      r.output("z", r.scope("block").record("y", new Softmax(), r.input()));
     });
     assertThat(recording.calls()).extracting(Call::name).containsExactly("block.y");
   }
@@ -168,10 +150,10 @@ class RecorderTest {
   void outputsOfAPartAreTensorsForTheWhole() {
     Consumer<Recorder> part = r -> {
       r.output("a", r.record("part.a", new Softmax(), r.input()));
-      r.output("b", () -> r.record("part.b", new Softmax(), r.input()));
+      r.output("b", r.record("part.b", new Softmax(), r.input()));
     };
     Recording recording = Recording.of(Shape.of(1, 8), Set.of("a"), r -> {
-      List<Tensor> tensors = r.scope("inner", () -> r.outputsOf(List.of("b"), part));
+      List<Tensor> tensors = r.scope("inner").outputsOf(List.of("b"), part);
       r.output("a", r.record("whole", new Softmax(), tensors.get(0)));
     });
     assertThat(recording.calls()).extracting(Call::name).containsExactly("inner.part.b", "whole");

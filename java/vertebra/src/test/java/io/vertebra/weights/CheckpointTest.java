@@ -6,13 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.vertebra.Device;
 import io.vertebra.Model;
 import io.vertebra.Session;
-import io.vertebra.demo.Digits;
+import io.vertebra.TinyModels;
+import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.image.Image;
-import io.vertebra.tensor.DType;
 import io.vertebra.weights.TorchBytes.Pickler;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -67,31 +67,27 @@ class CheckpointTest {
   /** The same weights in both formats give the same answers. */
   @Test
   void aModelTakesAPyTorchCheckpoint() throws IOException {
-    Safetensors safetensors;
-    try (InputStream in = Digits.class.getResourceAsStream("swin.safetensors")) {
-      safetensors = Safetensors.of("swin", ByteBuffer.wrap(in.readAllBytes()));
-    }
     Pickler pickle = new Pickler().dictionary();
     TorchBytes.Zip zip = new TorchBytes.Zip();
-    for (String name : safetensors.names()) {
-      Parameter parameter = safetensors.find(name, null);
-      if (parameter.dtype() == DType.F32) {
-        pickle.text("module." + name).floats(name, Arrays.stream(parameter.shape().toArray()).asLongStream().toArray())
-            .raw('s');
-        byte[] bytes = new byte[parameter.data().remaining()];
-        parameter.data().get(bytes);
-        zip.add("m/data/" + name, bytes);
-      }
-    }
-    Path path = file("digits.pth", zip.add("m/data.pkl", pickle.end()).bytes(1 << 23));
-    Image image = Digits.sample(Digits.sampleNames().get(0));
-    try (Model expected = Digits.swin().device(Device.REFERENCE).build();
+    ModelStatistics.of(TinyModels.SWIN).parameters().forEach((name, shape) -> {
+      pickle.text("module." + name).floats(name, Arrays.stream(shape.toArray()).asLongStream().toArray()).raw('s');
+      zip.add("m/data/" + name, littleEndian(new FormulaWeights().find(name, shape).toFloats()));
+    });
+    Path path = file("swin.pth", zip.add("m/data.pkl", pickle.end()).bytes(1 << 23));
+    Image image = TinyModels.image(0);
+    try (Model expected = TinyModels.swin().device(Device.REFERENCE).build();
         Session expectedSession = expected.newSession();
         Model model = Model.builder().architecture(expected.architecture()).preprocessing(expected.preprocessing())
             .weights(path).device(Device.REFERENCE).build();
         Session session = model.newSession()) {
       assertThat(session.logitsAll(List.of(image))).isEqualTo(expectedSession.logitsAll(List.of(image)));
     }
+  }
+
+  private static byte[] littleEndian(float[] values) {
+    ByteBuffer bytes = ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asFloatBuffer().put(values);
+    return bytes.array();
   }
 
   @Test

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.tensor.DType;
 import io.vertebra.tensor.Shape;
-import java.io.IOException;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -17,7 +16,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 class FormulaWeightsTest {
   private static final BigInteger TWO_64 = BigInteger.ONE.shiftLeft(64);
@@ -100,24 +98,6 @@ class FormulaWeightsTest {
     for (int i = 0; i < values.length; i++) {
       assertThat(values[i]).isEqualTo(plain[i] * factor);
     }
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"basic", "dense", "dense_ape", "dense_small", "fourstage", "nonsquare", "oddwindow",
-    "options", "parts", "timm_dynamic", "timm_names", "timm_nonsquare", "timm_pad", "timm_windows"})
-  void givesTheInputsOfTheGoldenFiles(String file) throws IOException {
-    Safetensors golden = SafetensorsBytes.golden("mini/swin_mini_" + file + ".safetensors");
-    Parameter input = golden.find("input", null);
-    assertThat(FormulaWeights.input(golden.metadata().get("input"), input.shape())).isEqualTo(input.toFloats());
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"7_2", "13_3", "13_4", "23_2"})
-  void givesTheBiasTablesOfTheGoldenFile(String table) throws IOException {
-    Parameter expected = SafetensorsBytes.golden("mini/swin_mini_resize.safetensors")
-        .find("src" + table + ".relative_position_bias_table", null);
-    String name = "resize." + table.substring(0, table.indexOf('_')) + ".relative_position_bias_table";
-    assertThat(new FormulaWeights().find(name, expected.shape()).toFloats()).isEqualTo(expected.toFloats());
   }
 
   @Test

@@ -2,13 +2,12 @@ package io.vertebra.backbone.coatnet;
 
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
+import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Affine;
 import io.vertebra.program.op.LayerNorm;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.RowSource;
-import io.vertebra.program.op.Weights;
 import io.vertebra.tensor.Tensor;
 
 /**
@@ -17,44 +16,29 @@ import io.vertebra.tensor.Tensor;
  *
  * @param layer of a LayerNorm, or null
  * @param affine of a BatchNorm, or null
- * @param scale {@code affine}'s, packed
- * @param shift {@code affine}'s, packed
+ * @param op {@code affine}, packed
  */
-record ChannelNorm(Norm layer, Matrix.Affine affine, Weights scale, Weights shift) {
+record ChannelNorm(Norm layer, Matrix.Affine affine, Affine op) {
 
   static ChannelNorm layer(Layers layers, String name, int channels, double eps) {
-    return new ChannelNorm(layers.norm(name, channels, (float) eps), null, null, null);
+    return new ChannelNorm(layers.norm(name, channels, (float) eps), null, null);
   }
 
   static ChannelNorm batch(Layers layers, String name, int channels, double eps) {
     Matrix.Affine affine = Matrix.Affine.batchNorm(layers.parameters(), name, channels, eps);
-    return new ChannelNorm(null, affine, layers.values(affine.scale()), layers.values(affine.shift()));
+    return new ChannelNorm(null, affine, Affine.of(layers.values(affine.scale()), layers.values(affine.shift())));
   }
 
   boolean isAffine() {
     return affine != null;
   }
 
-  /** The norm, and then {@code activation}. */
-  Tensor apply(Recorder r, String name, Tensor in, Activation activation) {
-    if (isAffine()) {
-      return r.record(name, new Affine(null, scale, shift, activation), in);
-    }
-    Tensor normed = r.record(name, new LayerNorm(RowSource.norm(layer)), in);
-    return activation == Activation.IDENTITY ? normed
-        : r.record(name + ".act", new Affine(null, null, null, activation), normed);
+  Tensor record(Recorder r, String name, Tensor in) {
+    return r.record(name, isAffine() ? op : LayerNorm.of(layer), in);
   }
 
-  /**
-   * {@code matrix} behind this norm, if it is affine; else the matrix alone, which is then to read its rows from
-   * {@link #rows}.
-   */
-  Matrix foldInto(Matrix matrix) {
-    return isAffine() ? matrix.after(affine) : matrix;
-  }
-
-  /** How a matrix from {@link #foldInto} reads its operand. */
-  RowSource rows() {
-    return isAffine() ? RowSource.PLAIN : RowSource.norm(layer);
+  /** {@code matrix} with this norm before it: folded into the weights, or into how rows are read. */
+  Linear before(Matrix matrix, Backend backend) {
+    return isAffine() ? matrix.after(affine).pack(backend) : matrix.pack(backend).norm(layer);
   }
 }

@@ -11,9 +11,9 @@ import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Parameters;
 import io.vertebra.weights.WeightsException;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * What distinguishes one CoAtNet from another; the names of timm's constructor arguments are those of {@link #of}.
@@ -84,6 +84,15 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
       boolean attentionBias, Pooling pool, int biasHidden, boolean layerScale, Activation activation, boolean batchNorm,
       double eps) {
 
+    /** For every channel (q|k|v, head, d) of qkv, the checkpoint's. */
+    public int[] checkpointRows(int heads) {
+      return IntStream.range(0, 3 * heads * headDim).map(i -> {
+        int part = i / headDim / heads;
+        int head = i / headDim % heads;
+        return headFirst ? (head * 3 + part) * headDim + i % headDim : i;
+      }).toArray();
+    }
+
     int attentionWidth(int in, int out) {
       return expandFirst ? out : in;
     }
@@ -97,16 +106,6 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
   @Override
   public String family() {
     return "coatnet";
-  }
-
-  @Override
-  public int inputHeight() {
-    return image.rows();
-  }
-
-  @Override
-  public int inputWidth() {
-    return image.columns();
   }
 
   @Override
@@ -192,50 +191,48 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
    */
   public static CoAtNetConfig of(Map<String, ?> arguments) {
     Arguments args = new Arguments("CoAtNet configuration", arguments);
-    List<Integer> image = pair(args, "img_size", 224);
+    Size stem = args.size("stem_width", 64);
     List<Integer> depths = args.depths("depths");
-    CoAtNetConfig config = new CoAtNetConfig(new Size(image.get(0), image.get(1)), args.integer("in_chans", 3),
-        pair(args, "stem_width", 64), args.flag("stem_bias", false), args.integers("embed_dim"), blocks(args, depths),
-        conv(nested(args, "conv_cfg")), transformer(nested(args, "transformer_cfg")),
+    CoAtNetConfig config = new CoAtNetConfig(args.size("img_size", 224), args.integer("in_chans", 3),
+        List.of(stem.rows(), stem.columns()), args.flag("stem_bias", false), args.integers("embed_dim"),
+        blocks(args, depths), conv(args.nested("conv_cfg")), transformer(args.nested("transformer_cfg")),
         args.integer("head_hidden_size", 0), args.integer("num_classes", 1000));
-    choice(args, "global_pool", "avg");
+    args.choice("global_pool", "avg");
     args.ignore(UNUSED);
     args.finish();
-    config.check();
+    config.check(args);
     return config;
   }
 
   private static Conv conv(Arguments args) {
-    boolean convNext = choice(args, "block_type", "mbconv", "convnext") == 1;
+    boolean convNext = args.choice("block_type", "mbconv", "convnext") == 1;
     Conv conv = new Conv(convNext, args.number("expand_ratio", 4), args.flag("expand_output", true),
         args.integer("kernel_size", 3), args.flag("pre_norm_act", false), args.flag("output_bias", true),
-        List.of(Stride.DEPTHWISE, Stride.POOL, Stride.CONV_1X1).get(choice(args, "stride_mode", "dw", "pool", "1x1")),
+        List.of(Stride.DEPTHWISE, Stride.POOL, Stride.CONV_1X1).get(args.choice("stride_mode", "dw", "pool", "1x1")),
         pooling(args, "pool_type"), pooling(args, "downsample_pool_type"), args.flag("attn_early", false),
         activation(args, "attn_act_layer", "silu"), args.number("attn_ratio", 0.25),
         convNext && args.get("init_values", null) != null, activation(args, "act_layer", "gelu"),
         args.number("norm_eps", convNext ? 1e-6 : 1e-5));
-    choice(args, "attn_layer", "se");
-    choice(args, "padding", "");
-    choice(args, "norm_layer", convNext ? "layernorm2d" : "batchnorm2d");
+    args.choice("attn_layer", "se");
+    args.choice("padding", "");
+    args.choice("norm_layer", convNext ? "layernorm2d" : "batchnorm2d");
     args.ignore(List.of("init_values", "norm_layer_cl"));
-    if (args.integer("group_size", 1) != 1 || convNext && conv.stride() != Stride.DEPTHWISE || conv.kernel() < 1
-        || conv.kernel() % 2 == 0) {
-      throw new WeightsException(
-          "CoAtNet configuration: kernels must be odd, convolutions depthwise (group_size 1), and ConvNeXt blocks stride"
-              + " there: " + conv);
-    }
+    args.require(
+        args.integer("group_size", 1) == 1 && (!convNext || conv.stride() == Stride.DEPTHWISE) && conv.kernel() > 0
+            && conv.kernel() % 2 == 1,
+        "kernels must be odd, convolutions depthwise (group_size 1), and ConvNeXt blocks stride there: " + conv);
     args.finish();
     return conv;
   }
 
   private static Transformer transformer(Arguments args) {
-    boolean computed = choice(args, "rel_pos_type", "bias", "mlp") == 1;
+    boolean computed = args.choice("rel_pos_type", "bias", "mlp") == 1;
     int hidden = args.integer("rel_pos_dim", 512);
     Transformer transformer = new Transformer(args.integer("dim_head", 32), args.flag("head_first", true),
         args.number("expand_ratio", 4), args.flag("expand_first", true), args.flag("shortcut_bias", true),
         args.flag("attn_bias", true), pooling(args, "pool_type"), computed ? hidden : 0,
         args.get("init_values", null) != null, activation(args, "act_layer", "gelu"),
-        choice(args, "norm_layer", "layernorm2d", "batchnorm2d") == 1, args.number("norm_eps", 1e-6));
+        args.choice("norm_layer", "layernorm2d", "batchnorm2d") == 1, args.number("norm_eps", 1e-6));
     args.ignore(UNUSED_TRANSFORMER);
     args.finish();
     return transformer;
@@ -243,20 +240,16 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
 
   /** The kinds of every block: a letter for a stage, or a list whose last entry repeats. */
   private static List<List<BlockKind>> blocks(Arguments args, List<Integer> depths) {
-    if (!(args.get("block_type", List.of("C", "C", "T", "T")) instanceof List<?> types)
-        || types.size() != depths.size()) {
-      throw new WeightsException(
-          "CoAtNet configuration: block_type must be a list with an entry for each of the depths " + depths);
-    }
+    List<?> types = args.get("block_type", List.of("C", "C", "T", "T")) instanceof List<?> list ? list : List.of();
+    args.require(types.size() == depths.size(),
+        "block_type must be a list with an entry for each of the depths " + depths);
     List<List<BlockKind>> blocks = new ArrayList<>();
     for (int stage = 0; stage < types.size(); stage++) {
       List<?> letters = types.get(stage) instanceof List<?> list && !list.isEmpty() ? list : List.of(types.get(stage));
       List<BlockKind> kinds = new ArrayList<>();
       for (int block = 0; block < depths.get(stage); block++) {
         Object letter = letters.get(Math.min(block, letters.size() - 1));
-        if (!"C".equals(letter) && !"T".equals(letter)) {
-          throw new WeightsException("CoAtNet configuration: blocks are of type C or T, not " + letter);
-        }
+        args.require("C".equals(letter) || "T".equals(letter), "blocks are of type C or T, not " + letter);
         kinds.add("C".equals(letter) ? BlockKind.CONVOLUTION : BlockKind.TRANSFORMER);
       }
       blocks.add(List.copyOf(kinds));
@@ -264,76 +257,39 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
     return List.copyOf(blocks);
   }
 
-  private static Arguments nested(Arguments args, String name) {
-    if (!(args.get(name, Map.of()) instanceof Map<?, ?> map)) {
-      throw new WeightsException("CoAtNet configuration: " + name + " must be an object");
-    }
-    Map<String, Object> values = new HashMap<>();
-    map.forEach((key, value) -> values.put(String.valueOf(key), value));
-    return new Arguments("CoAtNet configuration, " + name, values);
-  }
-
-  private static List<Integer> pair(Arguments args, String name, int fallback) {
-    List<Integer> pair = args.get(name, fallback) instanceof Integer both ? List.of(both, both) : args.integers(name);
-    if (pair.size() != 2) {
-      throw new WeightsException("CoAtNet configuration: " + name + " must be a number or two, not " + pair);
-    }
-    return pair;
-  }
-
-  /** Index of the alternative given; the first is the default. */
-  private static int choice(Arguments args, String name, String... alternatives) {
-    Object value = args.get(name, alternatives[0]);
-    int index = List.of(alternatives).indexOf(value);
-    if (index < 0) {
-      throw new WeightsException(
-          "CoAtNet configuration: " + name + " must be one of " + List.of(alternatives) + ", not " + value);
-    }
-    return index;
-  }
-
   private static Pooling pooling(Arguments args, String name) {
     return List.of(Pooling.AVG2, Pooling.MAX2, Pooling.AVG, Pooling.MAX)
-        .get(choice(args, name, "avg2", "max2", "avg", "max"));
+        .get(args.choice(name, "avg2", "max2", "avg", "max"));
   }
 
   private static Activation activation(Arguments args, String name, String fallback) {
-    Object value = args.get(name, fallback);
-    int index = List.of("gelu", "silu", "relu").indexOf(value);
-    if (index < 0) {
-      throw new WeightsException("CoAtNet configuration: " + name + " must be gelu, silu or relu, not " + value);
-    }
+    List<String> names = List.of("gelu", "silu", "relu");
+    int index = names.indexOf(args.get(name, fallback));
+    args.require(index >= 0, name + " must be one of " + names);
     return List.of(Activation.GELU, Activation.SILU, Activation.RELU).get(index);
   }
 
-  private void check() {
+  private void check(Arguments args) {
     boolean positive = image.rows() > 0 && image.columns() > 0 && channels > 0 && headHidden >= 0 && classes >= 0
         && !widths.isEmpty() && widths.size() <= 8 && stem.stream().allMatch(width -> width > 0 && width <= 1 << 14)
         && widths.stream().allMatch(width -> width > 0 && width <= 1 << 14) && blocks.stream().noneMatch(List::isEmpty)
         && transformer.headDim() > 0 && transformer.biasHidden() >= 0 && conv.expansion() > 0
         && transformer.expansion() > 0;
-    if (!positive || widths.size() != blocks.size()) {
-      throw new WeightsException(
-          "CoAtNet configuration: sizes must be positive and every stage needs a width and a depth: " + this);
-    }
-    if (headHidden > 0 && transformer.batchNorm()) {
-      throw new WeightsException(
-          "CoAtNet configuration: a classifier with a hidden layer has a LayerNorm, the transformer a BatchNorm");
-    }
+    args.require(positive && widths.size() == blocks.size(),
+        "sizes must be positive and every stage needs a width and a depth: " + this);
+    args.require(headHidden == 0 || !transformer.batchNorm(),
+        "a classifier with a hidden layer has a LayerNorm, the transformer a BatchNorm");
     int in = stem.get(1);
     for (int stage = 0; stage < stages(); stage++) {
       int out = widths.get(stage);
       boolean first = blocks.get(stage).get(0) == BlockKind.TRANSFORMER;
       boolean attends = blocks.get(stage).contains(BlockKind.TRANSFORMER);
-      if (attends && (out % transformer.headDim() != 0
-          || first && transformer.attentionWidth(in, out) % transformer.headDim() != 0)) {
-        throw new WeightsException("CoAtNet configuration: channels of stage " + stage + " do not split into heads of "
-            + transformer.headDim());
-      }
-      if (!first && (conv.convNext() ? out % in != 0 : conv.squeezed(in, out) < 1 || conv.squeezed(out, out) < 1)) {
-        throw new WeightsException(
-            "CoAtNet configuration: " + in + " channels do not widen to the " + out + " of stage " + stage);
-      }
+      boolean splits = out % transformer.headDim() == 0
+          && (!first || transformer.attentionWidth(in, out) % transformer.headDim() == 0);
+      args.require(!attends || splits,
+          "channels of stage " + stage + " do not split into heads of " + transformer.headDim());
+      boolean widens = conv.convNext() ? out % in == 0 : conv.squeezed(in, out) > 0 && conv.squeezed(out, out) > 0;
+      args.require(first || widens, in + " channels do not widen to the " + out + " of stage " + stage);
       in = out;
     }
   }

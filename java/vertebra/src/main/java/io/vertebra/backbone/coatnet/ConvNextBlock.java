@@ -1,16 +1,12 @@
 package io.vertebra.backbone.coatnet;
 
-import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.coatnet.CoAtNetConfig.Conv;
+import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.DepthwiseConv;
-import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Linear;
-import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Window;
 import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.Parameters;
@@ -24,47 +20,29 @@ import io.vertebra.weights.Parameters;
 final class ConvNextBlock implements Block {
   private static final int KERNEL = 7;
 
-  private final Conv config;
-  private final Layers layers;
   private final Shortcut shortcut;
-  private final Layer conv;
-  private final int stride;
-  private final int multiplier;
-  private final Norm norm;
-  private final Layer fc1;
-  private final Layer fc2;
-  private final float[] scale;
+  private final DepthwiseConv conv;
+  private final Linear fc1;
+  private final Linear fc2;
 
   ConvNextBlock(Conv config, Layers layers, String name, int in, int out, boolean first) {
     Parameters parameters = layers.parameters();
-    this.config = config;
-    this.layers = layers;
+    Backend backend = layers.backend();
     this.shortcut = Shortcut.load(layers, name, first ? Pooling.AVG2 : null, in, out, true);
-    this.stride = first ? 2 : 1;
-    this.multiplier = out / in;
-    this.conv = layers.depthwise(Matrix.of(parameters, name + ".conv_dw", config.outputBias(), out, 1, KERNEL, KERNEL));
-    this.norm = layers.norm(name + ".norm", out, (float) config.eps());
+    this.conv = layers.depthwise(Matrix.of(parameters, name + ".conv_dw", config.outputBias(), out, 1, KERNEL, KERNEL),
+        Window.square(KERNEL, first ? 2 : 1, KERNEL / 2), out / in);
     int hidden = (int) (config.expansion() * out);
-    this.fc1 = Matrix.of(parameters, name + ".mlp.fc1", true, hidden, out, 1, 1).pack(layers.backend());
-    this.scale = config.layerScale() ? parameters.values(name + ".ls.gamma", out) : null;
-    this.fc2
-        = Matrix.of(parameters, name + ".mlp.fc2", true, out, hidden, 1, 1).thenScale(scale).pack(layers.backend());
+    this.fc1 = Matrix.of(parameters, name + ".mlp.fc1", true, hidden, out, 1, 1).pack(backend)
+        .norm(layers.norm(name + ".norm", out, (float) config.eps())).activation(config.activation());
+    float[] scale = config.layerScale() ? parameters.values(name + ".ls.gamma", out) : null;
+    this.fc2 = Matrix.of(parameters, name + ".mlp.fc2", true, out, hidden, 1, 1).thenScale(scale).pack(backend);
   }
 
   @Override
   public Tensor forward(Recorder r, Tensor x) {
     Tensor around = shortcut.project(r, shortcut.pool(r, x));
-    Tensor spatial = r.record("conv_dw", new DepthwiseConv(conv.weights(), conv.bias(),
-        Window.square(KERNEL, stride, KERNEL / 2), 0, multiplier, Activation.IDENTITY), x);
-    Tensor hidden = r.record("mlp.fc1",
-        new Linear(RowSource.norm(norm), fc1.weights(), fc1.epilogue().activation(config.activation())), spatial);
-    Tensor out
-        = r.record("mlp.fc2", new Linear(RowSource.PLAIN, fc2.weights(), fc2.epilogue().residual(around)), hidden);
-
-    r.output("conv_dw", spatial);
-    r.output("norm", () -> r.record("norm", new LayerNorm(RowSource.norm(norm)), spatial));
-    r.output("mlp", () -> Unfolded.before(r, layers, scale,
-        r.record("mlp.unfused", new Linear(RowSource.PLAIN, fc2.weights(), fc2.epilogue()), hidden)));
-    return out;
+    Tensor spatial = r.record("conv_dw", conv, x);
+    Tensor hidden = r.record("mlp.fc1", fc1, spatial);
+    return r.record("mlp.fc2", fc2.residual(around), hidden);
   }
 }

@@ -1,9 +1,7 @@
 package io.vertebra.backbone.coatnet;
 
-import io.vertebra.backbone.RelativePositions;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
-import io.vertebra.program.Recorder;
 import io.vertebra.tensor.Size;
 import io.vertebra.weights.Parameters;
 
@@ -11,19 +9,6 @@ import io.vertebra.weights.Parameters;
 interface RelativeBias {
   /** The bias of every offset on a map, {@code [2 rows - 1, 2 columns - 1, heads]}. */
   Table table(Size map);
-
-  /** Names what tests look at. */
-  default void outputs(Recorder r, Size map) {
-    r.constant("attn.bias", () -> RelativePositions.expand(table(map), map));
-    r.constant("attn.rel_pos.relative_position_index", () -> {
-      int[] index = RelativePositions.index(map);
-      float[] values = new float[index.length];
-      for (int i = 0; i < values.length; i++) {
-        values[i] = index[i];
-      }
-      return values;
-    });
-  }
 
   /** A learned table for maps of one size, resized for others as timm's loader does. */
   record Learned(Table trained) implements RelativeBias {
@@ -81,20 +66,6 @@ interface RelativeBias {
 
     private static double logarithm(int distance) {
       return Math.copySign(Math.log1p(Math.abs(distance)), distance);
-    }
-
-    @Override
-    public void outputs(Recorder r, Size map) {
-      RelativeBias.super.outputs(r, map);
-      r.constant("attn.rel_pos.rel_coords_log", () -> {
-        int width = 2 * map.columns() - 1;
-        float[] values = new float[(2 * map.rows() - 1) * width * 2];
-        for (int i = 0; i < values.length; i += 2) {
-          values[i] = (float) logarithm(i / 2 / width - map.rows() + 1);
-          values[i + 1] = (float) logarithm(i / 2 % width - map.columns() + 1);
-        }
-        return values;
-      });
     }
   }
 }

@@ -1,11 +1,9 @@
 package io.vertebra.backbone.coatnet;
 
-import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Linear;
-import io.vertebra.program.op.RowSource;
 import io.vertebra.tensor.Tensor;
 
 /**
@@ -15,10 +13,10 @@ import io.vertebra.tensor.Tensor;
  * @param pooling null where the map stays
  * @param expand null where the width stays
  */
-record Shortcut(Pooling pooling, Layer expand) {
+record Shortcut(Pooling pooling, Linear expand) {
 
   static Shortcut load(Layers layers, String name, Pooling pooling, int in, int out, boolean bias) {
-    Layer expand = in == out ? null
+    Linear expand = in == out ? null
         : Matrix.of(layers.parameters(), name + ".shortcut.expand", bias, out, in, 1, 1).pack(layers.backend());
     return new Shortcut(pooling, expand);
   }
@@ -29,9 +27,6 @@ record Shortcut(Pooling pooling, Layer expand) {
 
   /** @param pooled from {@link #pool} */
   Tensor project(Recorder r, Tensor pooled) {
-    Tensor shortcut = expand == null ? pooled
-        : r.record("shortcut.expand", new Linear(RowSource.PLAIN, expand.weights(), expand.epilogue()), pooled);
-    r.output("shortcut", shortcut);
-    return shortcut;
+    return expand == null ? pooled : r.record("shortcut.expand", expand, pooled);
   }
 }

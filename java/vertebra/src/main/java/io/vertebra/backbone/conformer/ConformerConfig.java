@@ -4,6 +4,7 @@ import io.vertebra.backbone.Architecture;
 import io.vertebra.backbone.Arguments;
 import io.vertebra.backend.Backend;
 import io.vertebra.image.Preprocessing;
+import io.vertebra.tensor.Size;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.Parameters;
 import io.vertebra.weights.WeightsException;
@@ -49,13 +50,8 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
   }
 
   @Override
-  public int inputHeight() {
-    return BUILT_FOR;
-  }
-
-  @Override
-  public int inputWidth() {
-    return BUILT_FOR;
+  public Size image() {
+    return Size.square(BUILT_FOR);
   }
 
   /**
@@ -146,20 +142,17 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
             args.number("mlp_ratio", 4), args.flag("qkv_bias", false), args.number("qk_scale", 0), false);
     args.ignore(TRAINING);
     args.finish();
-    config.check();
-    if (!detection && args.integer("base_channel", 64) != 64) {
-      throw new WeightsException("Conformer configuration: the classifier is built for a base_channel of 64 alone");
-    }
+    config.check(args);
+    args.require(detection || args.integer("base_channel", 64) == 64,
+        "the classifier is built for a base_channel of 64 alone");
     return config;
   }
 
-  private void check() {
+  private void check(Arguments args) {
     boolean positive = patch > 0 && channels > 0 && widths.get(0) >= 4 && widths.get(2) <= 1 << 14 && medBlocks >= 0
         && medBlocks <= 64 && embedDim > 0 && embedDim <= 1 << 14 && depth > 0 && depth <= 96 && heads > 0
         && mlpRatio > 0 && mlpRatio <= 64 && (classifiers == Classifiers.NONE || classes > 0);
-    if (!positive || patch % 16 != 0 || depth % STAGES != 0 || embedDim % heads != 0) {
-      throw new WeightsException("Conformer configuration: sizes must be positive, patch_size a multiple of 16,"
-          + " depth of 3, embed_dim of num_heads: " + this);
-    }
+    args.require(positive && patch % 16 == 0 && depth % STAGES == 0 && embedDim % heads == 0,
+        "sizes must be positive, patch_size a multiple of 16, depth of 3, embed_dim of num_heads: " + this);
   }
 }

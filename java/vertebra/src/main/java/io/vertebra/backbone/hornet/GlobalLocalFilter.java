@@ -1,13 +1,11 @@
 package io.vertebra.backbone.hornet;
 
-import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
 import io.vertebra.backbone.WeakCache;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.GlobalFilter;
 import io.vertebra.program.op.LayerNorm;
@@ -42,7 +40,7 @@ public final class GlobalLocalFilter {
   private final int[] segments;
   private final int run;
   private final int[] order;
-  private final Layer local;
+  private final DepthwiseConv local;
   private final Table filter;
   private final Norm preNorm;
   private final Norm postNorm;
@@ -69,7 +67,8 @@ public final class GlobalLocalFilter {
     int half = channels / 2;
     this.filter = spectrum(
         layers.parameters().values(prefix + "complex_weight", half, stored.rows(), stored.columns(), 2), stored);
-    this.local = layers.depthwise(Matrix.of(layers.parameters(), prefix + "dw", false, half, 1, 3, 3));
+    this.local = layers.depthwise(Matrix.of(layers.parameters(), prefix + "dw", false, half, 1, 3, 3),
+        Window.square(3, 1, 1), 1);
     this.preNorm = layers.norm(prefix + "pre_norm", channels, EPS);
     this.postNorm
         = new Norm(layers.values(arranged(layers.parameters().values(prefix + "post_norm.weight", channels), scale)),
@@ -81,6 +80,13 @@ public final class GlobalLocalFilter {
     int[] order = new int[length];
     Arrays.setAll(order, i -> i < length / 2 ? 2 * i : 2 * (i - length / 2) + 1);
     return order;
+  }
+
+  /** The place in a segment of {@code length} channels at which each published channel stands. */
+  public static int[] places(int length) {
+    int[] places = new int[length];
+    Arrays.setAll(places, channel -> channel / 2 + channel % 2 * (length / 2));
+    return places;
   }
 
   private static int[] order(int[] segments) {
@@ -105,7 +111,7 @@ public final class GlobalLocalFilter {
   }
 
   /** {@code [channels, height, width, 2]} as {@code [height, width, channels * 2]}. */
-  static Table spectrum(float[] published, Size size) {
+  public static Table spectrum(float[] published, Size size) {
     int channels = published.length / size.area() / 2;
     float[] values = new float[published.length];
     int next = 0;
@@ -120,7 +126,7 @@ public final class GlobalLocalFilter {
   }
 
   /** {@link #spectrum} undone. */
-  static float[] published(Table spectrum) {
+  public static float[] published(Table spectrum) {
     int channels = spectrum.channels() / 2;
     int area = spectrum.height() * spectrum.width();
     float[] values = new float[spectrum.values().length];
@@ -136,37 +142,14 @@ public final class GlobalLocalFilter {
     Shape shape = x.shape();
     Size map = new Size(shape.dim(1), shape.dim(2));
     int half = channels / 2;
-    Tensor normed = r.record("pre_norm", new LayerNorm(RowSource.norm(preNorm)), x);
-    Tensor near = r.record("dw",
-        new DepthwiseConv(local.weights(), null, Window.square(3, 1, 1), 0, 1, Activation.IDENTITY), normed);
+    Tensor normed = r.record("pre_norm", LayerNorm.of(preNorm), x);
+    Tensor near = r.record("dw", local, normed);
     Tensor far = r.record("filter", new GlobalFilter(filters.get(map, () -> pack(map)), half), normed);
     int rows = shape.rows();
     Tensor both
         = r.record("concat", Sum.of(Term.of(near, block(2 * rows, 0, rows)), Term.of(far, block(2 * rows, rows, rows))),
             near, Shape.of(2 * rows, half));
-    Tensor out = r.record("post_norm", new LayerNorm(new RowSource(arrange(rows), postNorm)), both, shape);
-
-    r.output("pre_norm", normed);
-    r.output("local", near);
-    r.output("global", far);
-    r.output("interleaved", () -> {
-      Selection selection = new Selection(r, layers.backend());
-      return selection.of("interleaved", far, everySecond(1), selection.of("interleaved", near, everySecond(0), null));
-    });
-    r.constant("filter", () -> published(resized(map)));
-    return out;
-  }
-
-  /** For the published channels of one half their places, for the others -1. */
-  private int[] everySecond(int half) {
-    int[] places = new int[channels];
-    Arrays.setAll(places, channel -> channel % 2 == half ? channel / 2 : -1);
-    return places;
-  }
-
-  /** The output in the published order of channels. */
-  public Tensor published(Recorder r, Tensor out) {
-    return new Selection(r, layers.backend()).of("published", out, Selection.inverse(order), null);
+    return r.record("post_norm", new LayerNorm(new RowSource(arrange(rows), postNorm)), both, shape);
   }
 
   /** Rows {@code 0 ...} for {@code count} places from {@code first} on, nothing elsewhere. */

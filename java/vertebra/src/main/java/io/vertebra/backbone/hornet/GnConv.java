@@ -1,18 +1,13 @@
 package io.vertebra.backbone.hornet;
 
-import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Affine;
 import io.vertebra.program.op.DepthwiseConv;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.Linear;
-import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.Norm;
 import io.vertebra.program.op.Window;
-import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Size;
 import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.WeightsException;
@@ -34,15 +29,14 @@ import java.util.stream.IntStream;
  * order, to which the weights around it are permuted. Immutable and thread-safe.
  */
 public final class GnConv {
-  private final Backend backend;
   private final Config config;
   private final int[] widths;
-  private final List<Layer> p = new ArrayList<>();
-  private final List<Layer> q = new ArrayList<>();
-  private final Layer depthwise;
+  private final List<Linear> p = new ArrayList<>();
+  private final List<Linear> q = new ArrayList<>();
+  private final DepthwiseConv depthwise;
   private final GlobalLocalFilter filter;
-  private final List<Layer> recursion = new ArrayList<>();
-  private final Layer projOut;
+  private final List<Linear> recursion = new ArrayList<>();
+  private final Linear projOut;
 
   /**
    * What the parameters' shapes follow from.
@@ -86,10 +80,11 @@ public final class GnConv {
    * Reads {@code proj_in}, {@code dwconv}, {@code pws.k} and {@code proj_out}.
    *
    * @param prefix of the parameters' names
+   * @param norm of the channels of the input; or null
    * @param fold what to fold into the last projection, such as a layer scale
    */
-  public GnConv(Layers layers, String prefix, Config config, UnaryOperator<Matrix> fold) {
-    this.backend = layers.backend();
+  public GnConv(Layers layers, String prefix, Config config, Norm norm, UnaryOperator<Matrix> fold) {
+    Backend backend = layers.backend();
     this.config = config;
     this.widths = IntStream.range(0, config.order).map(config::width).toArray();
     int spatial = Arrays.stream(widths).sum();
@@ -100,15 +95,16 @@ public final class GnConv {
     int first = 0;
     for (int part : config.in) {
       int[] columns = IntStream.range(first, first + part).toArray();
-      p.add(part(gated, columns));
-      q.add(part(convolved, columns));
+      p.add(part(backend, gated, columns).norm(norm));
+      q.add(part(backend, convolved, columns).norm(norm));
       first += part;
     }
     if (config.filter == null) {
       float[] scale = new float[spatial];
       Arrays.fill(scale, (float) config.scale);
       this.depthwise = layers.depthwise(Matrix
-          .of(layers.parameters(), prefix + "dwconv", true, spatial, 1, config.kernel, config.kernel).thenScale(scale));
+          .of(layers.parameters(), prefix + "dwconv", true, spatial, 1, config.kernel, config.kernel).thenScale(scale),
+          Window.square(config.kernel, 1, config.kernel / 2), 1);
       this.filter = null;
     } else {
       this.depthwise = null;
@@ -118,17 +114,18 @@ public final class GnConv {
       recursion.add(Matrix.of(layers.parameters(), prefix + "pws." + (k - 1), true, widths[k], widths[k - 1], 1, 1)
           .rows(order(k)).columns(order(k - 1)).pack(backend));
     }
-    int[] last = order(config.order - 1);
     Matrix projection = config.projectsOut
-        ? Matrix.of(layers.parameters(), prefix + "proj_out", true, config.out, config.dim, 1, 1).columns(last)
-        : Matrix.selection(prefix + "proj_out", Selection.inverse(last), config.dim);
+        ? Matrix.of(layers.parameters(), prefix + "proj_out", true, config.out, config.dim, 1, 1)
+            .columns(order(config.order - 1))
+        : Matrix.selection(prefix + "proj_out",
+            config.filter == null ? order(config.order - 1) : GlobalLocalFilter.places(config.dim), config.dim);
     this.projOut = fold.apply(projection).pack(backend);
   }
 
   /** The bias belongs to the first part of the input alone. */
-  private Layer part(Matrix matrix, int[] columns) {
-    Layer layer = matrix.columns(columns).pack(backend);
-    return columns[0] == 0 ? layer : new Layer(layer.weights(), null);
+  private static Linear part(Backend backend, Matrix matrix, int[] columns) {
+    Linear product = matrix.columns(columns).pack(backend);
+    return columns[0] == 0 ? product : Linear.of(product.weights(), null);
   }
 
   /** The published channel that stands at each place of group k. */
@@ -137,7 +134,7 @@ public final class GnConv {
   }
 
   /** The last projection, which takes what {@link #gate} gives. */
-  public Layer projOut() {
+  public Linear projOut() {
     return projOut;
   }
 
@@ -145,61 +142,26 @@ public final class GnConv {
    * Everything before the last projection.
    *
    * @param inputs the parts of the input, which lie side by side in the published one
-   * @param rows how they are read
    */
-  public Tensor gate(Recorder r, List<Tensor> inputs, RowSource rows) {
-    Tensor convolved = project(r, "proj_in.q", inputs, rows, q, null);
-    Tensor y = filter != null ? r.scope("dwconv", () -> filter.forward(r, convolved))
-        : r.record("dwconv", new DepthwiseConv(depthwise.weights(), depthwise.bias(),
-            Window.square(config.kernel, 1, config.kernel / 2), 0, 1, Activation.IDENTITY), convolved);
-    Tensor a = project(r, "proj_in.p", inputs, rows, p, y);
-    output(r, "state0", a, order(0));
+  public Tensor gate(Recorder r, List<Tensor> inputs) {
+    Tensor convolved = project(r, "proj_in.q", inputs, q, null);
+    Tensor y = filter != null ? filter.forward(r.scope("dwconv"), convolved) : r.record("dwconv", depthwise, convolved);
+    Tensor a = project(r, "proj_in.p", inputs, p, y);
     int first = widths[0];
     for (int k = 1; k < config.order; k++) {
-      Layer layer = recursion.get(k - 1);
-      a = r.record("pws." + (k - 1), new Linear(RowSource.PLAIN, layer.weights(), layer.epilogue().gate(y, first)), a);
-      output(r, "state" + k, a, order(k));
+      a = r.record("pws." + (k - 1), recursion.get(k - 1).gate(y, first), a);
       first += widths[k];
     }
-    r.output("proj_in", () -> unsplit(r, project(r, "proj_in.unfused", inputs, rows, p, null), convolved));
-    r.output("dwconv", () -> unscaled(r, y));
     return a;
   }
 
   /** The sum of the parts' products, each times the gate if there is one. */
-  private static Tensor project(Recorder r, String name, List<Tensor> inputs, RowSource rows, List<Layer> layers,
-      Tensor gate) {
+  private static Tensor project(Recorder r, String name, List<Tensor> inputs, List<Linear> products, Tensor gate) {
     Tensor sum = null;
     for (int i = 0; i < inputs.size(); i++) {
-      Epilogue epilogue = layers.get(i).epilogue();
-      epilogue = gate == null ? epilogue : epilogue.gate(gate, 0);
-      epilogue = sum == null ? epilogue : epilogue.residual(sum);
-      sum = r.record(name, new Linear(rows, layers.get(i).weights(), epilogue), inputs.get(i));
+      Linear product = gate == null ? products.get(i) : products.get(i).gate(gate, 0);
+      sum = r.record(name, sum == null ? product : product.residual(sum), inputs.get(i));
     }
     return sum;
-  }
-
-  private void output(Recorder r, String name, Tensor tensor, int[] order) {
-    r.output(name, () -> new Selection(r, backend).of(name, tensor, Selection.inverse(order), null));
-  }
-
-  /** The published projection's output: p, then q. */
-  private Tensor unsplit(Recorder r, Tensor gated, Tensor convolved) {
-    int[] fromGated = Arrays.copyOf(Selection.inverse(order(0)), 2 * config.dim);
-    Arrays.fill(fromGated, widths[0], fromGated.length, -1);
-    int[] fromConvolved
-        = IntStream.range(0, 2 * config.dim).map(channel -> Math.max(-1, channel - widths[0])).toArray();
-    Selection selection = new Selection(r, backend);
-    return selection.of("proj_in.unsplit", convolved, fromConvolved,
-        selection.of("proj_in.unsplit", gated, fromGated, null));
-  }
-
-  /** The spatial part's output as published, before the scale. */
-  private Tensor unscaled(Recorder r, Tensor y) {
-    float[] factor = new float[y.shape().channels()];
-    Arrays.fill(factor, (float) (1 / config.scale));
-    Tensor published = filter == null ? y : filter.published(r, y);
-    return r.record("dwconv.unscaled",
-        new Affine(null, backend.packValues(Shape.of(factor.length), factor), null, Activation.IDENTITY), published);
   }
 }

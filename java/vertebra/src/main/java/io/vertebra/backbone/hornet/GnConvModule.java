@@ -1,19 +1,14 @@
 package io.vertebra.backbone.hornet;
 
 import io.vertebra.backbone.Arguments;
-import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.Matrix.Affine;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Linear;
-import io.vertebra.program.op.RowSource;
 import io.vertebra.tensor.Size;
 import io.vertebra.tensor.Tensor;
-import io.vertebra.weights.WeightsException;
 import java.util.List;
-import java.util.Map;
 
 /**
  * The gated convolution of HorFPN in the place of an ordinary one: no scale, with batch norm and activation behind if
@@ -27,8 +22,8 @@ final class GnConvModule {
 
   /** Reads the gated convolution's parameters and, if {@code batchNorm}, {@code bn}. */
   GnConvModule(Layers layers, String prefix, GnConv.Config config, boolean batchNorm, Activation activation) {
-    this.gnconv
-        = new GnConv(layers, prefix, config, projection -> batchNorm(layers, projection, prefix + "bn", batchNorm));
+    this.gnconv = new GnConv(layers, prefix, config, null,
+        projection -> batchNorm(layers, projection, prefix + "bn", batchNorm));
     this.activation = activation;
   }
 
@@ -47,30 +42,19 @@ final class GnConvModule {
 
   /** @param inputs the parts of the input, side by side */
   Tensor forward(Recorder r, List<Tensor> inputs) {
-    Tensor gated = gnconv.gate(r, inputs, RowSource.PLAIN);
-    Layer projection = gnconv.projOut();
-    return r.record("proj_out",
-        new Linear(RowSource.PLAIN, projection.weights(), projection.epilogue().activation(activation)), gated);
+    return r.record("proj_out", gnconv.projOut().activation(activation), gnconv.gate(r, inputs));
   }
 
   /**
    * The module's options, which are the same for the neck and the head but for some defaults.
    *
-   * @param type {@code gnconv}, a depthwise convolution, or {@code gngf}, a global filter
+   * @param filtered by a global filter ({@code gngf}), or else a depthwise convolution ({@code gnconv})
    */
-  record Options(String type, int kernel, int order, boolean projectsOut, int dimRatio, Size filter) {
-    static Options of(Object value, int defaultKernel) {
-      if (!(value instanceof Map<?, ?> map) || !map.keySet().stream().allMatch(String.class::isInstance)) {
-        throw new WeightsException("HorFPN configuration: " + value + " does not describe a gnConv module");
-      }
-      @SuppressWarnings("unchecked")
-      Arguments args = new Arguments("HorFPN configuration, gnConv module", (Map<String, ?>) map);
-      String type = String.valueOf(args.get("type", "gnconv"));
-      if (!type.equals("gnconv") && !type.equals("gngf")) {
-        throw new WeightsException("HorFPN configuration: the type of a gnConv module is gnconv or gngf, not " + type);
-      }
+  record Options(boolean filtered, int kernel, int order, boolean projectsOut, int dimRatio, Size filter) {
+    static Options of(Arguments args, int defaultKernel) {
+      boolean filtered = args.choice("type", "gnconv", "gngf") == 1;
       int height = args.integer("h", 32);
-      Options options = new Options(type, args.integer("kernel_size", defaultKernel), args.integer("order", 2),
+      Options options = new Options(filtered, args.integer("kernel_size", defaultKernel), args.integer("order", 2),
           args.flag("proj_out", false), args.integer("dim_ratio", 1),
           new Size(height, args.integer("w", height / 2 + 1)));
       args.finish();
@@ -78,8 +62,7 @@ final class GnConvModule {
     }
 
     GnConv.Config config(List<Integer> in, int out) {
-      return new GnConv.Config(in, out * dimRatio, out, order, kernel, type.equals("gngf") ? filter : null, 1,
-          projectsOut);
+      return new GnConv.Config(in, out * dimRatio, out, order, kernel, filtered ? filter : null, 1, projectsOut);
     }
   }
 }

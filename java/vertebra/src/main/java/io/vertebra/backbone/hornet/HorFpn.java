@@ -1,15 +1,12 @@
 package io.vertebra.backbone.hornet;
 
-import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Neck;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.RowMap;
-import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.Window;
 import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
@@ -25,18 +22,18 @@ import java.util.stream.IntStream;
  */
 public final class HorFpn implements Neck {
   private final HorFpnConfig config;
-  private final Activation activation;
-  private final List<Layer> laterals = new ArrayList<>();
+  private final List<Linear> laterals = new ArrayList<>();
   private final List<GnConvModule> outputs = new ArrayList<>();
 
   HorFpn(HorFpnConfig config, Parameters parameters, Backend backend) {
     Layers layers = new Layers(parameters, backend);
     this.config = config;
-    this.activation = config.relu() ? Activation.RELU : Activation.IDENTITY;
+    Activation activation = config.relu() ? Activation.RELU : Activation.IDENTITY;
     for (int i = 0; i < config.levels(); i++) {
       int in = config.in().get(config.startLevel() + i);
-      laterals.add(GnConvModule
-          .convolution(layers, "lateral_convs." + i, config.out(), in, 1, config.lateralBatchNorm()).pack(backend));
+      laterals
+          .add(GnConvModule.convolution(layers, "lateral_convs." + i, config.out(), in, 1, config.lateralBatchNorm())
+              .pack(backend).activation(activation));
       outputs.add(new GnConvModule(layers, "fpn_convs." + i + ".", config.gnconv(), config.batchNorm(), activation));
     }
     parameters.finish();
@@ -49,18 +46,12 @@ public final class HorFpn implements Neck {
     Tensor[] lateral = new Tensor[levels];
     for (int i = levels - 1; i >= 0; i--) {
       Tensor map = maps.get(config.startLevel() + i);
-      Epilogue epilogue = laterals.get(i).epilogue().activation(activation);
-      epilogue = i == levels - 1 ? epilogue
-          : epilogue.residual(lateral[i + 1], nearest(lateral[i + 1].shape(), map.shape()));
-      lateral[i]
-          = r.record("lateral_convs." + i, new Linear(RowSource.PLAIN, laterals.get(i).weights(), epilogue), map);
-      r.output("lateral" + i, lateral[i]);
+      lateral[i] = r.record("lateral_convs." + i, i == levels - 1 ? laterals.get(i)
+          : laterals.get(i).residual(lateral[i + 1], nearest(lateral[i + 1].shape(), map.shape())), map);
     }
     Tensor last = null;
     for (int i = 0; i < levels; i++) {
-      GnConvModule output = outputs.get(i);
-      Tensor in = lateral[i];
-      last = r.scope("fpn_convs." + i, () -> output.forward(r, List.of(in)));
+      last = outputs.get(i).forward(r.scope("fpn_convs." + i), List.of(lateral[i]));
       r.output("out" + i, last);
     }
     for (int i = levels; i < config.outputs(); i++) {

@@ -61,13 +61,11 @@ public record HorFpnConfig(List<Integer> in, int out, int outputs, int startLeve
     int out = args.integer("out_channels", PUBLISHED_CHANNELS);
     boolean batchNorm = type(args, "norm_cfg", "BN");
     HorFpnConfig config = new HorFpnConfig(in, out, args.integer("num_outs", in.size()), args.integer("start_level", 0),
-        GnConvModule.Options.of(args.get("gn_conv_cfg", Map.of()), 7).config(List.of(out), out), batchNorm,
+        GnConvModule.Options.of(args.nested("gn_conv_cfg"), 7).config(List.of(out), out), batchNorm,
         batchNorm && !args.flag("no_norm_on_lateral", false), type(args, "act_cfg", "ReLU"));
-    if (!Boolean.FALSE.equals(args.get("add_extra_convs", false)) || args.integer("end_level", -1) != -1) {
-      throw new WeightsException(
-          "HorFPN configuration: extra levels are subsampled, not convolved, and all levels to the last are used;"
-              + " leave add_extra_convs and end_level out");
-    }
+    args.require(Boolean.FALSE.equals(args.get("add_extra_convs", false)) && args.integer("end_level", -1) == -1,
+        "extra levels are subsampled, not convolved, and all levels to the last are used; leave add_extra_convs and"
+            + " end_level out");
     args.ignore(List.of("relu_before_extra_convs", "upsample_cfg"));
     args.finish();
     return config;
@@ -75,11 +73,9 @@ public record HorFpnConfig(List<Integer> in, int out, int outputs, int startLeve
 
   /** Whether the layer {@code name} describes is there; there is only one kind of it. */
   private static boolean type(Arguments args, String name, String kind) {
-    Object value = args.get(name, Map.of());
-    if (!(value instanceof Map<?, ?> map) || !map.isEmpty() && !kind.equals(map.get("type"))) {
-      throw new WeightsException("HorFPN configuration: " + name + " can be of type " + kind + ", not " + value);
-    }
-    return !map.isEmpty();
+    Arguments layer = args.nested(name);
+    args.require(layer.isEmpty() || kind.equals(layer.get("type", null)), name + " can be of type " + kind);
+    return !layer.isEmpty();
   }
 
   @Override

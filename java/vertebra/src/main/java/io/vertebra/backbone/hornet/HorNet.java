@@ -1,19 +1,17 @@
 package io.vertebra.backbone.hornet;
 
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.Layer;
+import io.vertebra.backbone.Classifier;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
+import io.vertebra.backbone.StridedConv;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
 import io.vertebra.program.op.Activation;
-import io.vertebra.program.op.Affine;
 import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
-import io.vertebra.program.op.RowSource;
-import io.vertebra.program.op.Softmax;
 import io.vertebra.program.op.Window;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
@@ -32,18 +30,17 @@ public final class HorNet implements Backbone {
   private static final float EPS = 1e-6f;
 
   private final HorNetConfig config;
-  private final Layers layers;
-  private final Layer stem;
+  private final Signature signature;
+  private final StridedConv stem;
   private final Norm stemNorm;
   private final List<Stage> stages = new ArrayList<>();
   private final Norm norm;
-  private final Layer head;
+  private final Linear head;
   private final List<Norm> featureNorms = new ArrayList<>();
 
-  /** @param gamma1 the layer scale that is folded into the gated convolution, or null */
-  private record Block(Norm norm1, GnConv gnconv, float[] gamma1, Norm norm2, Layer pwconv1, Layer pwconv2) {}
+  private record Block(GnConv gnconv, Linear pwconv1, Linear pwconv2) {}
 
-  private record Downsampling(Norm norm, Layer convolution) {}
+  private record Downsampling(Norm norm, StridedConv convolution) {}
 
   /** @param downsampling what comes before the stage; null before the first one */
   private record Stage(Downsampling downsampling, List<Block> blocks) {}
@@ -51,11 +48,11 @@ public final class HorNet implements Backbone {
   /** Packs the weights for {@code backend}; {@code parameters} take the official names. */
   HorNet(HorNetConfig config, Parameters parameters, Backend backend) {
     this.config = config;
-    this.layers = new Layers(parameters, backend);
-    this.stem = layers.conv("downsample_layers.0.0", config.width(), config.channels(), HorNetConfig.PATCH);
+    Layers layers = new Layers(parameters, backend);
+    this.stem = loadPatches(layers, "downsample_layers.0.0", config.width(), config.channels(), HorNetConfig.PATCH);
     this.stemNorm = layers.norm("downsample_layers.0.1", config.width(), EPS);
     for (int i = 0; i < config.stages(); i++) {
-      stages.add(stage(i));
+      stages.add(loadStage(layers, i));
     }
     int last = config.width(config.stages() - 1);
     this.norm = config.dense() ? null : layers.norm("norm", last, EPS);
@@ -66,29 +63,40 @@ public final class HorNet implements Backbone {
       featureNorms.add(given ? layers.norm("norm" + i, config.width(i), EPS) : layers.unitNorm(config.width(i), EPS));
     }
     parameters.finish();
+    List<Integer> maps = config.featureStages();
+    this.signature
+        = new Signature(config.channels(), norm == null ? 0 : config.width(config.stages() - 1), config.classes(),
+            maps.stream().map(stage -> "out" + stage).toList(), maps.stream().map(config::stride).toList());
   }
 
-  private Stage stage(int index) {
+  private Stage loadStage(Layers layers, int index) {
     int width = config.width(index);
     List<Block> blocks = new ArrayList<>();
     for (int j = 0; j < config.depths().get(index); j++) {
-      blocks.add(block("stages." + index + "." + j, index));
+      blocks.add(loadBlock(layers, "stages." + index + "." + j, index));
     }
     String downsampling = "downsample_layers." + index;
     return new Stage(index == 0 ? null
         : new Downsampling(layers.norm(downsampling + ".0", width / 2, EPS),
-            layers.conv(downsampling + ".1", width, width / 2, 2)),
+            loadPatches(layers, downsampling + ".1", width, width / 2, 2)),
         blocks);
   }
 
-  private Block block(String name, int stage) {
+  /** A convolution of patches side by side; what fills none is left out. */
+  private static StridedConv loadPatches(Layers layers, String name, int out, int in, int size) {
+    return new StridedConv(layers.conv(name, out, in, size), Window.square(size, size, 0));
+  }
+
+  private Block loadBlock(Layers layers, String name, int stage) {
     int width = config.width(stage);
     Parameters parameters = layers.parameters();
     float[] gamma1 = config.layerScale() ? parameters.values(name + ".gamma1", width) : null;
     float[] gamma2 = config.layerScale() ? parameters.values(name + ".gamma2", width) : null;
-    return new Block(layers.norm(name + ".norm1", width, EPS),
-        new GnConv(layers, name + ".gnconv.", config.gnConv(stage), projection -> projection.thenScale(gamma1)), gamma1,
-        layers.norm(name + ".norm2", width, EPS), layers.linear(name + ".pwconv1", 4 * width, width, true),
+    return new Block(
+        new GnConv(layers, name + ".gnconv.", config.gnConv(stage), layers.norm(name + ".norm1", width, EPS),
+            projection -> projection.thenScale(gamma1)),
+        layers.linear(name + ".pwconv1", 4 * width, width, true).norm(layers.norm(name + ".norm2", width, EPS))
+            .activation(Activation.GELU),
         Matrix.of(parameters, name + ".pwconv2", true, width, 4 * width).thenScale(gamma2).pack(layers.backend()));
   }
 
@@ -96,14 +104,8 @@ public final class HorNet implements Backbone {
   public void forward(Recorder r) {
     Tensor x = stages(r);
     if (norm != null) {
-      Tensor mean = r.record("mean", new MeanPool(), x);
-      Tensor pooled = r.record("norm", new LayerNorm(RowSource.norm(norm)), mean);
-      r.output(POOLED, pooled);
-      // Without a classifier the reference's head is the identity.
-      Tensor logits = head == null ? pooled
-          : r.record("head", new Linear(RowSource.PLAIN, head.weights(), head.epilogue()), pooled);
-      r.output(LOGITS, logits);
-      r.output(PROBABILITIES, () -> r.record(PROBABILITIES, new Softmax(), logits));
+      Tensor pooled = r.record("norm", LayerNorm.of(norm), r.record("mean", new MeanPool(), x));
+      Classifier.record(r, pooled, pooled, head);
     }
   }
 
@@ -114,26 +116,15 @@ public final class HorNet implements Backbone {
 
   private Tensor stages(Recorder r) {
     Tensor x = stem(r);
-    r.output("stem", x);
     for (int i = 0; i < stages.size(); i++) {
       Stage stage = stages.get(i);
       x = stage.downsampling == null ? x : downsample(r, "downsample_layers." + i, stage.downsampling, x);
       for (int j = 0; j < stage.blocks.size(); j++) {
-        Block block = stage.blocks.get(j);
-        String name = "stages." + i + "." + j;
-        Tensor in = x;
-        Tensor gated = r.scope(name + ".gnconv", () -> block.gnconv.gate(r, List.of(in), RowSource.norm(block.norm1)));
-        if (j == stage.blocks.size() - 1) {
-          r.output("gnconv" + i, () -> unscaled(r, block, gated));
-        }
-        x = r.scope(name, () -> finish(r, block, in, gated));
+        x = block(r.scope("stages." + i + "." + j), stage.blocks.get(j), x);
       }
-      Tensor out = x;
-      r.output("stage" + i, out);
+      r.output("stage" + i, x);
       if (config.featureStages().contains(i)) {
-        String name = "norm" + i;
-        Norm featureNorm = featureNorms.get(i);
-        r.output("out" + i, () -> r.record(name, new LayerNorm(RowSource.norm(featureNorm)), out));
+        r.output("out" + i, r.record("norm" + i, LayerNorm.of(featureNorms.get(i)), x));
       }
     }
     return x;
@@ -149,70 +140,23 @@ public final class HorNet implements Backbone {
       throw new IllegalArgumentException("an input of " + image.dim(1) + "x" + image.dim(2)
           + " pixels is too small: HorNet takes " + least + "x" + least + " or more");
     }
-    Tensor x = convolve(r, "downsample_layers.0.0", r.input(), stem, HorNetConfig.PATCH);
-    return r.record("downsample_layers.0.1", new LayerNorm(RowSource.norm(stemNorm)), x);
+    Tensor x = stem.record(r, "downsample_layers.0.0", r.input());
+    return r.record("downsample_layers.0.1", LayerNorm.of(stemNorm), x);
   }
 
   private static Tensor downsample(Recorder r, String name, Downsampling downsampling, Tensor x) {
-    Tensor normed = r.record(name + ".0", new LayerNorm(RowSource.norm(downsampling.norm)), x);
-    return convolve(r, name + ".1", normed, downsampling.convolution, 2);
+    return downsampling.convolution.record(r, name + ".1", r.record(name + ".0", LayerNorm.of(downsampling.norm), x));
   }
 
-  /** Patches side by side; what fills none is left out. */
-  private static Tensor convolve(Recorder r, String name, Tensor x, Layer layer, int size) {
-    Window window = Window.square(size, size, 0);
-    return r.record(name, new Linear(new RowSource(window.rows(x.shape()), null), layer.weights(), layer.epilogue()), x,
-        window.slide(x.shape(), layer.weights().shape().dim(0)));
-  }
-
-  /** The rest of a block behind the recursion of its gated convolution. */
-  private static Tensor finish(Recorder r, Block block, Tensor x, Tensor gated) {
-    Layer projection = block.gnconv.projOut();
-    Tensor y = r.record("gnconv.proj_out",
-        new Linear(RowSource.PLAIN, projection.weights(), projection.epilogue().residual(x)), gated);
-    Tensor hidden = r.record("pwconv1", new Linear(RowSource.norm(block.norm2), block.pwconv1.weights(),
-        block.pwconv1.epilogue().activation(Activation.GELU)), y);
-    return r.record("pwconv2",
-        new Linear(RowSource.PLAIN, block.pwconv2.weights(), block.pwconv2.epilogue().residual(y)), hidden);
-  }
-
-  /** The gated convolution's output as published, before the layer scale. */
-  private Tensor unscaled(Recorder r, Block block, Tensor gated) {
-    Layer projection = block.gnconv.projOut();
-    Tensor scaled
-        = r.record("gnconv.unfused", new Linear(RowSource.PLAIN, projection.weights(), projection.epilogue()), gated);
-    if (block.gamma1 == null) {
-      return scaled;
-    }
-    float[] inverse = new float[block.gamma1.length];
-    for (int i = 0; i < inverse.length; i++) {
-      inverse[i] = 1 / block.gamma1[i];
-    }
-    return r.record("gnconv.unscaled", new Affine(null, layers.values(inverse), null, Activation.IDENTITY), scaled);
+  private static Tensor block(Recorder r, Block block, Tensor x) {
+    Tensor gated = block.gnconv.gate(r.scope("gnconv"), List.of(x));
+    Tensor y = r.record("gnconv.proj_out", block.gnconv.projOut().residual(x), gated);
+    Tensor hidden = r.record("pwconv1", block.pwconv1, y);
+    return r.record("pwconv2", block.pwconv2.residual(y), hidden);
   }
 
   @Override
-  public List<String> featureNames() {
-    return config.featureStages().stream().map(stage -> "out" + stage).toList();
-  }
-
-  @Override
-  public List<Integer> featureStrides() {
-    return config.featureStages().stream().map(config::stride).toList();
-  }
-
-  @Override
-  public int inputChannels() {
-    return config.channels();
-  }
-
-  @Override
-  public int embeddingWidth() {
-    return norm == null ? 0 : config.width(config.stages() - 1);
-  }
-
-  @Override
-  public int classes() {
-    return config.classes();
+  public Signature signature() {
+    return signature;
   }
 }

@@ -51,20 +51,15 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
 
   /** The size the filters are stored for; 224 if there are none. */
   @Override
-  public int inputHeight() {
-    return IntStream.range(0, stages()).boxed()
+  public Size image() {
+    return Size.square(IntStream.range(0, stages()).boxed()
         .flatMap(stage -> spatial.get(stage).filter().map(filter -> filter.rows() * stride(stage)).stream()).findFirst()
-        .orElse(224);
-  }
-
-  @Override
-  public int inputWidth() {
-    return inputHeight();
+        .orElse(224));
   }
 
   @Override
   public Preprocessing preprocessing() {
-    int size = inputHeight();
+    int size = image().rows();
     return size < 384 ? Preprocessing.centerCrop((int) (size / 0.875), size) : Preprocessing.squash(size);
   }
 
@@ -127,7 +122,7 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
         args.flag("layer_scale", true), dense ? 0 : classes, dense, args.integers("out_indices", stages));
     args.ignore(TRAINING);
     args.finish();
-    config.check();
+    config.check(args);
     return config;
   }
 
@@ -135,39 +130,24 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
     List<Integer> orders = args.integers("orders", Collections.nCopies(stages, 5));
     double scale = args.number("scale", 1);
     Object filters = args.get("gf", Collections.nCopies(stages, null));
-    if (!(filters instanceof List<?> list) || list.size() != stages || orders.size() != stages) {
-      throw new WeightsException(
-          "HorNet configuration: orders and gf must have an entry for each of " + stages + " stages");
-    }
-    return IntStream.range(0, stages).mapToObj(stage -> new Spatial(orders.get(stage), scale, size(list.get(stage))))
-        .toList();
+    List<?> list = filters instanceof List<?> given ? given : List.of();
+    args.require(list.size() == stages && orders.size() == stages,
+        "orders and gf must have an entry for each of " + stages + " stages");
+    return IntStream.range(0, stages)
+        .mapToObj(stage -> new Spatial(orders.get(stage), scale, size(args, list.get(stage)))).toList();
   }
 
-  private static Optional<Size> size(Object value) {
-    if (value == null) {
-      return Optional.empty();
-    }
-    if (value instanceof List<?> pair && pair.size() == 2 && pair.get(0) instanceof Integer rows
-        && pair.get(1) instanceof Integer columns) {
-      return Optional.of(new Size(rows, columns));
-    }
-    throw new WeightsException("HorNet configuration: " + value + " is not the size [h, w] of a filter");
+  private static Optional<Size> size(Arguments args, Object value) {
+    args.require(value == null || value instanceof List, value + " is not the size [h, w] of a filter");
+    return Optional.ofNullable(value).map(pair -> args.size("gf", pair));
   }
 
   private static List<Spatial> stageByStage(Arguments args) {
     List<Spatial> spatial = new ArrayList<>();
     for (Object entry : args.get("gnconv", null) instanceof List<?> list ? list : List.of()) {
-      if (!(entry instanceof Map<?, ?> stage) || !stage.keySet().stream().allMatch(String.class::isInstance)) {
-        throw new WeightsException("HorNet configuration: " + entry + " does not describe a stage's gnconv");
-      }
-      @SuppressWarnings("unchecked")
-      Arguments of = new Arguments("HorNet configuration, gnconv", (Map<String, ?>) stage);
-      Optional<Size> filter = switch (String.valueOf(of.get("filter", "dw7x7"))) {
-        case "dw7x7" -> Optional.empty();
-        case "gf" -> Optional.of(new Size(of.integer("h", 14), of.integer("w", 8)));
-        default ->
-          throw new WeightsException("HorNet configuration: a filter is dw7x7 or gf, not " + of.get("filter", null));
-      };
+      Arguments of = args.nested("gnconv", entry);
+      Optional<Size> filter = of.choice("filter", "dw7x7", "gf") == 0 ? Optional.empty()
+          : Optional.of(new Size(of.integer("h", 14), of.integer("w", 8)));
       spatial.add(new Spatial(of.integer("order", 5), fraction(of.get("s", 1)), filter));
       of.finish();
     }
@@ -187,16 +167,14 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
     }
   }
 
-  private void check() {
+  private void check(Arguments args) {
     int stages = stages();
     boolean positive = channels > 0 && width > 0 && width <= 1 << 14 && classes >= 0 && stages > 0 && stages <= 8
         && depths.stream().allMatch(depth -> depth > 0)
         && featureStages.stream().allMatch(stage -> stage >= 0 && stage < stages);
     boolean scaled = spatial.stream().allMatch(stage -> Double.isFinite(stage.scale()) && stage.scale() != 0);
-    if (!positive || !scaled || spatial.size() != stages) {
-      throw new WeightsException(
-          "HorNet configuration: sizes must be positive, and every stage needs a depth and a gnconv: " + this);
-    }
+    args.require(positive && scaled && spatial.size() == stages,
+        "sizes must be positive, and every stage needs a depth and a gnconv: " + this);
     for (int stage = 0; stage < stages; stage++) {
       gnConv(stage);
     }

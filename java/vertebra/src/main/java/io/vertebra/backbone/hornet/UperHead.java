@@ -1,6 +1,5 @@
 package io.vertebra.backbone.hornet;
 
-import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
 import io.vertebra.backbone.Neck;
@@ -10,9 +9,8 @@ import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.AdaptiveAveragePool;
 import io.vertebra.program.op.Bilinear;
 import io.vertebra.program.op.Convolution;
-import io.vertebra.program.op.Epilogue;
 import io.vertebra.program.op.Linear;
-import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.RowMap;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.Parameters;
@@ -30,12 +28,12 @@ public final class UperHead implements Neck {
 
   private final UperHeadConfig config;
   private final Backend backend;
-  private final List<Layer> pooled = new ArrayList<>();
-  private final List<Layer> bottleneck = new ArrayList<>();
-  private final List<Layer> laterals = new ArrayList<>();
-  private final List<Layer> outputs = new ArrayList<>();
+  private final List<Linear> pooled = new ArrayList<>();
+  private final List<Linear> bottleneck = new ArrayList<>();
+  private final List<Linear> laterals = new ArrayList<>();
+  private final List<Convolution> outputs = new ArrayList<>();
   private final GnConvModule fusion;
-  private final Layer classifier;
+  private final Linear classifier;
 
   UperHead(UperHeadConfig config, Parameters parameters, Backend backend) {
     Layers layers = new Layers(parameters, backend);
@@ -45,19 +43,19 @@ public final class UperHead implements Neck {
     int deepest = config.in().get(config.in().size() - 1);
     int scales = config.poolScales().size();
     for (int m = 0; m < scales; m++) {
-      pooled.add(GnConvModule.convolution(layers, "psp_modules." + m + ".1", channels, deepest, 1, true).pack(backend));
+      pooled.add(GnConvModule.convolution(layers, "psp_modules." + m + ".1", channels, deepest, 1, true).pack(backend)
+          .activation(Activation.RELU));
     }
     Matrix joint = GnConvModule.convolution(layers, "bottleneck", channels, deepest + scales * channels, 3, true);
     bottleneck.add(part(joint, 0, deepest));
     for (int m = 0; m < scales; m++) {
-      Layer part = part(joint, deepest + m * channels, channels);
-      bottleneck.add(new Layer(part.weights(), null));
+      bottleneck.add(Linear.of(part(joint, deepest + m * channels, channels).weights(), null));
     }
     for (int i = 0; i < config.in().size() - 1; i++) {
-      laterals.add(
-          GnConvModule.convolution(layers, "lateral_convs." + i, channels, config.in().get(i), 1, true).pack(backend));
-      outputs.add(
-          GnConvModule.convolution(layers, "fpn_convs." + i, channels, channels, 3, true).packConvolution(backend));
+      laterals.add(GnConvModule.convolution(layers, "lateral_convs." + i, channels, config.in().get(i), 1, true)
+          .pack(backend).activation(Activation.RELU));
+      outputs.add(GnConvModule.convolution(layers, "fpn_convs." + i, channels, channels, 3, true)
+          .packConvolution(backend, Activation.RELU));
     }
     this.fusion = new GnConvModule(layers, "fpn_bottleneck.", config.gnconv(), true, Activation.RELU);
     this.classifier = Matrix.of(parameters, "conv_seg", true, config.classes(), channels, 1, 1).pack(backend);
@@ -65,7 +63,7 @@ public final class UperHead implements Neck {
   }
 
   /** What a 3x3 convolution does to some of the channels it takes. */
-  private Layer part(Matrix convolution, int first, int channels) {
+  private Linear part(Matrix convolution, int first, int channels) {
     int in = convolution.in() / 9;
     return convolution
         .columns(IntStream.range(0, 9 * channels).map(i -> i / channels * in + first + i % channels).toArray())
@@ -78,25 +76,17 @@ public final class UperHead implements Neck {
     int deepest = maps.size() - 1;
     Tensor[] levels = new Tensor[maps.size()];
     levels[deepest] = pyramidPooling(r, maps.get(deepest));
-    r.output("psp", levels[deepest]);
     for (int i = deepest - 1; i >= 0; i--) {
-      Layer lateral = laterals.get(i);
       Tensor upper = resize(r, "top_down." + i, levels[i + 1], maps.get(i).shape());
-      levels[i] = r.record("lateral_convs." + i, new Linear(RowSource.PLAIN, lateral.weights(),
-          lateral.epilogue().activation(Activation.RELU).residual(upper)), maps.get(i));
-      r.output("lateral" + i, levels[i]);
+      levels[i] = r.record("lateral_convs." + i, laterals.get(i).residual(upper), maps.get(i));
     }
     List<Tensor> fused = new ArrayList<>();
     for (int i = 0; i < maps.size(); i++) {
-      Tensor out = i == deepest ? levels[i]
-          : r.record("fpn_convs." + i,
-              new Convolution(outputs.get(i).weights(), outputs.get(i).bias(), Activation.RELU), levels[i]);
+      Tensor out = i == deepest ? levels[i] : r.record("fpn_convs." + i, outputs.get(i), levels[i]);
       fused.add(resize(r, "fpn_convs." + i + ".resize", out, maps.get(0).shape()));
     }
-    Tensor features = r.scope("fpn_bottleneck", () -> fusion.forward(r, fused));
-    r.output("feats", features);
-    r.output(LOGITS,
-        r.record("conv_seg", new Linear(RowSource.PLAIN, classifier.weights(), classifier.epilogue()), features));
+    Tensor features = fusion.forward(r.scope("fpn_bottleneck"), fused);
+    r.output(LOGITS, r.record("conv_seg", classifier, features));
   }
 
   /**
@@ -109,18 +99,17 @@ public final class UperHead implements Neck {
       String name = "psp_modules." + m;
       int scale = config.poolScales().get(m);
       Tensor grid = r.record(name + ".0", new AdaptiveAveragePool(scale, scale), map);
-      Layer layer = pooled.get(m);
-      Tensor projected = r.record(name + ".1",
-          new Linear(RowSource.PLAIN, layer.weights(), layer.epilogue().activation(Activation.RELU)), grid);
+      Tensor projected = r.record(name + ".1", pooled.get(m), grid);
       parts.add(resize(r, name + ".resize", projected, map.shape()));
     }
-    RowSource taps = new RowSource(Convolution.WINDOW.rows(map.shape()), null);
+    RowMap taps = Convolution.WINDOW.rows(map.shape());
     Shape shape = map.shape().withChannels(config.channels());
     Tensor sum = null;
     for (int i = 0; i < parts.size(); i++) {
-      Epilogue epilogue = sum == null ? bottleneck.get(i).epilogue() : bottleneck.get(i).epilogue().residual(sum);
-      epilogue = i == parts.size() - 1 ? epilogue.lastActivation(Activation.RELU) : epilogue;
-      sum = r.record("bottleneck." + i, new Linear(taps, bottleneck.get(i).weights(), epilogue), parts.get(i), shape);
+      Linear product = bottleneck.get(i).gather(taps);
+      product = sum == null ? product : product.residual(sum);
+      product = i == parts.size() - 1 ? product.lastActivation(Activation.RELU) : product;
+      sum = r.record("bottleneck." + i, product, parts.get(i), shape);
     }
     return sum;
   }

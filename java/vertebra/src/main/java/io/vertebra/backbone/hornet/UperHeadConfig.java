@@ -52,13 +52,11 @@ public record UperHeadConfig(List<Integer> in, int channels, List<Integer> poolS
     Arguments args = new Arguments("UPerNet configuration", arguments);
     List<Integer> in = args.integers("in_channels");
     int channels = args.integer("channels", 512);
-    GnConv.Config gnconv = GnConvModule.Options.of(args.get("conv_cfg", Map.of()), 3)
+    GnConv.Config gnconv = GnConvModule.Options.of(args.nested("conv_cfg"), 3)
         .config(Collections.nCopies(in.size(), channels), channels);
     List<Integer> scales = args.integers("pool_scales", List.of(1, 2, 3, 6));
     UperHeadConfig config = new UperHeadConfig(in, channels, scales, args.integer("num_classes", 150), gnconv);
-    if (args.flag("align_corners", false)) {
-      throw new WeightsException("UPerNet configuration: align_corners is not supported");
-    }
+    args.require(!args.flag("align_corners", false), "align_corners is not supported");
     args.ignore(List.of("dropout_ratio"));
     args.finish();
     return config;

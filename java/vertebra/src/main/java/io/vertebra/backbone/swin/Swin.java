@@ -1,25 +1,23 @@
 package io.vertebra.backbone.swin;
 
 import io.vertebra.backbone.Backbone;
-import io.vertebra.backbone.Layer;
+import io.vertebra.backbone.Classifier;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.RelativePositions;
 import io.vertebra.backbone.TableResize;
 import io.vertebra.backbone.TableResize.Table;
+import io.vertebra.backbone.TransformerBlock;
 import io.vertebra.backbone.WeakCache;
 import io.vertebra.backbone.WindowPartition;
 import io.vertebra.backbone.swin.SwinConfig.Behaviour;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.MeanPool;
 import io.vertebra.program.op.Norm;
 import io.vertebra.program.op.RegionMask;
 import io.vertebra.program.op.RowMap;
-import io.vertebra.program.op.RowSource;
-import io.vertebra.program.op.Softmax;
 import io.vertebra.program.op.Sum;
 import io.vertebra.program.op.Sum.Term;
 import io.vertebra.program.op.Weights;
@@ -45,37 +43,35 @@ public final class Swin implements Backbone {
   private static final float EPS = 1e-5f;
 
   private final SwinConfig config;
+  private final Signature signature;
   private final Backend backend;
-  private final Layer patchProjection;
+  private final Linear patchProjection;
   private final Norm patchNorm;
   private final Table absolutePositions;
   private final List<Stage> stages = new ArrayList<>();
   private final Norm norm;
-  private final Layer head;
+  private final Linear head;
   private final Map<Integer, Norm> featureNorms = new HashMap<>();
   private final WeakCache<List<Object>, Weights> constants = new WeakCache<>();
 
-  private record Block(Norm norm1, Layer qkv, Table biasTable, Layer proj, Norm norm2, Layer fc1, Layer fc2) {}
-
-  private record Merging(Norm norm, Layer reduction) {}
+  private record Block(TransformerBlock layers, Table biasTable) {}
 
   /** Of one map: what windows are made of, and who sees whom in them. Blocks that cut a map alike share it. */
   private record Windows(RowMap rows, RegionMask mask) {}
 
-  /** @param merging what follows the stage; null after the last one */
-  private record Stage(List<Block> blocks, Merging merging) {}
+  /** @param reduction of the patch merging that follows the stage; null after the last one */
+  private record Stage(List<Block> blocks, Linear reduction) {}
 
   /** Packs the weights for {@code backend}; {@code parameters} take the official names. */
   Swin(SwinConfig config, Parameters parameters, Backend backend) {
     this.config = config;
     this.backend = backend;
     Layers layers = new Layers(parameters, backend);
-    Loader loader = new Loader(layers);
     this.patchProjection = layers.conv("patch_embed.proj", config.width(), config.channels(), config.patch());
     this.patchNorm = config.patchNorm() ? layers.norm("patch_embed.norm", config.width(), EPS) : null;
-    this.absolutePositions = config.absolutePositions() ? loader.absolutePositions() : null;
+    this.absolutePositions = config.absolutePositions() ? loadAbsolutePositions(parameters) : null;
     for (int i = 0; i < config.stages(); i++) {
-      stages.add(loader.stage(i));
+      stages.add(loadStage(layers, i));
     }
     int last = config.width(config.stages() - 1);
     this.norm = config.finalNorm() ? layers.norm("norm", last, EPS) : null;
@@ -89,62 +85,51 @@ public final class Swin implements Backbone {
     }
     parameters.ignore(name -> name.endsWith("relative_position_index") || name.endsWith("attn_mask"));
     parameters.finish();
+    List<Integer> maps = config.featureStages();
+    this.signature = new Signature(config.channels(), norm == null ? 0 : config.width(config.stages() - 1),
+        config.classes(), maps.stream().map(stage -> "out" + stage).toList(),
+        maps.stream().map(stage -> config.patch() << stage).toList());
   }
 
-  /** Reads parameters by their official names. */
-  private final class Loader {
-    private final Layers layers;
-    private final Parameters parameters;
-
-    Loader(Layers layers) {
-      this.layers = layers;
-      this.parameters = layers.parameters();
+  private Stage loadStage(Layers layers, int index) {
+    int width = config.width(index);
+    List<Block> blocks = new ArrayList<>();
+    for (int j = 0; j < config.depths().get(index); j++) {
+      blocks.add(loadBlock(layers, "layers." + index + ".blocks." + j, index));
     }
+    String downsample = "layers." + index + ".downsample";
+    boolean last = index == config.stages() - 1;
+    return new Stage(blocks,
+        last ? null
+            : layers.linear(downsample + ".reduction", 2 * width, 4 * width, false)
+                .norm(layers.norm(downsample + ".norm", 4 * width, EPS)));
+  }
 
-    Stage stage(int index) {
-      int width = config.width(index);
-      List<Block> blocks = new ArrayList<>();
-      for (int j = 0; j < config.depths().get(index); j++) {
-        blocks.add(block("layers." + index + ".blocks." + j, index));
-      }
-      String downsample = "layers." + index + ".downsample";
-      boolean last = index == config.stages() - 1;
-      return new Stage(blocks,
-          last ? null
-              : new Merging(layers.norm(downsample + ".norm", 4 * width, EPS),
-                  layers.linear(downsample + ".reduction", 2 * width, 4 * width, false)));
-    }
+  private Block loadBlock(Layers layers, String name, int stage) {
+    int width = config.width(stage);
+    int heads = config.heads().get(stage);
+    Size window = config.window(stage, config.builtMap(stage, config.image()));
+    int rows = 2 * window.rows() - 1;
+    int columns = 2 * window.columns() - 1;
+    return new Block(
+        TransformerBlock.load(layers, name, width, heads * config.headDim(stage), (int) (width * config.mlpRatio()),
+            config.qkvBias(), EPS),
+        new Table(rows, columns, heads,
+            layers.parameters().values(name + ".attn.relative_position_bias_table", rows * columns, heads)));
+  }
 
-    Block block(String name, int stage) {
-      int width = config.width(stage);
-      int heads = config.heads().get(stage);
-      int attention = heads * config.headDim(stage);
-      int hidden = (int) (width * config.mlpRatio());
-      Size window = config.window(stage, config.builtMap(stage, config.image()));
-      int rows = 2 * window.rows() - 1;
-      int columns = 2 * window.columns() - 1;
-      return new Block(layers.norm(name + ".norm1", width, EPS),
-          layers.linear(name + ".attn.qkv", 3 * attention, width, config.qkvBias()),
-          new Table(rows, columns, heads,
-              parameters.values(name + ".attn.relative_position_bias_table", rows * columns, heads)),
-          layers.linear(name + ".attn.proj", width, attention, true), layers.norm(name + ".norm2", width, EPS),
-          layers.linear(name + ".mlp.fc1", hidden, width, true), layers.linear(name + ".mlp.fc2", width, hidden, true));
+  private Table loadAbsolutePositions(Parameters parameters) {
+    Size map = config.builtMap(0, config.image());
+    int width = config.width();
+    if (config.behaviour() != Behaviour.DENSE) {
+      return new Table(map.rows(), map.columns(), width, parameters.values("absolute_pos_embed", 1, map.area(), width));
     }
-
-    Table absolutePositions() {
-      Size map = config.builtMap(0, config.image());
-      int width = config.width();
-      if (config.behaviour() != Behaviour.DENSE) {
-        return new Table(map.rows(), map.columns(), width,
-            parameters.values("absolute_pos_embed", 1, map.area(), width));
-      }
-      float[] channelsFirst = parameters.values("absolute_pos_embed", 1, width, map.rows(), map.columns());
-      float[] values = new float[channelsFirst.length];
-      for (int i = 0; i < values.length; i++) {
-        values[i] = channelsFirst[i % width * map.area() + i / width];
-      }
-      return new Table(map.rows(), map.columns(), width, values);
+    float[] channelsFirst = parameters.values("absolute_pos_embed", 1, width, map.rows(), map.columns());
+    float[] values = new float[channelsFirst.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = channelsFirst[i % width * map.area() + i / width];
     }
+    return new Table(map.rows(), map.columns(), width, values);
   }
 
   @Override
@@ -163,35 +148,19 @@ public final class Swin implements Backbone {
     for (int i = 0; i < stages.size(); i++) {
       Stage stage = stages.get(i);
       for (int j = 0; j < stage.blocks.size(); j++) {
-        Tensor in = x;
-        Block block = stage.blocks.get(j);
-        int index = i;
-        boolean shifted = j % 2 == 1;
-        x = r.scope("layers." + i + ".blocks." + j, () -> block(r, rules, index, block, shifted, in, windows));
-        r.output("layers." + i + ".blocks." + j, x);
+        x = block(r.scope("layers." + i + ".blocks." + j), rules, i, stage.blocks.get(j), j % 2 == 1, x, windows);
       }
-      Tensor out = x;
-      r.output("stage" + i, out);
+      r.output("stage" + i, x);
       if (config.featureStages().contains(i)) {
-        String name = "norm" + i;
-        Norm featureNorm = featureNorms.get(i);
-        r.output("out" + i, () -> r.record(name, new LayerNorm(RowSource.norm(featureNorm)), out));
+        r.output("out" + i, r.record("norm" + i, LayerNorm.of(featureNorms.get(i)), x));
       }
-      if (stage.merging != null) {
-        x = r.scope("layers." + i + ".downsample", () -> merge(r, rules, stage.merging, out));
-        r.output("merge" + i, x);
+      if (stage.reduction != null) {
+        x = merge(r.scope("layers." + i + ".downsample"), rules, stage.reduction, x);
       }
     }
     if (norm != null) {
-      Tensor normed = r.record("norm", new LayerNorm(RowSource.norm(norm)), x);
-      r.output("norm", normed);
-      Tensor pooled = r.record(POOLED, new MeanPool(), normed);
-      r.output(POOLED, pooled);
-      // Without a classifier the reference's head is the identity.
-      Tensor logits = head == null ? pooled
-          : r.record("head", new Linear(RowSource.PLAIN, head.weights(), head.epilogue()), pooled);
-      r.output(LOGITS, logits);
-      r.output(PROBABILITIES, () -> r.record(PROBABILITIES, new Softmax(), logits));
+      Tensor pooled = r.record("pooled", new MeanPool(), r.record("norm", LayerNorm.of(norm), x));
+      Classifier.record(r, pooled, pooled, head);
     }
   }
 
@@ -200,13 +169,11 @@ public final class Swin implements Backbone {
     Shape image = r.input().shape();
     Size map = patchGrid(rules, image.dim(1), image.dim(2));
     RowMap patches = patches(image, map, config.patch());
-    Tensor x = r.record("patch_embed.proj",
-        new Linear(new RowSource(patches, null), patchProjection.weights(), patchProjection.epilogue()), r.input(),
+    Tensor x = r.record("patch_embed.proj", patchProjection.gather(patches), r.input(),
         Shape.of(image.dim(0), map.rows(), map.columns(), config.width()));
     if (patchNorm != null) {
-      x = r.record("patch_embed.norm", new LayerNorm(RowSource.norm(patchNorm)), x);
+      x = r.record("patch_embed.norm", LayerNorm.of(patchNorm), x);
     }
-    r.output("patch_embed", x);
     if (absolutePositions != null) {
       Table table = TableResize.bicubic(absolutePositions, map.rows(), map.columns());
       Weights positions
@@ -263,34 +230,10 @@ public final class Swin implements Backbone {
     WindowPartition partition
         = new WindowPartition(map.rows(), map.columns(), window, shift, rules.behaviour() == Behaviour.TIMM);
     Windows cut = windows.computeIfAbsent(partition, key -> new Windows(key.rowMap(x.shape().dim(0)), key.mask()));
-    RowMap rows = cut.rows;
-    RegionMask mask = cut.mask;
-    int heads = config.heads().get(stage);
-    WindowAttention attention = new WindowAttention(window.area(), heads, config.headDim(stage), config.scale(stage),
-        attentionBias(rules, block, window), mask);
+    WindowAttention attention = new WindowAttention(window.area(), config.heads().get(stage), config.headDim(stage),
+        config.scale(stage), attentionBias(rules, block, window), cut.mask);
 
-    Tensor qkv = r.record("attn.qkv",
-        new Linear(new RowSource(rows, block.norm1), block.qkv.weights(), block.qkv.epilogue()), x);
-    Tensor heard = r.record("attn", attention, qkv);
-    Tensor y = r.record("attn.proj",
-        new Linear(RowSource.PLAIN, block.proj.weights(), block.proj.epilogue().residual(x).scatter(rows)), heard);
-    Tensor hidden = r.record("mlp.fc1",
-        new Linear(RowSource.norm(block.norm2), block.fc1.weights(), block.fc1.epilogue().activation(Activation.GELU)),
-        y);
-    Tensor out = r.record("mlp.fc2", new Linear(RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue().residual(y)),
-        hidden);
-
-    r.output("attn.qkv", qkv);
-    r.output("norm1", () -> r.record("norm1", new LayerNorm(RowSource.norm(block.norm1)), x));
-    r.output("attn.in", () -> r.record("attn.in", new LayerNorm(new RowSource(rows, block.norm1)), x));
-    r.output("attn", () -> r.record("attn.unfused",
-        new Linear(RowSource.PLAIN, block.proj.weights(), block.proj.epilogue()), heard));
-    r.output("mlp",
-        () -> r.record("mlp.unfused", new Linear(RowSource.PLAIN, block.fc2.weights(), block.fc2.epilogue()), hidden));
-    r.constant("attn.relative_position_index", () -> relativePositionIndex(window));
-    r.constant("attn.bias", () -> RelativePositions.expand(biasTable(rules, block, window), window));
-    r.constant("attn_mask", () -> expandedMask(mask));
-    return out;
+    return block.layers.record(r, x, attention, cut.rows);
   }
 
   /** What the official model says to an input whose maps do not fit its windows. */
@@ -331,30 +274,7 @@ public final class Swin implements Backbone {
         : TableResize.bicubic(table, rows, columns);
   }
 
-  private static float[] relativePositionIndex(Size window) {
-    int[] index = RelativePositions.index(window);
-    float[] values = new float[index.length];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = index[i];
-    }
-    return values;
-  }
-
-  private static float[] expandedMask(RegionMask mask) {
-    if (mask == null) {
-      return new float[0];
-    }
-    int tokens = mask.tokens();
-    WindowPartition.checkPairs(mask.windows(), tokens);
-    float[] values = new float[mask.windows() * tokens * tokens];
-    for (int i = 0; i < values.length; i++) {
-      int window = i / (tokens * tokens);
-      values[i] = mask.label(window, i / tokens % tokens) == mask.label(window, i % tokens) ? 0 : -100;
-    }
-    return values;
-  }
-
-  private Tensor merge(Recorder r, SwinConfig rules, Merging merging, Tensor x) {
+  private Tensor merge(Recorder r, SwinConfig rules, Linear reduction, Tensor x) {
     Size map = map(x);
     int batch = x.shape().dim(0);
     if (rules.behaviour() == Behaviour.OFFICIAL && (map.rows() % 2 != 0 || map.columns() % 2 != 0)) {
@@ -369,9 +289,7 @@ public final class Swin implements Backbone {
       return row >= map.rows() || column >= map.columns() ? -1
           : (token / merged.area() * map.rows() + row) * map.columns() + column;
     });
-    r.output("concat", () -> r.record("concat", new LayerNorm(new RowSource(gather, null)), x));
-    return r.record("reduction",
-        new Linear(new RowSource(gather, merging.norm), merging.reduction.weights(), merging.reduction.epilogue()), x,
+    return r.record("reduction", reduction.gather(gather), x,
         Shape.of(batch, merged.rows(), merged.columns(), 2 * x.shape().channels()));
   }
 
@@ -380,27 +298,7 @@ public final class Swin implements Backbone {
   }
 
   @Override
-  public List<String> featureNames() {
-    return config.featureStages().stream().map(stage -> "out" + stage).toList();
-  }
-
-  @Override
-  public List<Integer> featureStrides() {
-    return config.featureStages().stream().map(stage -> config.patch() << stage).toList();
-  }
-
-  @Override
-  public int inputChannels() {
-    return config.channels();
-  }
-
-  @Override
-  public int embeddingWidth() {
-    return norm == null ? 0 : config.width(config.stages() - 1);
-  }
-
-  @Override
-  public int classes() {
-    return config.classes();
+  public Signature signature() {
+    return signature;
   }
 }

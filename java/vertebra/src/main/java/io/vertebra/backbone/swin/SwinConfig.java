@@ -66,16 +66,6 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
   }
 
   @Override
-  public int inputHeight() {
-    return image.rows();
-  }
-
-  @Override
-  public int inputWidth() {
-    return image.columns();
-  }
-
-  @Override
   public Preprocessing preprocessing() {
     boolean large = Math.min(image.rows(), image.columns()) >= 384;
     if (behaviour == Behaviour.TIMM || image.rows() != image.columns()) {
@@ -117,7 +107,7 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
   }
 
   /** A stage's window on a map of a size. */
-  Size window(int stage, Size map) {
+  public Size window(int stage, Size map) {
     Size window = windows.get(stage);
     return switch (behaviour) {
       case OFFICIAL -> {
@@ -178,11 +168,11 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
     for (int i = 0; i < depths.size(); i++) {
       stages.add(i);
     }
-    Size image = size(args, args.get(behaviour == Behaviour.DENSE ? "pretrain_img_size" : "img_size", 224));
+    Size image = args.size(behaviour == Behaviour.DENSE ? "pretrain_img_size" : "img_size", 224);
     Object window = args.get("window_size", 7);
-    List<Size> windows
-        = window instanceof List<?> list && !isPair(list) ? list.stream().map(entry -> size(args, entry)).toList()
-            : Collections.nCopies(depths.size(), size(args, window));
+    List<Size> windows = window instanceof List<?> list && !isPair(list)
+        ? list.stream().map(entry -> args.size("window_size", entry)).toList()
+        : Collections.nCopies(depths.size(), args.size("window_size", window));
     boolean strict = args.flag("strict_img_size", true);
     SwinConfig config = new SwinConfig(behaviour, image, args.integer("patch_size", 4), args.integer("in_chans", 3),
         args.integer("embed_dim", 96), depths, args.integers("num_heads"), windows, args.integer("head_dim", 0),
@@ -191,24 +181,13 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
         args.flag("always_partition", false), !strict, List.copyOf(args.integers("out_indices", stages)));
     args.ignore(TRAINING);
     args.finish();
-    config.check();
+    config.check(args);
     return config;
   }
 
   /** timm reads any two numbers as one window's rows and columns, also for a model of two stages. */
   private static boolean isPair(List<?> list) {
     return list.size() == 2 && !(list.get(0) instanceof List);
-  }
-
-  private static Size size(Arguments args, Object value) {
-    if (value instanceof List<?> pair && pair.size() == 2 && pair.get(0) instanceof Integer rows
-        && pair.get(1) instanceof Integer columns) {
-      return new Size(rows, columns);
-    }
-    if (value instanceof Integer side) {
-      return Size.square(side);
-    }
-    throw new WeightsException("Swin configuration: " + value + " is neither a size nor a pair of sizes");
   }
 
   private static boolean within(int value, int least, int most) {
@@ -219,7 +198,7 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
     return within(size.rows(), 1, most) && within(size.columns(), 1, most);
   }
 
-  private void check() {
+  private void check(Arguments args) {
     int stages = stages();
     boolean usable = isSize(image, MAX_IMAGE) && within(patch, 1, MAX_PATCH) && within(channels, 1, MAX_PATCH)
         && within(width, 1, MAX_WIDTH) && mlpRatio <= MAX_MLP_RATIO && (int) (width * mlpRatio) > 0
@@ -228,16 +207,11 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
         && heads.stream().allMatch(count -> within(count, 1, MAX_HEADS))
         && windows.stream().allMatch(window -> isSize(window, MAX_WINDOW))
         && featureStages.stream().allMatch(stage -> within(stage, 0, stages - 1));
-    if (!usable || heads.size() != stages || windows.size() != stages) {
-      throw new WeightsException(
-          "Swin configuration: sizes must be positive and not absurd, and every stage needs a depth, heads and a window: "
-              + this);
-    }
+    args.require(usable && heads.size() == stages && windows.size() == stages,
+        "sizes must be positive and not absurd, and every stage needs a depth, heads and a window: " + this);
     for (int stage = 0; stage < stages; stage++) {
-      if (headDim == 0 && width(stage) % heads.get(stage) != 0) {
-        throw new WeightsException("Swin configuration: " + width(stage) + " channels of stage " + stage
-            + " do not split into " + heads.get(stage) + " heads");
-      }
+      args.require(headDim != 0 || width(stage) % heads.get(stage) == 0,
+          width(stage) + " channels of stage " + stage + " do not split into " + heads.get(stage) + " heads");
     }
   }
 }

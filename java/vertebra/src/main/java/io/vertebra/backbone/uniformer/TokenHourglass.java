@@ -1,18 +1,14 @@
 package io.vertebra.backbone.uniformer;
 
-import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.uniformer.UniFormerLayers.GlobalBlock;
 import io.vertebra.backbone.uniformer.UniFormerLayers.Representative;
 import io.vertebra.program.Recorder;
-import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.Convolution;
-import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.PoolScores;
 import io.vertebra.program.op.RecoverTokens;
 import io.vertebra.program.op.RowMap;
-import io.vertebra.program.op.RowSource;
 import io.vertebra.program.op.ScoreTokens;
 import io.vertebra.program.op.ShrinkTokens;
 import io.vertebra.program.op.Sum;
@@ -31,7 +27,7 @@ import io.vertebra.tensor.Tensor;
 final class TokenHourglass {
   private final UniFormerConfig config;
   private final Weights classToken;
-  private final Layer upsample;
+  private final Linear upsample;
 
   /**
    * What a block hands on.
@@ -61,9 +57,8 @@ final class TokenHourglass {
   /** The state before stage 4. */
   State coarsen(Recorder r, State state) {
     Shape token = state.classToken.shape();
-    Tensor wider = r.record("cls_upsample",
-        new Linear(new RowSource(rowOfEach(token, 0), null), upsample.weights(), upsample.epilogue()), state.classToken,
-        Shape.of(token.dim(0), 1, upsample.weights().shape().dim(0)));
+    Tensor wider = r.record("cls_upsample", upsample.gather(rowOfEach(token, 0)), state.classToken,
+        Shape.of(token.dim(0), 1, upsample.channels()));
     return new State(null, wider, r.record("global_attn3", new PoolScores(), state.scores));
   }
 
@@ -78,20 +73,16 @@ final class TokenHourglass {
     TokenChoice choice = new TokenChoice(state.scores, (int) (tokens * config.light().kept().get(stage).get(index)));
 
     Tensor before = r.record("shrink", new ShrinkTokens(choice, state.classToken), placed);
-    UniFormerLayers.Attention attention = block.attention();
-    Tensor qkv = r.record("attn.qkv",
-        new Linear(RowSource.norm(attention.norm()), attention.qkv().weights(), attention.qkv().epilogue()), before);
-    Tensor heard = r.record("attn", new WindowAttention(before.shape().dim(1), heads, headDim, scale, null, null), qkv);
+    Tensor qkv = r.record("attn.qkv", block.space().qkv(), before);
+    Tensor attended
+        = r.record("attn", new WindowAttention(before.shape().dim(1), heads, headDim, scale, null, null), qkv);
     Tensor scores
         = r.record("score", new ScoreTokens(choice, shape.withChannels(1), heads, headDim, scale, tradeOff), qkv);
-    Tensor y = r.record("attn.proj",
-        new Linear(RowSource.PLAIN, attention.proj().weights(), attention.proj().epilogue().residual(before)), heard);
-    Tensor hidden = r.record("mlp.fc1", new Linear(RowSource.norm(block.norm2()), block.fc1().weights(),
-        block.fc1().epilogue().activation(Activation.GELU)), y);
-    Tensor after = r.record("mlp.fc2",
-        new Linear(RowSource.PLAIN, block.fc2().weights(), block.fc2().epilogue().residual(y)), hidden);
+    Tensor y = r.record("attn.proj", block.space().proj().residual(before), attended);
+    Tensor hidden = r.record("mlp.fc1", block.space().fc1(), y);
+    Tensor after = r.record("mlp.fc2", block.space().fc2().residual(y), hidden);
     if (block.representative() != null) {
-      after = withScaledRepresentative(r, block.representative(), before, heard, hidden, after);
+      after = withScaledRepresentative(r, block.representative(), before, attended, hidden, after);
     }
     return new State(r.record("recover", new RecoverTokens(choice, before, after), placed), after, scores);
   }
@@ -100,17 +91,13 @@ final class TokenHourglass {
    * {@code after} with the last row of every image what it was {@code before} plus attention and MLP scaled by the
    * representative's own factor.
    */
-  private static Tensor withScaledRepresentative(Recorder r, Representative layers, Tensor before, Tensor heard,
+  private static Tensor withScaledRepresentative(Recorder r, Representative layers, Tensor before, Tensor attended,
       Tensor hidden, Tensor after) {
     Shape shape = after.shape();
     int rows = shape.dim(1);
     RowMap last = rowOfEach(shape, rows - 1);
-    Layer proj = layers.proj();
-    Layer fc2 = layers.fc2();
-    Tensor attended = r.record("representative.proj",
-        new Linear(new RowSource(last, null), proj.weights(), proj.epilogue()), heard);
-    Tensor gain = r.record("representative.fc2",
-        new Linear(new RowSource(last, null), fc2.weights(), fc2.epilogue().residual(attended)), hidden);
+    Tensor projected = r.record("representative.proj", layers.proj().gather(last), attended);
+    Tensor gain = r.record("representative.fc2", layers.fc2().gather(last).residual(projected), hidden);
     RowMap others = RowMap.of(shape.rows(), 1, i -> i % rows == rows - 1 ? -1 : i);
     RowMap own = RowMap.of(shape.rows(), 1, i -> i % rows == rows - 1 ? i : -1);
     RowMap image = RowMap.of(shape.rows(), 1, i -> i % rows == rows - 1 ? i / rows : -1);
@@ -120,14 +107,5 @@ final class TokenHourglass {
 
   private static RowMap rowOfEach(Shape shape, int row) {
     return RowMap.of(shape.dim(0), 1, image -> image * shape.dim(1) + row);
-  }
-
-  /** Names the class token and the scores, those of stage 3 on the coarser map, for tests. */
-  void outputs(Recorder r, int stage, State state) {
-    Shape token = state.classToken.shape();
-    r.output("cls_token" + stage,
-        () -> r.record("cls_token", new LayerNorm(new RowSource(rowOfEach(token, 0), null)), state.classToken));
-    r.output("global_attn" + stage,
-        () -> stage == 3 ? r.record("global_attn", new PoolScores(), state.scores) : state.scores);
   }
 }

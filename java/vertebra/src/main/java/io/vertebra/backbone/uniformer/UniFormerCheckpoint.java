@@ -78,7 +78,7 @@ final class UniFormerCheckpoint {
     }
     // Models that differ in their input alone are one; the usual input is the default.
     return configs.stream()
-        .min(Comparator.comparingInt(config -> Math.abs(config.inputHeight() - 224) + Math.abs(config.frames() - 16)))
+        .min(Comparator.comparingInt(config -> Math.abs(config.image().rows() - 224) + Math.abs(config.frames() - 16)))
         .orElseThrow();
   }
 

@@ -81,18 +81,8 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
   }
 
   @Override
-  public int inputFrames() {
-    return frames;
-  }
-
-  @Override
-  public int inputHeight() {
-    return image.rows();
-  }
-
-  @Override
-  public int inputWidth() {
-    return image.columns();
+  public int channels() {
+    return 3;
   }
 
   /**
@@ -166,8 +156,9 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
    */
   public static UniFormerConfig of(Map<String, ?> arguments, Kind kind) {
     Arguments args = new Arguments("UniFormer configuration", arguments);
-    List<Double> ratios = new ArrayList<>(args.get("mlp_ratio", 4) instanceof List<?> list ? numbers("mlp_ratio", list)
-        : Collections.nCopies(STAGES, args.number("mlp_ratio", 4)));
+    List<Double> ratios
+        = new ArrayList<>(args.get("mlp_ratio", 4) instanceof List<?> list ? args.numbers("mlp_ratio", list)
+            : Collections.nCopies(STAGES, args.number("mlp_ratio", 4)));
     if (kind == Kind.LIGHT_VIDEO && ratios.size() == STAGES) {
       // The reference gives stage 3 the ratio of stage 4; published models have one ratio for all.
       ratios.set(2, ratios.get(3));
@@ -186,60 +177,43 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
         args.flag("std", false), kind.isDense() ? 0 : args.integer("num_classes", 1000), light);
     args.ignore(TRAINING);
     args.finish();
-    config.check();
+    config.check(args);
     return config;
   }
 
-  private static List<Double> numbers(String name, Object value) {
-    if (value instanceof List<?> list && list.stream().allMatch(Number.class::isInstance)) {
-      return list.stream().map(number -> ((Number) number).doubleValue()).toList();
-    }
-    throw new WeightsException("UniFormer configuration: " + name + " must be a list of numbers, not " + value);
-  }
-
   private static List<List<Double>> blockNumbers(Arguments args, String name) {
-    if (args.get(name, null) instanceof List<?> stages && stages.size() == STAGES) {
-      return stages.stream().map(stage -> numbers(name, stage)).toList();
-    }
-    throw new WeightsException(
-        "UniFormer configuration: a light model needs " + name + ", a list of numbers for each of four stages");
+    List<?> stages = args.get(name, null) instanceof List<?> list ? list : List.of();
+    args.require(stages.size() == STAGES,
+        "a light model needs " + name + ", a list of numbers for each of four stages");
+    return stages.stream().map(stage -> args.numbers(name, stage)).toList();
   }
 
-  private void check() {
+  private void check(Arguments args) {
     boolean positive = image.area() > 0 && frames >= 0 && headDim > 0 && window > 0 && classes >= 0
         && depths.stream().allMatch(depth -> depth > 0)
         && widths.stream().allMatch(width -> width > 1 && width <= 1 << 14)
         && mlpRatios.stream().allMatch(ratio -> ratio > 0 && ratio <= 64);
-    if (!positive || depths.size() != STAGES || widths.size() != STAGES || mlpRatios.size() != STAGES) {
-      throw new WeightsException("UniFormer configuration: sizes must be positive and each of four stages needs"
-          + " a depth, a width and an MLP ratio: " + this);
-    }
+    args.require(positive && depths.size() == STAGES && widths.size() == STAGES && mlpRatios.size() == STAGES,
+        "sizes must be positive and each of four stages needs a depth, a width and an MLP ratio: " + this);
     boolean windows = attention != Attention.GLOBAL && kind != Kind.DENSE && kind != Kind.POSE;
-    if (windows || (split || overlappingTime) && kind != Kind.VIDEO || convStem && kind == Kind.VIDEO) {
-      throw new WeightsException("UniFormer configuration: windows are for dense models, split and std for video models"
-          + " without conv_stem, not for " + this);
-    }
+    boolean times = (split || overlappingTime) && kind != Kind.VIDEO || convStem && kind == Kind.VIDEO;
+    args.require(!windows && !times,
+        "windows are for dense models, split and std for video models without conv_stem, not for " + this);
     for (int stage = 2; stage < STAGES; stage++) {
-      if (heads(stage) == 0 || widths.get(stage) % heads(stage) != 0) {
-        throw new WeightsException("UniFormer configuration: " + widths.get(stage) + " channels of stage " + (stage + 1)
-            + " do not split into heads of " + headDim);
-      }
+      args.require(heads(stage) > 0 && widths.get(stage) % heads(stage) == 0,
+          widths.get(stage) + " channels of stage " + (stage + 1) + " do not split into heads of " + headDim);
       if (light != null) {
-        checkRatios(light.kept.get(stage), stage);
-        checkRatios(light.tradeOff.get(stage), stage);
+        checkRatios(args, light.kept.get(stage), stage);
+        checkRatios(args, light.tradeOff.get(stage), stage);
       }
     }
     // Scores come from a block that sees all tokens, and pass to the coarser map of stage 4 from one that does not.
-    if (light != null && (light.kept.get(2).get(0) != 1 || light.kept.get(2).get(depths.get(2) - 1) == 1)) {
-      throw new WeightsException("UniFormer configuration: stage 3 must begin with a prune_ratio of 1 and end with one"
-          + " below: " + light.kept);
-    }
+    args.require(light == null || light.kept.get(2).get(0) == 1 && light.kept.get(2).get(depths.get(2) - 1) != 1,
+        "stage 3 must begin with a prune_ratio of 1 and end with one below");
   }
 
-  private void checkRatios(List<Double> ratios, int stage) {
-    if (ratios.size() != depths.get(stage) || !ratios.stream().allMatch(ratio -> ratio >= 0 && ratio <= 1)) {
-      throw new WeightsException(
-          "UniFormer configuration: every block of stage " + (stage + 1) + " needs a ratio from 0 to 1, not " + ratios);
-    }
+  private void checkRatios(Arguments args, List<Double> ratios, int stage) {
+    args.require(ratios.size() == depths.get(stage) && ratios.stream().allMatch(ratio -> ratio >= 0 && ratio <= 1),
+        "every block of stage " + (stage + 1) + " needs a ratio from 0 to 1, not " + ratios);
   }
 }

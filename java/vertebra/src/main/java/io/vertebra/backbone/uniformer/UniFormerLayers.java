@@ -1,10 +1,12 @@
 package io.vertebra.backbone.uniformer;
 
-import io.vertebra.backbone.Layer;
 import io.vertebra.backbone.Layers;
 import io.vertebra.backbone.Matrix;
+import io.vertebra.backbone.StridedConv;
+import io.vertebra.backbone.TransformerBlock;
 import io.vertebra.program.op.Activation;
 import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Norm;
 import io.vertebra.program.op.Window;
 import io.vertebra.program.op.Window.Extent;
@@ -22,23 +24,21 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
   static final float EMBEDDING_EPS = 1e-5f;
   static final float BLOCK_EPS = 1e-6f;
 
-  /** A convolution as a matrix product over windows. */
-  record Convolution(Layer layer, Window window) {}
-
   /** @param norm null for convolutional stems, whose norms are folded */
-  record Embedding(List<Convolution> convolutions, Norm norm) {}
+  record Embedding(List<StridedConv> convolutions, Norm norm) {}
 
   /** Convolutions only: the paper's local MHRA. */
-  record LocalBlock(DepthwiseConv position, Layer conv1, DepthwiseConv attention, Layer conv2, Layer fc1, Layer fc2) {}
+  record LocalBlock(DepthwiseConv position, Linear conv1, DepthwiseConv attention, Linear conv2, Linear fc1,
+      Linear fc2) {}
 
-  /** Attention with the norm before it. */
-  record Attention(Norm norm, Layer qkv, Layer proj) {}
+  /** Attention over time, with the norm before it in qkv. */
+  record TimeAttention(Linear qkv, Linear proj) {}
 
   /**
    * @param proj what the representative token's attention adds to the tokens it stands for, and {@code fc2} likewise
    *   its MLP
    */
-  record Representative(Layer proj, Layer fc2) {}
+  record Representative(Linear proj, Linear fc2) {}
 
   /**
    * The paper's global MHRA.
@@ -46,7 +46,7 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
    * @param time attention over time before the one over space; null if one attends to both
    * @param representative of a light block that scales it by a factor of its own; else null
    */
-  record GlobalBlock(DepthwiseConv position, Attention time, Attention attention, Norm norm2, Layer fc1, Layer fc2,
+  record GlobalBlock(DepthwiseConv position, TimeAttention time, TransformerBlock space,
       Representative representative) {}
 
   private Parameters parameters() {
@@ -61,7 +61,8 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
     if (config.convStem() && stage == 0) {
       Window first = video ? new Window(Extent.cube(3), new Extent(1, 2, 2), Extent.cube(1)) : Window.square(3, 2, 1);
       Window second = video ? new Window(Extent.cube(3), Extent.cube(2), Extent.cube(1)) : first;
-      return new Embedding(List.of(normed(name, 0, out / 2, in, first), normed(name, 3, out, out / 2, second)), null);
+      return new Embedding(List.of(normed(name, 0, out / 2, in, first).activation(Activation.GELU),
+          normed(name, 3, out, out / 2, second)), null);
     }
     if (config.convStem() && !config.kind().isLight()) {
       return new Embedding(List.of(normed(name, 0, out, in, Window.square(3, 2, 1))), null);
@@ -71,14 +72,13 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
     Window patch = new Window(new Extent(frames, side, side), new Extent(video && stage == 0 ? 2 : 1, side, side),
         new Extent(frames / 2, 0, 0));
     Matrix proj = Matrix.of(parameters(), name + ".proj", true, kernel(out, in, patch.size()));
-    return new Embedding(List.of(new Convolution(proj.pack(layers.backend()), patch)),
-        layers.norm(name + ".norm", out, EMBEDDING_EPS));
+    return new Embedding(List.of(new StridedConv(pack(proj), patch)), layers.norm(name + ".norm", out, EMBEDDING_EPS));
   }
 
   /** Convolution {@code NAME.proj.INDEX} and the batch norm after it. */
-  private Convolution normed(String name, int index, int out, int in, Window window) {
+  private StridedConv normed(String name, int index, int out, int in, Window window) {
     Matrix conv = Matrix.of(parameters(), name + ".proj." + index, true, kernel(out, in, window.size()));
-    return new Convolution(conv.then(batchNorm(name + ".proj." + (index + 1), out)).pack(layers.backend()), window);
+    return new StridedConv(pack(conv.then(batchNorm(name + ".proj." + (index + 1), out))), window);
   }
 
   LocalBlock localBlock(int stage, int index) {
@@ -99,7 +99,7 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
     Matrix fc2 = Matrix.of(parameters(), name + ".mlp.fc2", true, kernel(width, hidden, point))
         .thenScale(layerScale(name + ".gamma_2", stage, scale));
     return new LocalBlock(position(name, width), pack(conv1), depthwise(depthwise(name + ".attn", false, width, 5), 5),
-        pack(conv2), pack(fc1), pack(fc2));
+        pack(conv2), pack(fc1).activation(Activation.GELU), pack(fc2));
   }
 
   GlobalBlock globalBlock(int stage, int index) {
@@ -110,21 +110,25 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
     float[] gamma2 = layerScale(name + ".gamma_2", stage, width);
     Matrix proj = Matrix.of(parameters(), name + ".attn.proj", true, width, width);
     Matrix fc2 = Matrix.of(parameters(), name + ".mlp.fc2", true, width, hidden);
-    Attention time = null;
+    TimeAttention time = null;
     if (config.split()) {
-      time = new Attention(layers.norm(name + ".t_norm", width, BLOCK_EPS),
-          layers.linear(name + ".t_attn.qkv", 3 * width, width, config.qkvBias()),
+      time = new TimeAttention(
+          layers.linear(name + ".t_attn.qkv", 3 * width, width, config.qkvBias())
+              .norm(layers.norm(name + ".t_norm", width, BLOCK_EPS)),
           layers.linear(name + ".t_attn.proj", width, width, true));
     }
-    Attention attention = new Attention(layers.norm(name + ".norm1", width, BLOCK_EPS),
-        layers.linear(name + ".attn.qkv", 3 * width, width, config.qkvBias()), pack(proj.thenScale(gamma1)));
     Representative representative = null;
     if (config.scalesRepresentative() && config.light().kept().get(stage).get(index) != 1) {
       float[] gamma3 = parameters().values(name + ".gamma_3", width);
       representative = new Representative(pack(proj.thenScale(gamma3)), pack(fc2.thenScale(gamma3)));
     }
-    return new GlobalBlock(position(name, width), time, attention, layers.norm(name + ".norm2", width, BLOCK_EPS),
-        layers.linear(name + ".mlp.fc1", hidden, width, true), pack(fc2.thenScale(gamma2)), representative);
+    TransformerBlock space = new TransformerBlock(
+        layers.linear(name + ".attn.qkv", 3 * width, width, config.qkvBias())
+            .norm(layers.norm(name + ".norm1", width, BLOCK_EPS)),
+        pack(proj.thenScale(gamma1)), layers.linear(name + ".mlp.fc1", hidden, width, true)
+            .norm(layers.norm(name + ".norm2", width, BLOCK_EPS)).activation(Activation.GELU),
+        pack(fc2.thenScale(gamma2)));
+    return new GlobalBlock(position(name, width), time, space, representative);
   }
 
   Matrix.Affine batchNorm(String name, int channels) {
@@ -135,7 +139,7 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
     return "blocks" + (stage + 1) + "." + index;
   }
 
-  private Layer pack(Matrix matrix) {
+  private Linear pack(Matrix matrix) {
     return matrix.pack(layers.backend());
   }
 
@@ -154,10 +158,9 @@ record UniFormerLayers(UniFormerConfig config, Layers layers) {
   }
 
   private DepthwiseConv depthwise(Matrix matrix, int side) {
-    Layer layer = layers.depthwise(matrix);
     Window window = config.kind().isVideo() ? new Window(Extent.cube(side), Extent.cube(1), Extent.cube(side / 2))
         : Window.square(side, 1, side / 2);
-    return new DepthwiseConv(layer.weights(), layer.bias(), window, 0, 1, Activation.IDENTITY);
+    return layers.depthwise(matrix, window, 1);
   }
 
   /** Shape of a convolution's weights. */

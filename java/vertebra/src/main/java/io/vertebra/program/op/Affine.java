@@ -14,6 +14,24 @@ import java.util.stream.Stream;
  * @param shift {@code [channels]}, or null
  */
 public record Affine(Tensor factor, Weights scale, Weights shift, Activation activation) implements Op {
+
+  public static Affine of(Weights scale, Weights shift) {
+    return new Affine(null, scale, shift, Activation.IDENTITY);
+  }
+
+  /** The activation alone. */
+  public static Affine of(Activation function) {
+    return of(null, null).activation(function);
+  }
+
+  public Affine factor(Tensor other) {
+    return new Affine(other, scale, shift, activation);
+  }
+
+  public Affine activation(Activation function) {
+    return new Affine(factor, scale, shift, function);
+  }
+
   @Override
   public Shape result(Shape in) {
     Fit.require(factor == null || factor.shape().equals(Shape.of(in.dim(0), in.channels())), "factor", in);

@@ -16,6 +16,11 @@ import java.util.stream.Stream;
  */
 public record DepthwiseConv(Weights weights, Weights bias, Window window, int firstChannel, int multiplier,
     Activation activation) implements Op {
+
+  public DepthwiseConv activation(Activation function) {
+    return new DepthwiseConv(weights, bias, window, firstChannel, multiplier, function);
+  }
+
   @Override
   public Shape result(Shape in) {
     Shape taps = weights.shape();

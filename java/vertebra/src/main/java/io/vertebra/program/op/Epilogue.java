@@ -20,30 +20,27 @@ public record Epilogue(Weights bias, Activation activation, boolean activationLa
   /** Channels {@code [firstChannel, firstChannel + out channels)} of a tensor with as many rows as the output. */
   public record Gate(Tensor tensor, int firstChannel) {}
 
-  public static Epilogue bias(Weights bias) {
+  static Epilogue bias(Weights bias) {
     return new Epilogue(bias, Activation.IDENTITY, false, null, null, null, null);
   }
 
-  public Epilogue activation(Activation function) {
+  Epilogue activation(Activation function) {
     return new Epilogue(bias, function, false, gate, residual, residualRows, map);
   }
 
-  /** Applies {@code function} to the very end, residual included. */
-  public Epilogue lastActivation(Activation function) {
+  Epilogue lastActivation(Activation function) {
     return new Epilogue(bias, function, true, gate, residual, residualRows, map);
   }
 
-  public Epilogue gate(Tensor tensor, int firstChannel) {
+  Epilogue gate(Tensor tensor, int firstChannel) {
     return new Epilogue(bias, activation, activationLast, new Gate(tensor, firstChannel), residual, residualRows, map);
   }
 
-  /** Adds {@code tensor}, which the output may then replace in memory. */
-  public Epilogue residual(Tensor tensor) {
+  Epilogue residual(Tensor tensor) {
     return new Epilogue(bias, activation, activationLast, gate, tensor, null, map);
   }
 
-  /** Adds row {@code rows(r)} of {@code tensor} to row r of the output. */
-  public Epilogue residual(Tensor tensor, RowMap rows) {
+  Epilogue residual(Tensor tensor, RowMap rows) {
     return new Epilogue(bias, activation, activationLast, gate, tensor, rows, map);
   }
 
@@ -71,7 +68,7 @@ public record Epilogue(Weights bias, Activation activation, boolean activationLa
     }
   }
 
-  public Epilogue scatter(RowMap rows) {
+  Epilogue scatter(RowMap rows) {
     return new Epilogue(bias, activation, activationLast, gate, residual, residualRows, rows);
   }
 }

@@ -9,6 +9,17 @@ import java.util.List;
  * settle how long the segments of a row are.
  */
 public record LayerNorm(RowSource rows) implements Op {
+
+  /** The norm alone. */
+  public static LayerNorm of(Norm norm) {
+    return new LayerNorm(RowSource.norm(norm));
+  }
+
+  /** The rows {@code map} says, as they are. */
+  public static LayerNorm gather(RowMap map) {
+    return new LayerNorm(RowSource.gather(map));
+  }
+
   @Override
   public Shape result(Shape in) {
     RowMap map = rows.map();

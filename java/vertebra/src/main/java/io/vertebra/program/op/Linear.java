@@ -13,20 +13,76 @@ import java.util.stream.Stream;
  * @param weights {@code [out channels, in channels]}, packed by {@code Backend.packMatrix}
  */
 public record Linear(RowSource rows, Weights weights, Epilogue epilogue) implements Op {
+
+  /** The product alone. */
+  public static Linear of(Weights weights, Weights bias) {
+    return new Linear(RowSource.PLAIN, weights, Epilogue.bias(bias));
+  }
+
+  /** Reads its operand through {@code source}. */
+  public Linear reading(RowSource source) {
+    return new Linear(source, weights, epilogue);
+  }
+
+  /** Normalises the rows it reads. */
+  public Linear norm(Norm norm) {
+    return reading(new RowSource(rows.map(), norm));
+  }
+
+  /** Reads the rows {@code map} says; null: as they lie. */
+  public Linear gather(RowMap map) {
+    return reading(new RowSource(map, rows.norm()));
+  }
+
+  public Linear activation(Activation function) {
+    return with(epilogue.activation(function));
+  }
+
+  /** Applies {@code function} to the very end, residual included. */
+  public Linear lastActivation(Activation function) {
+    return with(epilogue.lastActivation(function));
+  }
+
+  public Linear gate(Tensor tensor, int firstChannel) {
+    return with(epilogue.gate(tensor, firstChannel));
+  }
+
+  /** Adds {@code tensor}, which the output may then replace in memory. */
+  public Linear residual(Tensor tensor) {
+    return with(epilogue.residual(tensor));
+  }
+
+  /** Adds row {@code map(r)} of {@code tensor} to row r of the output. */
+  public Linear residual(Tensor tensor, RowMap map) {
+    return with(epilogue.residual(tensor, map));
+  }
+
+  public Linear scatter(RowMap map) {
+    return with(epilogue.scatter(map));
+  }
+
+  private Linear with(Epilogue other) {
+    return new Linear(rows, weights, other);
+  }
+
+  /** Channels of the result. */
+  public int channels() {
+    return weights.shape().dim(0);
+  }
+
   @Override
   public Shape result(Shape in) {
     if (epilogue.residual() != null && epilogue.residualRows() == null) {
       return epilogue.residual().shape();
     }
-    int channels = weights.shape().dim(0);
-    return rows.map() == null ? in.withChannels(channels) : Shape.of(rows.map().size(), channels);
+    return rows.map() == null ? in.withChannels(channels()) : Shape.of(rows.map().size(), channels());
   }
 
   @Override
   public void check(Shape in, Shape out) {
     Fit.require(weights.shape().rank() == 2, "matrix " + weights.shape(), in);
     rows.check(in, weights.shape().dim(1));
-    Fit.require(out.channels() == weights.shape().dim(0), "output of " + weights.shape().dim(0) + " channels", out);
+    Fit.require(out.channels() == channels(), "output of " + channels() + " channels", out);
     epilogue.check(rows.count(in), out);
   }
 

@@ -16,7 +16,9 @@ import io.vertebra.backend.Backend;
 import io.vertebra.backend.Program;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.program.Recording;
+import io.vertebra.program.op.WindowAttention;
 import io.vertebra.reference.ReferenceBackend;
+import io.vertebra.reference.ReferenceBackend.ReferenceWeights;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Size;
 import io.vertebra.tensor.Tensor;
@@ -251,9 +253,11 @@ class CoAtNetTest {
       float[] table
           = new FormulaWeights().find(name + "rel_pos.relative_position_bias_table", Shape.of(49, 2)).toFloats();
       Table resized = TableResize.geometric(new Table(7, 7, 2, table), 11, 7);
-      Recording recording
-          = Recording.of(Shape.of(1, 96, 64, 3), Set.of(name + "bias", Backbone.LOGITS), model::forward);
-      assertThat(recording.constants().get(name + "bias")).isEqualTo(RelativePositions.expand(resized, new Size(6, 4)));
+      Recording recording = Recording.of(Shape.of(1, 96, 64, 3), Set.of(Backbone.LOGITS), model::forward);
+      WindowAttention attention = (WindowAttention) recording.calls().stream()
+          .filter(call -> call.name().equals("stages.2.blocks.1.attn")).findFirst().orElseThrow().op();
+      assertThat(((ReferenceWeights) attention.bias()).values())
+          .isEqualTo(RelativePositions.expand(resized, new Size(6, 4)));
       assertThat(run(backend, model, Shape.of(1, 3, 96, 64), Backbone.LOGITS)).hasSize(5).doesNotContain(Float.NaN);
     }
   }

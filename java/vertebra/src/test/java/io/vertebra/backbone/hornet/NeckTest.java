@@ -7,12 +7,12 @@ import io.vertebra.Device;
 import io.vertebra.FeatureMap;
 import io.vertebra.Model;
 import io.vertebra.Session;
+import io.vertebra.TinyModels;
 import io.vertebra.backbone.Manifest;
 import io.vertebra.backbone.Neck;
 import io.vertebra.backbone.NeckArchitecture;
 import io.vertebra.backend.Backend;
 import io.vertebra.backend.Program;
-import io.vertebra.demo.Digits;
 import io.vertebra.image.Image;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.RowMap;
@@ -37,7 +37,7 @@ class NeckTest {
   private static final List<Integer> CHANNELS = List.of(96, 192, 384, 768);
 
   static List<Supplier<Model.Builder>> backbones() {
-    return List.of(Digits::swin, Digits::hornet);
+    return List.of(TinyModels::swin, TinyModels::hornet);
   }
 
   private static NeckArchitecture architecture(String name) {
@@ -71,7 +71,7 @@ class NeckTest {
   @ParameterizedTest
   @MethodSource("backbones")
   void necksStandBehindAnyBackbone(Supplier<Model.Builder> backbone) {
-    Image image = Digits.sample(Digits.sampleNames().get(0));
+    Image image = TinyModels.image(0);
     List<FeatureMap> maps = features(backbone.get(), image);
     List<Integer> channels = maps.stream().map(FeatureMap::channels).toList();
     Map<String, Object> module = Map.of("type", "gngf", "h", 4, "proj_out", true);
@@ -110,10 +110,10 @@ class NeckTest {
   @Test
   void aNeckForOtherChannelsIsRefused() {
     try (
-        Model model = Digits.swin().device(Device.REFERENCE)
+        Model model = TinyModels.swin().device(Device.REFERENCE)
             .neck(HorFpnConfig.published(CHANNELS, false), new FormulaWeights()).build();
         Session session = model.newSession()) {
-      assertThatThrownBy(() -> session.features(List.of(Digits.sample(Digits.sampleNames().get(0)))))
+      assertThatThrownBy(() -> session.features(List.of(TinyModels.image(0))))
           .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("HorFPN")
           .hasMessageContaining("[96, 192, 384, 768]");
     }

@@ -9,13 +9,13 @@ import io.vertebra.Families;
 import io.vertebra.FeatureMap;
 import io.vertebra.Model;
 import io.vertebra.Session;
+import io.vertebra.TinyModels;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backbone.Manifest;
 import io.vertebra.backbone.ModelStatistics;
 import io.vertebra.backbone.uniformer.UniFormerConfig.Kind;
 import io.vertebra.backend.Backend;
 import io.vertebra.backend.Program;
-import io.vertebra.demo.Digits;
 import io.vertebra.program.Recording;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.tensor.Shape;
@@ -205,8 +205,8 @@ class UniFormerTest {
       assertThat(maps.get(0).values()).hasSize(2 * 2 * 8 * 12 * 8);
       assertThatThrownBy(() -> session.run(input, Shape.of(8, 3, 32, 48), Set.of(Backbone.LOGITS)))
           .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("[batch, 3, frames, height, width]");
-      assertThatThrownBy(() -> session.embed(Digits.sample(Digits.sampleNames().get(0))))
-          .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("takes clips, not images");
+      assertThatThrownBy(() -> session.embed(TinyModels.image(0))).isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("takes clips, not images");
     }
   }
 

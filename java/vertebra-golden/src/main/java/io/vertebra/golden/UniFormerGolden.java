@@ -4,6 +4,9 @@ import io.vertebra.backbone.uniformer.UniFormerConfig;
 import io.vertebra.backbone.uniformer.UniFormerConfig.Kind;
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
+import io.vertebra.program.op.RecoverTokens;
+import io.vertebra.program.op.RowMap;
+import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.Json;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
@@ -39,6 +42,23 @@ record UniFormerGolden(UniFormerConfig config) implements GoldenModel {
   @Override
   public Consumer<Recorder> load(ParameterSource formula, Backend backend) {
     return config.load(formula, backend)::forward;
+  }
+
+  @Override
+  public Tensor tensor(Unfused model, String name) {
+    return switch (name) {
+      // It follows the mean here.
+      case "norm" -> model.record(model.call("pooled").op(), model.in("mean"));
+      case "logits_aux" -> model.out("aux_head");
+      case "logits_cls" -> model.product("head");
+      case "cls_token3", "cls_token4" -> {
+        Tensor after = ((RecoverTokens) model.last("blocks" + name.charAt(9)).op()).after();
+        int rows = after.shape().dim(1);
+        yield model.gather(after, RowMap.of(after.shape().dim(0), 1, image -> image * rows));
+      }
+      case "global_attn4" -> model.out(model.last("blocks4").name().replace("recover", "score"));
+      default -> model.named(name);
+    };
   }
 
   @Override

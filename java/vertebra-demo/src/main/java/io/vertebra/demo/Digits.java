@@ -12,7 +12,7 @@ import java.util.List;
 
 /**
  * Small models trained on handwritten digits (MNIST), with some images they were not trained on: real weights and known
- * answers that come with the library. All have ten classes and take 32 x 32 pixels.
+ * answers. All have ten classes and take 32 x 32 pixels.
  */
 public final class Digits {
   private static final String PREFIX = "digits-";
@@ -82,7 +82,7 @@ public final class Digits {
       }
       return in.readAllBytes();
     } catch (IOException e) {
-      throw new VertebraException("cannot read demo file " + name + " from the library's jar", e);
+      throw new VertebraException("cannot read demo file " + name + "", e);
     }
   }
 }

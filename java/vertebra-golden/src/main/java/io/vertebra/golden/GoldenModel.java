@@ -2,6 +2,7 @@ package io.vertebra.golden;
 
 import io.vertebra.backend.Backend;
 import io.vertebra.program.Recorder;
+import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.util.List;
@@ -10,8 +11,8 @@ import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
- * The model a golden file is of: how to build it from formula weights, and where the reference lays out tensors
- * otherwise than we do.
+ * The model a golden file is of: how to build it from formula weights, how the reference's tensors follow from what it
+ * records, and where the reference lays them out otherwise than we do.
  */
 interface GoldenModel {
   /** Families in the order they are asked. */
@@ -29,11 +30,20 @@ interface GoldenModel {
   }
 
   /**
-   * Loads the weights and gives the forward pass, whose outputs have the file's names.
+   * Loads the weights and gives the forward pass.
    *
    * @param formula gives parameters by the reference's names
    */
   Consumer<Recorder> load(ParameterSource formula, Backend backend);
+
+  /**
+   * A tensor of the reference that is no output of the model.
+   *
+   * @throws IllegalArgumentException if the model has none such
+   */
+  default Tensor tensor(Unfused model, String name) {
+    return model.named(name);
+  }
 
   /**
    * Whether the reference lays out a tensor channels first, where ours is
