@@ -6,68 +6,22 @@ import io.vertebra.program.op.Convolution;
 import io.vertebra.program.op.DepthwiseConv;
 import io.vertebra.program.op.GlobalFilter;
 import io.vertebra.program.op.LayerNorm;
-import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Op;
 import io.vertebra.program.op.Sum;
 import io.vertebra.program.op.WindowAttention;
 import io.vertebra.program.op.WindowPool;
+import java.util.Map;
 
-/** How published models lay out what an operation reads; they take either where it matters little. */
+/** How published models lay out what an operation reads, where it matters. */
 enum Layout {
-  MAPS, ROWS, EITHER;
+  MAPS, ROWS;
 
-  /** Of any operation but a product that is a convolution. */
+  private static final Map<Class<? extends Op>, Layout> LAYOUTS
+      = Map.of(DepthwiseConv.class, MAPS, Convolution.class, MAPS, GlobalFilter.class, MAPS, WindowPool.class, MAPS,
+          Bilinear.class, MAPS, LayerNorm.class, ROWS, WindowAttention.class, ROWS, Sum.class, ROWS);
+
+  /** Of operations that read all their operands alike, so of all but products; null: either will do. */
   static Layout of(Call call) {
-    return call.accept(new Op.Selection<>() {
-      @Override
-      public Layout linear(Linear op, Call same) {
-        return op.rows().norm() != null || op.rows().map() != null ? ROWS : EITHER;
-      }
-
-      @Override
-      public Layout layerNorm(LayerNorm op, Call same) {
-        return ROWS;
-      }
-
-      @Override
-      public Layout windowAttention(WindowAttention op, Call same) {
-        return ROWS;
-      }
-
-      @Override
-      public Layout sum(Sum op, Call same) {
-        return ROWS;
-      }
-
-      @Override
-      public Layout depthwiseConv(DepthwiseConv op, Call same) {
-        return MAPS;
-      }
-
-      @Override
-      public Layout convolution(Convolution op, Call same) {
-        return MAPS;
-      }
-
-      @Override
-      public Layout globalFilter(GlobalFilter op, Call same) {
-        return MAPS;
-      }
-
-      @Override
-      public Layout windowPool(WindowPool op, Call same) {
-        return MAPS;
-      }
-
-      @Override
-      public Layout bilinear(Bilinear op, Call same) {
-        return MAPS;
-      }
-
-      @Override
-      public Layout otherwise(Call same) {
-        return EITHER;
-      }
-    });
+    return LAYOUTS.get(call.op().getClass());
   }
 }

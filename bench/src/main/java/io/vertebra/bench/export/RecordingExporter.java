@@ -81,6 +81,19 @@ final class RecordingExporter implements Op.Visitor<GraphValue> {
     }
   };
 
+  /** A product that is a convolution reads maps; one that gathers or normalises rows reads rows. */
+  private final Op.Selection<Layout> layouts = new Op.Selection<>() {
+    @Override
+    public Layout linear(Linear op, Call call) {
+      return windows.containsKey(call) ? Layout.MAPS : op.rows().equals(RowSource.PLAIN) ? null : Layout.ROWS;
+    }
+
+    @Override
+    public Layout otherwise(Call call) {
+      return Layout.of(call);
+    }
+  };
+
   private final Recording recording;
   private final GraphWriter graph;
   private final Map<Tensor, GraphValue> values = new HashMap<>();
@@ -323,8 +336,7 @@ final class RecordingExporter implements Op.Visitor<GraphValue> {
   }
 
   private boolean reads(Tensor tensor, Layout layout) {
-    return recording.calls().stream()
-        .anyMatch(call -> call.in() == tensor && (windows.containsKey(call) ? Layout.MAPS : Layout.of(call)) == layout);
+    return recording.calls().stream().anyMatch(call -> call.in() == tensor && call.accept(layouts) == layout);
   }
 
   private static int[] kernel(int outs, int ins, Window window, int axes) {

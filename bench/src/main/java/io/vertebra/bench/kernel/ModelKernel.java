@@ -41,21 +41,26 @@ public record ModelKernel(Kind kind, String name, List<Call> calls, Shape shape,
   /** So many filters stand in a row that conversions a library makes around them weigh little. */
   private static final int FILTERS = 8;
   private static final String IN = "in";
+  private static final Map<Class<? extends Op>, Kind> KINDS = Map.of(WindowAttention.class, Kind.ATTENTION,
+      DepthwiseConv.class, Kind.DEPTHWISE, GlobalFilter.class, Kind.FILTER);
 
   /** Those of models which differ in more than their weights, in the order they run. */
   public static List<ModelKernel> of(List<String> models, int size) {
     Map<String, List<Call>> alike = new LinkedHashMap<>();
-    ModelCalls.of(models, size).forEach(call -> {
-      if (call.accept(KIND) != null) {
-        alike.computeIfAbsent(call.accept(NAME), absent -> new ArrayList<>()).add(call);
-      }
-    });
+    ModelCalls.of(models, size).filter(call -> kind(call) != null)
+        .forEach(call -> alike.computeIfAbsent(call.accept(NAME), absent -> new ArrayList<>()).add(call));
     return alike.entrySet().stream().map(entry -> of(entry.getKey(), entry.getValue())).toList();
+  }
+
+  /** Null for what peers are not compared on: other operations, and convolutions in time. */
+  private static Kind kind(Call call) {
+    Kind kind = KINDS.get(call.op().getClass());
+    return kind == Kind.DEPTHWISE && call.in().shape().rank() == 5 ? null : kind;
   }
 
   private static ModelKernel of(String name, List<Call> calls) {
     Call first = calls.get(0);
-    Kind kind = first.accept(KIND);
+    Kind kind = kind(first);
     List<Call> taken = calls.stream().limit(kind == Kind.FILTER ? FILTERS : 1).toList();
     String full = taken.size() == 1 ? name : taken.size() + " x " + name;
     Shape in = first.in().shape();
@@ -65,29 +70,6 @@ public record ModelKernel(Kind kind, String name, List<Call> calls, Shape shape,
     double flops = taken.size() * (double) Cost.of(first, Float.BYTES).flops();
     return new ModelKernel(kind, full, taken, shape, FormulaWeights.input(full, shape), flops);
   }
-
-  /** Null for any other step. */
-  private static final Op.Selection<Kind> KIND = new Op.Selection<>() {
-    @Override
-    public Kind windowAttention(WindowAttention op, Call call) {
-      return Kind.ATTENTION;
-    }
-
-    @Override
-    public Kind depthwiseConv(DepthwiseConv op, Call call) {
-      return call.in().shape().rank() == 4 ? Kind.DEPTHWISE : null;
-    }
-
-    @Override
-    public Kind globalFilter(GlobalFilter op, Call call) {
-      return Kind.FILTER;
-    }
-
-    @Override
-    public Kind otherwise(Call call) {
-      return null;
-    }
-  };
 
   /** Without commas, which JMH takes for separators. */
   private static final Op.Selection<String> NAME = new Op.Selection<>() {

@@ -7,43 +7,16 @@ import io.vertebra.program.op.GlobalFilter;
 import io.vertebra.program.op.Linear;
 import io.vertebra.program.op.Op;
 import io.vertebra.program.op.WindowAttention;
+import java.util.Map;
 
 /** What a step's time is spent on. */
 enum StepKind {
   GEMM("GEMM"), ATTENTION("attention"), DEPTHWISE("depthwise convolution"), FILTER("global filter"), ELEMENTWISE(
       "norm, elementwise");
 
-  private static final Op.Selection<StepKind> KINDS = new Op.Selection<>() {
-    @Override
-    public StepKind linear(Linear op, Call call) {
-      return GEMM;
-    }
-
-    @Override
-    public StepKind convolution(Convolution op, Call call) {
-      return GEMM;
-    }
-
-    @Override
-    public StepKind windowAttention(WindowAttention op, Call call) {
-      return ATTENTION;
-    }
-
-    @Override
-    public StepKind depthwiseConv(DepthwiseConv op, Call call) {
-      return DEPTHWISE;
-    }
-
-    @Override
-    public StepKind globalFilter(GlobalFilter op, Call call) {
-      return FILTER;
-    }
-
-    @Override
-    public StepKind otherwise(Call call) {
-      return ELEMENTWISE;
-    }
-  };
+  /** Of operations that do more than pass over their data. */
+  private static final Map<Class<? extends Op>, StepKind> KINDS = Map.of(Linear.class, GEMM, Convolution.class, GEMM,
+      WindowAttention.class, ATTENTION, DepthwiseConv.class, DEPTHWISE, GlobalFilter.class, FILTER);
 
   private final String label;
 
@@ -52,7 +25,7 @@ enum StepKind {
   }
 
   static StepKind of(Call call) {
-    return call.accept(KINDS);
+    return KINDS.getOrDefault(call.op().getClass(), ELEMENTWISE);
   }
 
   @Override
