@@ -44,7 +44,8 @@ def milliseconds(model, images, runs):
 @torch.inference_mode()
 def main():
     torch.backends.cudnn.benchmark = True
-    print(f"PyTorch {torch.__version__}, CUDA {torch.version.cuda}, {torch.cuda.get_device_name()}; fp16, channels last\n")
+    print(f"PyTorch {torch.__version__}, CUDA {torch.version.cuda}, {torch.cuda.get_device_name()};"
+      " fp16, channels last\n")
     print("| model | library | batch | how | p50 ms | p99 | images/s |\n|---|---|---:|---|---:|---:|---:|")
     for title, library, name in PEERS:
         try:
@@ -67,7 +68,8 @@ def main():
                     print(f"| {title} | {library} | {batch} | {way}: {str(problem).splitlines()[0]} | | | |")
                     continue
                 p50, p99 = times[len(times) // 2], times[int(0.99 * len(times))]
-                print(f"| {title} | {library} | {batch} | {way} | {p50:.3f} | {p99:.3f} | {batch / p50 * 1e3:.0f} |", flush=True)
+                print(f"| {title} | {library} | {batch} | {way} | {p50:.3f} | {p99:.3f} |"
+                      f" {batch / p50 * 1e3:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

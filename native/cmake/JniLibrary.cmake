@@ -12,7 +12,8 @@ function(vertebra_add_jni_library target)
   foreach(name jnijavacpp ${target})
     configure_file(${VERTEBRA_JNI_DIR}/${name}.cpp jni/${name}.cpp COPYONLY)
   endforeach()
-  add_library(${target} SHARED ${CMAKE_CURRENT_BINARY_DIR}/jni/jnijavacpp.cpp ${CMAKE_CURRENT_BINARY_DIR}/jni/${target}.cpp)
+  add_library(${target} SHARED
+      ${CMAKE_CURRENT_BINARY_DIR}/jni/jnijavacpp.cpp ${CMAKE_CURRENT_BINARY_DIR}/jni/${target}.cpp)
   target_include_directories(${target} SYSTEM PRIVATE ${VERTEBRA_JAVA_HOME}/include ${VERTEBRA_JAVA_HOME}/include/linux)
   target_link_libraries(${target} PRIVATE ${ARGN})
   # What nothing calls goes: parts of libstdc++ ask for a newer glibc than anything here does.

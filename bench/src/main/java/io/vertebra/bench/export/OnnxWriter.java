@@ -234,8 +234,8 @@ final class OnnxWriter implements GraphWriter {
     if (bias != null) {
       scores = addBias(scores, sizes, bias);
     }
-    String heard = product(softmax(scores), part(split, 2));
-    return reshape(permute(heard, 0, 2, 1, 3), sizes.windows() * tokens, heads * sizes.headDim());
+    String attended = product(softmax(scores), part(split, 2));
+    return reshape(permute(attended, 0, 2, 1, 3), sizes.windows() * tokens, heads * sizes.headDim());
   }
 
   private String addBias(String scores, AttentionSizes sizes, float[] bias) {

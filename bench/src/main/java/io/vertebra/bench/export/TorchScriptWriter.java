@@ -172,9 +172,9 @@ final class TorchScriptWriter implements GraphWriter {
     String split = permute(reshape(in, sizes.windows(), tokens, 3, heads, sizes.headDim()), 2, 0, 3, 1, 4);
     String mask = bias == null ? "None"
         : constant(tiled(bias, sizes), sizes.period() == 1 ? 1 : sizes.windows(), heads, tokens, tokens);
-    String heard = let("torch.scaled_dot_product_attention(torch.select(" + split + ", 0, 0), torch.select(" + split
+    String attended = let("torch.scaled_dot_product_attention(torch.select(" + split + ", 0, 0), torch.select(" + split
         + ", 0, 1), torch.select(" + split + ", 0, 2), " + mask + ", 0., False, scale=" + sizes.scale() + ")");
-    return reshape(permute(heard, 0, 2, 1, 3), sizes.windows() * tokens, heads * sizes.headDim());
+    return reshape(permute(attended, 0, 2, 1, 3), sizes.windows() * tokens, heads * sizes.headDim());
   }
 
   /** A bias by window, repeated for every image of the batch. */

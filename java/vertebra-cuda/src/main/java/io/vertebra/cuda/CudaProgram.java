@@ -205,8 +205,8 @@ final class CudaProgram extends Program {
     } catch (RuntimeException | Error e) {
       try {
         stream.endCapture().close();
-      } catch (RuntimeException spoilt) {
-        e.addSuppressed(spoilt);
+      } catch (RuntimeException alsoFailed) {
+        e.addSuppressed(alsoFailed);
       }
       throw e;
     }

@@ -66,9 +66,8 @@ public final class NativeLibrary {
     }
     return root instanceof VertebraException known ? known
         : new VertebraException("the native library " + file + " cannot be loaded: " + root.getMessage() + ". Put "
-            + artifact
-            + "-<version>-linux-x86_64.jar on the class path, or name the library's folder with -Dvertebra.native=FOLDER"
-            + " (needs glibc)", error);
+            + artifact + "-<version>-linux-x86_64.jar on the class path, or name the library's folder with"
+            + " -Dvertebra.native=FOLDER (needs glibc)", error);
   }
 
   private Optional<Packaged> packaged() {

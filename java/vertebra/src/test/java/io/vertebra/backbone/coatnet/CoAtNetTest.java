@@ -42,11 +42,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class CoAtNetTest {
   private static final String NANO = "coatnet_nano_rw_224";
-  private static final String SMALL
-      = """
-          {"embed_dim": [8, 8, 16, 16], "depths": [1, 1, 2, 1], "stem_width": [4, 8], "num_classes": 5, "img_size": 64,
-           "conv_cfg": {"expand_output": false, "stride_mode": "%s", "pool_type": "%s"},
-           "transformer_cfg": {"dim_head": 8, "expand_first": false, "pool_type": "%s", "rel_pos_type": "%s", "rel_pos_dim": 6}}""";
+  private static final String SMALL = """
+      {"embed_dim": [8, 8, 16, 16], "depths": [1, 1, 2, 1], "stem_width": [4, 8], "num_classes": 5, "img_size": 64,
+       "conv_cfg": {"expand_output": false, "stride_mode": "%s", "pool_type": "%s"},
+       "transformer_cfg": {"dim_head": 8, "expand_first": false, "pool_type": "%s",
+       "rel_pos_type": "%s", "rel_pos_dim": 6}}""";
 
   private static CoAtNetConfig small(String stride, String pool, String bias) {
     return CoAtNetConfig.of(Json.parseObject(SMALL.formatted(stride, pool, pool, bias)));
