@@ -1,16 +1,14 @@
 package io.vertebra.program;
 
-import io.vertebra.backend.Program;
 import io.vertebra.program.op.Call;
-import io.vertebra.tensor.Tensor;
 
-/** Watches the calls of a {@link Program} as they run: profiles, traces, comparisons. Called on the running thread. */
+/** Watches the calls of a program as they run: profiles, traces, comparisons. Called on the running thread. */
 public interface Observer {
   void before(int index, Call call);
 
   /**
-   * The call's output is complete and, unlike later, not yet overwritten: {@link Program#read(Tensor)} gives it.
-   * Without {@link #readsTensors} the call may only have been handed to the device.
+   * The call's output is complete and, unlike later, not yet overwritten: {@code Program.read} gives it. Without
+   * {@link #readsTensors} the call may only have been handed to the device.
    */
   void after(int index, Call call);
 
