@@ -41,21 +41,21 @@ class DigitsTest {
         new Demo("conformer", Digits::conformer, 1482));
   }
 
-  @IsaTest
+  @IsaTest(kernels = "f32")
   @ParameterizedTest
   @MethodSource("demos")
   void allTestImagesGetTheRecordedLogits(Demo demo) throws IOException {
     check(demo, Precision.FP32, 1e-4, 0);
   }
 
-  @IsaTest
+  @IsaTest(kernels = "bf16")
   @ParameterizedTest
   @MethodSource("demos")
   void allTestImagesGetTheRecordedPredictionsInBf16(Demo demo) throws IOException {
     check(demo, Precision.BF16, 2e-2, 0);
   }
 
-  @IsaTest
+  @IsaTest(kernels = "int8")
   @ParameterizedTest
   @MethodSource("demos")
   void allTestImagesButOneGetTheRecordedPredictionsInInt8(Demo demo) throws IOException {

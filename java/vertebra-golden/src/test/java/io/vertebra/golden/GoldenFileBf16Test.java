@@ -20,7 +20,7 @@ class GoldenFileBf16Test {
    */
   private static final double BF16_TOKEN_CHOICE = 2e-1;
 
-  @IsaTest
+  @IsaTest(kernels = "bf16")
   @ParameterizedTest
   @MethodSource("io.vertebra.golden.GoldenFileTest#mini")
   void cpuInBf16AgreesWithSmallModels(String file) {

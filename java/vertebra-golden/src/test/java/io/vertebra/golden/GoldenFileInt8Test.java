@@ -28,7 +28,7 @@ class GoldenFileInt8Test {
    */
   private static final double INT8_TOKEN_CHOICE = 4e-1;
 
-  @IsaTest
+  @IsaTest(kernels = "int8")
   @ParameterizedTest
   @MethodSource("io.vertebra.golden.GoldenFileTest#mini")
   void cpuInInt8AgreesWithSmallModels(String file) {

@@ -58,14 +58,14 @@ class GoldenFileTest {
     checkFp32(new ReferenceBackend(), file, MINI);
   }
 
-  @IsaTest
+  @IsaTest(kernels = "f32")
   @ParameterizedTest
   @MethodSource("mini")
   void cpuAgreesWithSmallModels(String file) {
     checkFp32(new CpuBackend(2), file, MINI);
   }
 
-  @IsaTest
+  @IsaTest(kernels = "f32")
   @ParameterizedTest
   @MethodSource("full")
   void cpuAgreesWithFullModels(String file) {
