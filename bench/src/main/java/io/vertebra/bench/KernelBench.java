@@ -42,7 +42,7 @@ public class KernelBench {
     "swin_tiny_patch4_window7_224: attention 1x49 tokens 24x32 bias",
     "coatnet_0_rw_224: attention 1x196 tokens 12x32 bias", "uniformer_small: attention 1x196 tokens 5x64",
     "Conformer_small_patch16: attention 1x197 tokens 6x64", "hornet_tiny_gf: 8 x global filter 14x14x240",
-    "hornet_tiny_gf: 2 x global filter 7x7x496", "uniformer_small: depthwise 5x5 stride 1 on 56x56x64 bias"})
+    "hornet_tiny_gf: 2 x global filter 7x7x496", "uniformer_small: depthwise 5x5 stride 1 on 56x56x64"})
   public String kernel;
 
   @Param({"vertebra", "onnxruntime", "libtorch"})
