@@ -134,6 +134,16 @@ public final class Arguments {
     }
   }
 
+  /**
+   * As {@link #require(boolean, String)}, with {@code subject} behind the message. A record's text is made only for the
+   * message: linking what makes it costs a cold start some milliseconds.
+   */
+  public void require(boolean fits, String message, Object subject) {
+    if (!fits) {
+      require(false, message + subject);
+    }
+  }
+
   /** Accepts arguments that make no difference. */
   public void ignore(Collection<String> names) {
     used.addAll(names);

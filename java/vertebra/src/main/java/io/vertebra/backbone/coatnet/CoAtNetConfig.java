@@ -220,7 +220,7 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
     args.require(
         args.integer("group_size", 1) == 1 && (!convNext || conv.stride() == Stride.DEPTHWISE) && conv.kernel() > 0
             && conv.kernel() % 2 == 1,
-        "kernels must be odd, convolutions depthwise (group_size 1), and ConvNeXt blocks stride there: " + conv);
+        "kernels must be odd, convolutions depthwise (group_size 1), and ConvNeXt blocks stride there: ", conv);
     args.finish();
     return conv;
   }
@@ -276,7 +276,7 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
         && transformer.headDim() > 0 && transformer.biasHidden() >= 0 && conv.expansion() > 0
         && transformer.expansion() > 0;
     args.require(positive && widths.size() == blocks.size(),
-        "sizes must be positive and every stage needs a width and a depth: " + this);
+        "sizes must be positive and every stage needs a width and a depth: ", this);
     args.require(headHidden == 0 || !transformer.batchNorm(),
         "a classifier with a hidden layer has a LayerNorm, the transformer a BatchNorm");
     int in = stem.get(1);

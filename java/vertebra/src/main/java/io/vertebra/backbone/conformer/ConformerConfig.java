@@ -153,6 +153,6 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
         && medBlocks <= 64 && embedDim > 0 && embedDim <= 1 << 14 && depth > 0 && depth <= 96 && heads > 0
         && mlpRatio > 0 && mlpRatio <= 64 && (classifiers == Classifiers.NONE || classes > 0);
     args.require(positive && patch % 16 == 0 && depth % STAGES == 0 && embedDim % heads == 0,
-        "sizes must be positive, patch_size a multiple of 16, depth of 3, embed_dim of num_heads: " + this);
+        "sizes must be positive, patch_size a multiple of 16, depth of 3, embed_dim of num_heads: ", this);
   }
 }

@@ -174,7 +174,7 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
         && featureStages.stream().allMatch(stage -> stage >= 0 && stage < stages);
     boolean scaled = spatial.stream().allMatch(stage -> Double.isFinite(stage.scale()) && stage.scale() != 0);
     args.require(positive && scaled && spatial.size() == stages,
-        "sizes must be positive, and every stage needs a depth and a gnconv: " + this);
+        "sizes must be positive, and every stage needs a depth and a gnconv: ", this);
     for (int stage = 0; stage < stages; stage++) {
       gnConv(stage);
     }

@@ -208,7 +208,7 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
         && windows.stream().allMatch(window -> isSize(window, MAX_WINDOW))
         && featureStages.stream().allMatch(stage -> within(stage, 0, stages - 1));
     args.require(usable && heads.size() == stages && windows.size() == stages,
-        "sizes must be positive and not absurd, and every stage needs a depth, heads and a window: " + this);
+        "sizes must be positive and not absurd, and every stage needs a depth, heads and a window: ", this);
     for (int stage = 0; stage < stages; stage++) {
       args.require(headDim != 0 || width(stage) % heads.get(stage) == 0,
           width(stage) + " channels of stage " + stage + " do not split into " + heads.get(stage) + " heads");

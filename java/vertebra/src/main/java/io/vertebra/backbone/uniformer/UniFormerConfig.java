@@ -194,11 +194,11 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
         && widths.stream().allMatch(width -> width > 1 && width <= 1 << 14)
         && mlpRatios.stream().allMatch(ratio -> ratio > 0 && ratio <= 64);
     args.require(positive && depths.size() == STAGES && widths.size() == STAGES && mlpRatios.size() == STAGES,
-        "sizes must be positive and each of four stages needs a depth, a width and an MLP ratio: " + this);
+        "sizes must be positive and each of four stages needs a depth, a width and an MLP ratio: ", this);
     boolean windows = attention != Attention.GLOBAL && kind != Kind.DENSE && kind != Kind.POSE;
     boolean times = (split || overlappingTime) && kind != Kind.VIDEO || convStem && kind == Kind.VIDEO;
     args.require(!windows && !times,
-        "windows are for dense models, split and std for video models without conv_stem, not for " + this);
+        "windows are for dense models, split and std for video models without conv_stem, not for ", this);
     for (int stage = 2; stage < STAGES; stage++) {
       args.require(heads(stage) > 0 && widths.get(stage) % heads(stage) == 0,
           widths.get(stage) + " channels of stage " + (stage + 1) + " do not split into heads of " + headDim);
