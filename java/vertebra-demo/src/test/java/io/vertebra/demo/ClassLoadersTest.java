@@ -1,11 +1,19 @@
 package io.vertebra.demo;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.File;
 import java.io.IOException;
 import java.net.URISyntaxException;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.stream.Stream;
+import org.bytedeco.javacpp.Pointer;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -28,5 +36,21 @@ class ClassLoadersTest {
     Path tests = Path.of(LoaderCycles.class.getProtectionDomain().getCodeSource().getLocation().toURI());
     assertThat(jdk.java(folder, "--enable-native-access=ALL-UNNAMED", "-Xmx128m", "-cp", tests.toString(),
         LoaderCycles.class.getName(), Jdk.path(), family)).isEqualTo(new Jdk.Outcome(0, "ok\n", ""));
+  }
+
+  @Test
+  void sayThatJavaCppIsInAnother() throws Exception {
+    URL javaCpp = Pointer.class.getProtectionDomain().getCodeSource().getLocation();
+    List<URL> rest = new ArrayList<>();
+    for (String path : Jdk.path().split(File.pathSeparator)) {
+      rest.add(Path.of(path).toUri().toURL());
+    }
+    rest.remove(javaCpp);
+    try (URLClassLoader shared = new URLClassLoader(new URL[] {javaCpp}, ClassLoader.getPlatformClassLoader());
+        URLClassLoader application = new URLClassLoader(rest.toArray(URL[]::new), shared)) {
+      Object builder = application.loadClass(Digits.class.getName()).getMethod("swin").invoke(null);
+      assertThatThrownBy(() -> builder.getClass().getMethod("build").invoke(builder)).cause()
+          .hasMessageContaining("JavaCPP is in another class loader").hasMessageContaining("beside Vertebra's jars");
+    }
   }
 }

@@ -42,8 +42,7 @@ public final class Unloading {
   }
 
   private static boolean isJavaCppOursAlone() {
-    return Pointer.class.getClassLoader() == Unloading.class.getClassLoader()
-        && Loader.getLoadedLibraries().keySet().stream().allMatch(name -> name.startsWith("jnivertebra"));
+    return Loader.getLoadedLibraries().keySet().stream().allMatch(name -> name.startsWith("jnivertebra"));
   }
 
   /**
