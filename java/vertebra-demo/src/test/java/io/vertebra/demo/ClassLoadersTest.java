@@ -24,18 +24,19 @@ class ClassLoadersTest {
   @TempDir
   Path folder;
 
-  static Stream<Arguments> jdksAndFamilies() {
-    return Jdk.installed().stream()
-        .flatMap(jdk -> Stream.of("swin", "hornet").map(family -> Arguments.of(jdk, family)));
+  static Stream<Arguments> jdksAndModels() {
+    return Jdk.installed().stream().flatMap(jdk -> Stream.of(Arguments.of(jdk, "swin", "cpu"),
+        Arguments.of(jdk, "hornet", "cpu"), Arguments.of(jdk, "swin", "reference")));
   }
 
   @ParameterizedTest
-  @MethodSource("jdksAndFamilies")
-  void areCollected(Jdk jdk, String family) throws IOException, InterruptedException, URISyntaxException {
+  @MethodSource("jdksAndModels")
+  void areCollected(Jdk jdk, String family, String device)
+      throws IOException, InterruptedException, URISyntaxException {
     // The class alone must be seen: a parent that has the library would be asked first.
     Path tests = Path.of(LoaderCycles.class.getProtectionDomain().getCodeSource().getLocation().toURI());
     assertThat(jdk.java(folder, "--enable-native-access=ALL-UNNAMED", "-Xmx128m", "-cp", tests.toString(),
-        LoaderCycles.class.getName(), Jdk.path(), family)).isEqualTo(new Jdk.Outcome(0, "ok\n", ""));
+        LoaderCycles.class.getName(), Jdk.path(), family, device)).isEqualTo(new Jdk.Outcome(0, "ok\n", ""));
   }
 
   @Test

@@ -22,12 +22,12 @@ final class LoaderCycles {
 
   private LoaderCycles() {}
 
-  /** @param arguments the library's class path, and the family of the digits model */
+  /** @param arguments the library's class path, the family of the digits model, and the device */
   public static void main(String[] arguments) throws Exception {
     URL[] path = Stream.of(arguments[0].split(":")).map(LoaderCycles::url).toArray(URL[]::new);
     List<Footprint> footprints = new ArrayList<>();
     for (int cycle = 0; cycle < CYCLES; cycle++) {
-      WeakReference<ClassLoader> loader = embed(path, arguments[1]);
+      WeakReference<ClassLoader> loader = embed(path, arguments[1], arguments[2]);
       for (int i = 0; i < COLLECTIONS && !loader.refersTo(null); i++) {
         System.gc();
         Thread.sleep(PAUSE_MS);
@@ -52,13 +52,16 @@ final class LoaderCycles {
     }
   }
 
-  private static WeakReference<ClassLoader> embed(URL[] path, String family) throws Exception {
+  private static WeakReference<ClassLoader> embed(URL[] path, String family, String device) throws Exception {
     Thread thread = Thread.currentThread();
     ClassLoader before = thread.getContextClassLoader();
     try (URLClassLoader loader = new URLClassLoader(path, ClassLoader.getPlatformClassLoader())) {
       thread.setContextClassLoader(loader);
       Class<?> digits = loader.loadClass("io.vertebra.demo.Digits");
       Object builder = digits.getMethod(family).invoke(null);
+      Class<?> devices = loader.loadClass("io.vertebra.Device");
+      builder.getClass().getMethod("device", devices).invoke(builder,
+          devices.getConstructor(String.class).newInstance(device));
       Object name = ((List<?>) digits.getMethod("sampleNames").invoke(null)).get(0);
       Object image = digits.getMethod("sample", String.class).invoke(null, name);
       try (AutoCloseable model = (AutoCloseable) builder.getClass().getMethod("build").invoke(builder);

@@ -1,14 +1,6 @@
 package io.vertebra.natives;
 
 import io.vertebra.tensor.OwnLoader;
-import io.vertebra.tensor.VertebraException;
-import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.MethodType;
-import java.lang.reflect.Proxy;
-import java.lang.runtime.ObjectMethods;
-import java.net.URL;
-import java.net.URLClassLoader;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 
@@ -33,37 +25,15 @@ public final class Unloading {
 
   public static synchronized void release() {
     backends--;
-    if (backends == 0 && !OwnLoader.isPermanent()) {
-      if (isJavaCppOursAlone()) {
+    if (backends == 0) {
+      OwnLoader.forgetRecords();
+      if (!OwnLoader.isPermanent() && isJavaCppOursAlone()) {
         Pointer.interruptDeallocatorThread();
       }
-      linkAnothersRecord();
     }
   }
 
   private static boolean isJavaCppOursAlone() {
     return Loader.getLoadedLibraries().keySet().stream().allMatch(name -> name.startsWith("jnivertebra"));
-  }
-
-  /**
-   * The JDK remembers for which record it last made {@code equals}, {@code hashCode} and {@code toString}, and that may
-   * be one of ours: gives it a class of a loader that nobody else has. What belongs to the JDK's own loaders would not
-   * replace it.
-   */
-  private static void linkAnothersRecord() {
-    try {
-      MethodHandle newLoader = MethodHandles.publicLookup().findConstructor(URLClassLoader.class,
-          MethodType.methodType(void.class, URL[].class, ClassLoader.class));
-      ClassLoader loader = (ClassLoader) OwnLoader
-          .callUnseen(MethodHandles.insertArguments(newLoader, 0, new URL[0], ClassLoader.getPlatformClassLoader()));
-      Class<?> other = Proxy
-          .newProxyInstance(loader, new Class<?>[] {Runnable.class}, (proxy, method, arguments) -> null).getClass();
-      MethodHandle component = MethodHandles.empty(MethodType.methodType(other, other));
-      for (String method : new String[] {"equals", "hashCode", "toString"}) {
-        ObjectMethods.bootstrap(MethodHandles.lookup(), method, MethodHandle.class, other, "component", component);
-      }
-    } catch (Throwable e) {
-      throw new VertebraException("the JDK does not link a method of a record: " + e, e);
-    }
   }
 }

@@ -2,6 +2,12 @@ package io.vertebra.tensor;
 
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandleProxies;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.lang.reflect.Proxy;
+import java.lang.runtime.ObjectMethods;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ForkJoinPool;
 
@@ -32,6 +38,31 @@ public final class OwnLoader {
       return pool.submit(callable).join();
     } finally {
       pool.shutdown();
+    }
+  }
+
+  /**
+   * The JDK remembers for which record it last made {@code equals}, {@code hashCode} and {@code toString}, and that may
+   * be one of ours: gives it a class of a loader that nobody else has. What belongs to the JDK's own loaders would not
+   * replace it. What may be the last to close calls this.
+   */
+  public static void forgetRecords() {
+    if (isPermanent()) {
+      return;
+    }
+    try {
+      MethodHandle newLoader = MethodHandles.publicLookup().findConstructor(URLClassLoader.class,
+          MethodType.methodType(void.class, URL[].class, ClassLoader.class));
+      ClassLoader loader = (ClassLoader) callUnseen(
+          MethodHandles.insertArguments(newLoader, 0, new URL[0], ClassLoader.getPlatformClassLoader()));
+      Class<?> other = Proxy
+          .newProxyInstance(loader, new Class<?>[] {Runnable.class}, (proxy, method, arguments) -> null).getClass();
+      MethodHandle component = MethodHandles.empty(MethodType.methodType(other, other));
+      for (String method : new String[] {"equals", "hashCode", "toString"}) {
+        ObjectMethods.bootstrap(MethodHandles.lookup(), method, MethodHandle.class, other, "component", component);
+      }
+    } catch (Throwable e) {
+      throw new VertebraException("the JDK does not link a method of a record: " + e, e);
     }
   }
 }
