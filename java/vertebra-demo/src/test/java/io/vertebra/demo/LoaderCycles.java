@@ -26,15 +26,17 @@ final class LoaderCycles {
   public static void main(String[] arguments) throws Exception {
     URL[] path = Stream.of(arguments[0].split(":")).map(LoaderCycles::url).toArray(URL[]::new);
     List<Footprint> footprints = new ArrayList<>();
+    Application running = null;
     for (int cycle = 0; cycle < CYCLES; cycle++) {
-      WeakReference<ClassLoader> loader = embed(path, arguments[1], arguments[2]);
-      for (int i = 0; i < COLLECTIONS && !loader.refersTo(null); i++) {
-        System.gc();
-        Thread.sleep(PAUSE_MS);
+      // As in a container: the next one starts before the last one has gone, and goes on after that.
+      Application next = new Application(path, arguments[1], arguments[2]);
+      if (running != null) {
+        WeakReference<ClassLoader> loader = running.close();
+        running = null;
+        awaitCollection(loader, cycle);
       }
-      if (!loader.refersTo(null)) {
-        throw new AssertionError("loader " + cycle + " is not collected; " + Thread.getAllStackTraces().keySet());
-      }
+      next.embed();
+      running = next;
       footprints.add(Footprint.now());
     }
     // The first cycles start threads that the JDK keeps.
@@ -52,25 +54,47 @@ final class LoaderCycles {
     }
   }
 
-  private static WeakReference<ClassLoader> embed(URL[] path, String family, String device) throws Exception {
-    Thread thread = Thread.currentThread();
-    ClassLoader before = thread.getContextClassLoader();
-    try (URLClassLoader loader = new URLClassLoader(path, ClassLoader.getPlatformClassLoader())) {
-      thread.setContextClassLoader(loader);
-      Class<?> digits = loader.loadClass("io.vertebra.demo.Digits");
-      Object builder = digits.getMethod(family).invoke(null);
+  private static void awaitCollection(WeakReference<ClassLoader> loader, int cycle) throws InterruptedException {
+    for (int i = 0; i < COLLECTIONS && !loader.refersTo(null); i++) {
+      System.gc();
+      Thread.sleep(PAUSE_MS);
+    }
+    if (!loader.refersTo(null)) {
+      throw new AssertionError("the loader before " + cycle + " stays; " + Thread.getAllStackTraces().keySet());
+    }
+  }
+
+  /** A model in a class loader of its own. */
+  private static final class Application {
+    private final URLClassLoader loader;
+    private final AutoCloseable model;
+
+    Application(URL[] path, String family, String device) throws Exception {
+      loader = new URLClassLoader(path, ClassLoader.getPlatformClassLoader());
+      Thread.currentThread().setContextClassLoader(loader);
       Class<?> devices = loader.loadClass("io.vertebra.Device");
+      Object builder = digits().getMethod(family).invoke(null);
       builder.getClass().getMethod("device", devices).invoke(builder,
           devices.getConstructor(String.class).newInstance(device));
-      Object name = ((List<?>) digits.getMethod("sampleNames").invoke(null)).get(0);
-      Object image = digits.getMethod("sample", String.class).invoke(null, name);
-      try (AutoCloseable model = (AutoCloseable) builder.getClass().getMethod("build").invoke(builder);
-          AutoCloseable session = (AutoCloseable) model.getClass().getMethod("newSession").invoke(model)) {
+      model = (AutoCloseable) builder.getClass().getMethod("build").invoke(builder);
+    }
+
+    private Class<?> digits() throws ClassNotFoundException {
+      return loader.loadClass("io.vertebra.demo.Digits");
+    }
+
+    void embed() throws Exception {
+      Object name = ((List<?>) digits().getMethod("sampleNames").invoke(null)).get(0);
+      Object image = digits().getMethod("sample", String.class).invoke(null, name);
+      try (AutoCloseable session = (AutoCloseable) model.getClass().getMethod("newSession").invoke(model)) {
         session.getClass().getMethod("embed", image.getClass()).invoke(session, image);
       }
+    }
+
+    WeakReference<ClassLoader> close() throws Exception {
+      model.close();
+      loader.close();
       return new WeakReference<>(loader);
-    } finally {
-      thread.setContextClassLoader(before);
     }
   }
 
