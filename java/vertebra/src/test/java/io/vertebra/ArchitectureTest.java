@@ -33,6 +33,8 @@ class ArchitectureTest {
       Map.entry("weights", List.of("tensor")), Map.entry("image", List.of("tensor")),
       // Finding and loading a native library, whatever it is for.
       Map.entry("natives", List.of("tensor")),
+      // The libraries themselves, in a jar and a module of their own.
+      Map.entry("natives.linux.x86_64", List.of("natives")),
       // An operation owns its facts; a program is a list of them.
       Map.entry("program.op", List.of("tensor")), Map.entry("program", List.of("program.op", "tensor")),
       // The seam: what can run a program and pack its weights.

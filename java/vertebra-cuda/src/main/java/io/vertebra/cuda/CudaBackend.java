@@ -11,8 +11,10 @@ import io.vertebra.cuda.runtime.GpuKernel;
 import io.vertebra.cuda.runtime.GpuRuntime;
 import io.vertebra.cuda.runtime.GpuType;
 import io.vertebra.image.Preprocessing;
+import io.vertebra.natives.Unloading;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
@@ -44,7 +46,8 @@ public final class CudaBackend implements Backend {
     this.runtime = runtime;
     this.precision = precision;
     this.options = options;
-    this.store = new WeightStore("CUDA", runtime::close);
+    this.store = new WeightStore("CUDA", () -> Closing.all(List.of(runtime::close, Unloading::release)));
+    Unloading.retain();
   }
 
   @Override

@@ -8,6 +8,7 @@ import io.vertebra.backend.WeightStore;
 import io.vertebra.backend.WeightStore.Block;
 import io.vertebra.backend.WeightStore.Form;
 import io.vertebra.image.Preprocessing;
+import io.vertebra.natives.Unloading;
 import io.vertebra.program.MemoryPlan;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Weights;
@@ -66,7 +67,11 @@ public final class CpuBackend implements Backend {
       throw new VertebraException("the system refused to start " + this.threads + " threads; ask for fewer");
     }
     long started = pool;
-    this.store = new WeightStore("CPU", () -> Native.vtb_pool_destroy(started));
+    this.store = new WeightStore("CPU", () -> {
+      Native.vtb_pool_destroy(started);
+      Unloading.release();
+    });
+    Unloading.retain();
   }
 
   /**

@@ -1,5 +1,6 @@
 package io.vertebra.cpu;
 
+import io.vertebra.natives.JavaCpp;
 import io.vertebra.natives.NativeLibrary;
 import java.util.List;
 import org.bytedeco.javacpp.ClassProperties;
@@ -40,9 +41,10 @@ public class NativeConfig implements InfoMapper, LoadEnabled {
     map.putFirst(new Info("char").valueTypes("char").pointerTypes("@Cast(\"const char*\") String"));
   }
 
-  /** Called by JavaCPP's loader before it looks for the library: tells it where that is. */
+  /** Called by JavaCPP's loader before it looks for the library: tells it where that is, and whether it has it. */
   @Override
   public void init(ClassProperties properties) {
+    JavaCpp.keepCopy(properties, "jnivertebra");
     LIBRARY.folder().ifPresent(folder -> properties.addAll("platform.linkpath", List.of(folder.toString())));
   }
 }

@@ -1,5 +1,6 @@
 package io.vertebra.cpu;
 
+import io.vertebra.natives.JavaCpp;
 import io.vertebra.tensor.VertebraException;
 import java.util.Locale;
 
@@ -24,6 +25,7 @@ final class NativeRuntime {
           + ". The reference backend runs anywhere, slowly");
     }
     try {
+      JavaCpp.requireLoaderOf(NativeRuntime.class);
       return switch (Native.vtb_init()) {
         case Native.VTB_OK -> null;
         case Native.VTB_UNKNOWN_ISA -> new VertebraException("VERTEBRA_ISA=" + System.getenv("VERTEBRA_ISA")
@@ -33,6 +35,8 @@ final class NativeRuntime {
                 + Native.vtb_isa_name(Native.vtb_isa_detected()) + "; it can only lower the level");
         default -> new VertebraException("the native library failed to initialise");
       };
+    } catch (VertebraException e) {
+      return e;
     } catch (LinkageError e) {
       return NativeConfig.LIBRARY.failure(e);
     }

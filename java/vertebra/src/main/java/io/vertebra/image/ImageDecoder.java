@@ -132,6 +132,7 @@ final class ImageDecoder {
 
   /** The JDK's own reader, so that plug-ins on the class path do not change results. */
   private static ImageReader reader(String format) throws IOException {
+    ImageIoStart.require();
     for (Iterator<ImageReader> readers = ImageIO.getImageReadersByFormatName(format); readers.hasNext();) {
       ImageReader reader = readers.next();
       if (reader.getClass().getName().startsWith("com.sun.imageio.")) {

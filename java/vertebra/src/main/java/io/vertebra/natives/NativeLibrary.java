@@ -71,16 +71,18 @@ public final class NativeLibrary {
   }
 
   private Optional<Packaged> packaged() {
-    String resource = "/META-INF/native/linux-x86_64/" + file;
+    String resource = "META-INF/native/linux-x86_64/" + file;
     // Beside the library: its digest and length, so that a start neither reads nor digests what is in the cache
     // already.
     String keyResource = resource + ".key";
-    try (InputStream in = anchor.getResourceAsStream(keyResource)) {
+    // By the loader: on the module path the resource is another module's than the class's.
+    ClassLoader loader = anchor.getClassLoader();
+    try (InputStream in = loader.getResourceAsStream(keyResource)) {
       if (in == null) {
         return Optional.empty();
       }
       String[] key = new String(in.readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
-      return Optional.of(new Packaged(key[0], Long.parseLong(key[1]), () -> anchor.getResourceAsStream(resource)));
+      return Optional.of(new Packaged(key[0], Long.parseLong(key[1]), () -> loader.getResourceAsStream(resource)));
     } catch (IOException e) {
       throw new VertebraException("cannot read " + keyResource + " from the class path: " + e.getMessage(), e);
     }

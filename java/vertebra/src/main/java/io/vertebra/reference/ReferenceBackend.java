@@ -6,6 +6,7 @@ import io.vertebra.backend.Program;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Weights;
+import io.vertebra.tensor.OwnLoader;
 import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
@@ -67,5 +68,6 @@ public final class ReferenceBackend implements Backend {
   @Override
   public void close() {
     // The garbage collector frees the weights.
+    OwnLoader.forgetRecords();
   }
 }

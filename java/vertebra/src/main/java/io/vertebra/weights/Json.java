@@ -1,38 +1,32 @@
 package io.vertebra.weights;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import java.io.IOException;
+import io.vertebra.weights.JsonReader.Token;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Small JSON texts, such as the configuration in a checkpoint's metadata, as plain Java values. */
+/** JSON texts, such as the configuration in a checkpoint's metadata, as plain Java values. */
 public final class Json {
-  private static final JsonFactory FACTORY
-      = JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
-
   private Json() {}
 
   /**
-   * Maps, lists, strings, numbers ({@link Integer}, {@link Long}, {@link Double}, ...), booleans and null.
+   * Maps, lists, strings, numbers ({@link Integer}, {@link Long}, or else {@link Double}), booleans and null.
    *
-   * @throws WeightsException if the text is not one JSON value
+   * @throws WeightsException if the text is not one JSON value, nests more than 100 deep, or has a name twice in an
+   *   object
    */
   public static Object parse(String text) {
-    try (JsonParser parser = FACTORY.createParser(text)) {
-      parser.nextToken();
-      Object value = value(parser);
-      if (parser.nextToken() != null) {
-        throw new WeightsException("text after the end of a JSON value: " + text);
-      }
-      return value;
-    } catch (IOException e) {
-      throw new WeightsException("not JSON: " + e.getMessage(), e);
+    JsonReader reader = new JsonReader(text, "not JSON");
+    Token token = reader.next();
+    if (token == Token.END_OF_TEXT) {
+      throw new WeightsException("an empty text is not JSON");
     }
+    Object value = value(reader, token);
+    if (reader.next() != Token.END_OF_TEXT) {
+      throw new WeightsException("not JSON: there is text after the end of a value");
+    }
+    return value;
   }
 
   /** @throws WeightsException if the text is not a JSON object */
@@ -45,34 +39,47 @@ public final class Json {
     return object;
   }
 
-  private static Object value(JsonParser parser) throws IOException {
-    JsonToken token = parser.currentToken();
-    if (token == null) {
-      throw new WeightsException("an empty text is not JSON");
+  private static Object value(JsonReader reader, Token token) {
+    return switch (token) {
+      case START_OBJECT -> object(reader);
+      case START_ARRAY -> array(reader);
+      case STRING -> reader.text();
+      case INTEGER, DECIMAL -> number(token, reader.text());
+      case TRUE -> true;
+      case FALSE -> false;
+      default -> null;
+    };
+  }
+
+  private static Map<String, Object> object(JsonReader reader) {
+    Map<String, Object> object = new LinkedHashMap<>();
+    while (reader.next() != Token.END_OBJECT) {
+      String name = reader.text();
+      if (object.containsKey(name)) {
+        throw new WeightsException("not JSON: an object has '" + name + "' twice");
+      }
+      object.put(name, value(reader, reader.next()));
     }
-    switch (token) {
-      case START_OBJECT:
-        Map<String, Object> map = new LinkedHashMap<>();
-        while (parser.nextToken() != JsonToken.END_OBJECT) {
-          String key = parser.currentName();
-          parser.nextToken();
-          map.put(key, value(parser));
-        }
-        return map;
-      case START_ARRAY:
-        List<Object> list = new ArrayList<>();
-        while (parser.nextToken() != JsonToken.END_ARRAY) {
-          list.add(value(parser));
-        }
-        return list;
-      case VALUE_STRING:
-        return parser.getText();
-      case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT:
-        return parser.getNumberValue();
-      case VALUE_TRUE, VALUE_FALSE:
-        return parser.getBooleanValue();
-      default:
-        return null;
+    return object;
+  }
+
+  private static List<Object> array(JsonReader reader) {
+    List<Object> array = new ArrayList<>();
+    for (Token token = reader.next(); token != Token.END_ARRAY; token = reader.next()) {
+      array.add(value(reader, token));
     }
+    return array;
+  }
+
+  private static Number number(Token token, String text) {
+    if (token == Token.INTEGER) {
+      try {
+        long value = Long.parseLong(text);
+        return (int) value == value ? (Number) (int) value : (Number) value;
+      } catch (NumberFormatException large) {
+        // What no long holds is taken as its nearest double.
+      }
+    }
+    return Double.valueOf(text);
   }
 }

@@ -1,12 +1,7 @@
 package io.vertebra.weights;
 
-import com.fasterxml.jackson.core.JacksonException;
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
 import io.vertebra.tensor.DType;
-import java.io.IOException;
-import java.io.UncheckedIOException;
+import io.vertebra.weights.JsonReader.Token;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -21,10 +16,6 @@ final class SafetensorsHeader {
   /** Where a tensor is; {@code begin} and {@code end} count bytes from the start of the data. */
   record Entry(DType dtype, long[] dims, long begin, long end) {}
 
-  // Every name occurs about once, so a table of names seen would only cost memory.
-  private static final JsonFactory JSON = JsonFactory.builder().disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-      .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES).build();
-
   private final String file;
   private final Map<String, Entry> entries = new LinkedHashMap<>();
   private final Map<String, String> metadata = new LinkedHashMap<>();
@@ -37,14 +28,11 @@ final class SafetensorsHeader {
    */
   SafetensorsHeader(String file, ByteBuffer json, long dataBytes) {
     this.file = file;
-    try (JsonParser parser = JSON.createParser(StandardCharsets.UTF_8.newDecoder().decode(json).toString())) {
-      parse(parser);
+    try {
+      String text = StandardCharsets.UTF_8.newDecoder().decode(json).toString();
+      parse(new JsonReader(text, file + ": the header is not valid JSON"));
     } catch (CharacterCodingException e) {
       throw bad("the header is not UTF-8", e);
-    } catch (JacksonException e) {
-      throw bad("the header is not valid JSON: " + e.getOriginalMessage(), e);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
     checkLayout(dataBytes);
   }
@@ -58,65 +46,65 @@ final class SafetensorsHeader {
     return metadata;
   }
 
-  private void parse(JsonParser parser) throws IOException {
-    if (parser.nextToken() != JsonToken.START_OBJECT) {
+  private void parse(JsonReader reader) {
+    if (reader.next() != Token.START_OBJECT) {
       throw bad("the header is not a JSON object", null);
     }
-    while (parser.nextToken() != JsonToken.END_OBJECT) {
-      String name = parser.currentName();
-      JsonToken value = parser.nextToken();
+    while (reader.next() != Token.END_OBJECT) {
+      String name = reader.text();
+      Token value = reader.next();
       if (name.equals("__metadata__")) {
         if (hasMetadata) {
           throw bad("the header has __metadata__ twice", null);
         }
         hasMetadata = true;
-        parseMetadata(parser, value);
-      } else if (entries.putIfAbsent(name, parseTensor(parser, name, value)) != null) {
+        parseMetadata(reader, value);
+      } else if (entries.putIfAbsent(name, parseTensor(reader, name, value)) != null) {
         throw badTensor(name, "is in the header twice");
       }
     }
-    if (parser.nextToken() != null) {
+    if (reader.next() != Token.END_OF_TEXT) {
       throw bad("the header goes on after its JSON object", null);
     }
   }
 
-  private void parseMetadata(JsonParser parser, JsonToken value) throws IOException {
-    if (value != JsonToken.START_OBJECT) {
+  private void parseMetadata(JsonReader reader, Token value) {
+    if (value != Token.START_OBJECT) {
       throw bad("__metadata__ is not an object", null);
     }
-    while (parser.nextToken() != JsonToken.END_OBJECT) {
-      String key = parser.currentName();
-      if (parser.nextToken() != JsonToken.VALUE_STRING) {
+    while (reader.next() != Token.END_OBJECT) {
+      String key = reader.text();
+      if (reader.next() != Token.STRING) {
         throw bad("__metadata__ entry '" + key + "' is not a string", null);
       }
-      if (metadata.putIfAbsent(key, parser.getText()) != null) {
+      if (metadata.putIfAbsent(key, reader.text()) != null) {
         throw bad("__metadata__ has '" + key + "' twice", null);
       }
     }
   }
 
-  private Entry parseTensor(JsonParser parser, String name, JsonToken value) throws IOException {
-    if (value != JsonToken.START_OBJECT) {
+  private Entry parseTensor(JsonReader reader, String name, Token value) {
+    if (value != Token.START_OBJECT) {
       throw badTensor(name, "is not described by an object");
     }
     DType dtype = null;
     long[] dims = null;
     long[] offsets = null;
-    while (parser.nextToken() != JsonToken.END_OBJECT) {
-      String key = parser.currentName();
-      JsonToken token = parser.nextToken();
+    while (reader.next() != Token.END_OBJECT) {
+      String key = reader.text();
+      Token token = reader.next();
       switch (key) {
         case "dtype" -> {
           checkFirst(dtype, name, key);
-          dtype = parseDType(parser, name, token);
+          dtype = parseDType(reader, name, token);
         }
         case "shape" -> {
           checkFirst(dims, name, key);
-          dims = parseNumbers(parser, name, key, token);
+          dims = parseNumbers(reader, name, key, token);
         }
         case "data_offsets" -> {
           checkFirst(offsets, name, key);
-          offsets = parseNumbers(parser, name, key, token);
+          offsets = parseNumbers(reader, name, key, token);
         }
         default -> throw badTensor(name, "has the unknown key '" + key + "'");
       }
@@ -135,35 +123,43 @@ final class SafetensorsHeader {
     return new Entry(dtype, dims, offsets[0], offsets[1]);
   }
 
-  private DType parseDType(JsonParser parser, String name, JsonToken token) throws IOException {
-    if (token != JsonToken.VALUE_STRING) {
+  private DType parseDType(JsonReader reader, String name, Token token) {
+    if (token != Token.STRING) {
       throw badTensor(name, "has a dtype that is not a string");
     }
     try {
-      return DType.valueOf(parser.getText());
+      return DType.valueOf(reader.text());
     } catch (IllegalArgumentException e) {
-      throw badTensor(name, "has dtype '" + parser.getText() + "'; known are " + Arrays.toString(DType.values()));
+      throw badTensor(name, "has dtype '" + reader.text() + "'; known are " + Arrays.toString(DType.values()));
     }
   }
 
-  private long[] parseNumbers(JsonParser parser, String name, String key, JsonToken token) throws IOException {
-    if (token != JsonToken.START_ARRAY) {
+  private long[] parseNumbers(JsonReader reader, String name, String key, Token token) {
+    if (token != Token.START_ARRAY) {
       throw badTensor(name, "has a " + key + " that is not an array");
     }
     long[] numbers = new long[4];
     int count = 0;
-    while (parser.nextToken() != JsonToken.END_ARRAY) {
-      boolean integer = parser.currentToken() == JsonToken.VALUE_NUMBER_INT;
-      if (!integer || parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER || parser.getLongValue() < 0) {
-        throw badTensor(name,
-            "has " + parser.getText() + " in its " + key + "; only integers from 0 to 2^63 - 1 may be there");
-      }
+    for (Token next = reader.next(); next != Token.END_ARRAY; next = reader.next()) {
       if (count == numbers.length) {
         numbers = Arrays.copyOf(numbers, 2 * count);
       }
-      numbers[count++] = parser.getLongValue();
+      numbers[count++] = parseNumber(reader, name, key, next);
     }
     return Arrays.copyOf(numbers, count);
+  }
+
+  private long parseNumber(JsonReader reader, String name, String key, Token token) {
+    try {
+      long number = token == Token.INTEGER ? Long.parseLong(reader.text()) : -1;
+      if (number >= 0) {
+        return number;
+      }
+    } catch (NumberFormatException large) {
+      // Refused as all others.
+    }
+    throw badTensor(name,
+        "has " + reader.text() + " in its " + key + "; only integers from 0 to 2^63 - 1 may be there");
   }
 
   private void checkFirst(Object earlier, String name, String key) {

@@ -1,5 +1,6 @@
 package io.vertebra.cuda.natives;
 
+import io.vertebra.natives.JavaCpp;
 import io.vertebra.natives.NativeLibrary;
 import java.util.List;
 import org.bytedeco.javacpp.ClassProperties;
@@ -39,9 +40,10 @@ public class NativeConfig implements InfoMapper, LoadEnabled {
             + " @Cast(\"const void*\") byte[] args);"));
   }
 
-  /** Called by JavaCPP's loader before it looks for the library: tells it where that is. */
+  /** Called by JavaCPP's loader before it looks for the library: tells it where that is, and whether it has it. */
   @Override
   public void init(ClassProperties properties) {
+    JavaCpp.keepCopy(properties, "jnivertebra_cuda");
     LIBRARY.folder().ifPresent(folder -> properties.addAll("platform.linkpath", List.of(folder.toString())));
   }
 }

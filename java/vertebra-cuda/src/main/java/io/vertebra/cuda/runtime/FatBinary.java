@@ -15,12 +15,14 @@ import java.nio.charset.StandardCharsets;
 record FatBinary(ByteBuffer contents, int nvccMajor, int nvccMinor) {
   /** The least compute capability there is code for, times ten. */
   static final int LEAST_CAPABILITY = 80;
-  private static final String RESOURCE = "/META-INF/native/linux-x86_64/vertebra.fatbin";
+  private static final String RESOURCE = "META-INF/native/linux-x86_64/vertebra.fatbin";
 
   /** The one in the jar. */
   static FatBinary load() {
-    try (InputStream in = FatBinary.class.getResourceAsStream(RESOURCE);
-        InputStream version = FatBinary.class.getResourceAsStream(RESOURCE + ".nvcc")) {
+    // By the loader: on the module path the resource is another module's than the class's.
+    ClassLoader loader = FatBinary.class.getClassLoader();
+    try (InputStream in = loader.getResourceAsStream(RESOURCE);
+        InputStream version = loader.getResourceAsStream(RESOURCE + ".nvcc")) {
       if (in == null || version == null) {
         throw new VertebraException(
             "this build has no kernels for GPUs: nvcc was missing or unusable when it was built, or the artifact"

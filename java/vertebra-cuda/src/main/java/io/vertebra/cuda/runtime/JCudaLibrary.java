@@ -21,7 +21,8 @@ final class JCudaLibrary {
   static void extract(String name) {
     String file = LibUtils.createLibraryFileName(LibUtils.createPlatformLibraryName(name + "-" + JCudaVersion.get()));
     Path folder = Path.of(System.getProperty("java.io.tmpdir"));
-    URL resource = LibUtils.class.getResource("/lib/" + file);
+    // By the loader: on the module path the resource is another module's than the class's.
+    URL resource = LibUtils.class.getClassLoader().getResource("lib/" + file);
     if (resource == null) {
       return; // it may lie in a folder of its own, where JCuda looks first
     }

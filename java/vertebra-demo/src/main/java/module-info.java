@@ -1,0 +1,6 @@
+/** Small trained models and the digits they classify. */
+module io.vertebra.demo {
+  requires transitive io.vertebra;
+
+  exports io.vertebra.demo;
+}
