@@ -32,6 +32,9 @@ import java.util.stream.IntStream;
  * row-major.
  */
 public final class Session implements AutoCloseable {
+  /** Of a measurement. */
+  private static final int MAX_RUNS = 1 << 20;
+
   private final Model model;
   private final Object turn = new Object();
   /**
@@ -159,11 +162,14 @@ public final class Session implements AutoCloseable {
   /**
    * Runs what {@link #observe} runs, but plainly, several times on one input.
    *
+   * @param runs 0 to 2^20
    * @return how long each run took in nanoseconds, from when the program has its input in host memory until it has its
    * outputs there
    */
   public long[] time(float[] input, Shape shape, int runs) {
-    Require.nonNegative(runs, "runs");
+    if (runs < 0 || runs > MAX_RUNS) {
+      throw new IllegalArgumentException("runs must be 0 to " + MAX_RUNS + ": " + runs);
+    }
     enter();
     try {
       Program program = prepareAll(input, shape);
