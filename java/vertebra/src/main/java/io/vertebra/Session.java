@@ -56,7 +56,7 @@ public final class Session implements AutoCloseable {
     this.programs = new ProgramCache(model);
     Preprocessing recipe = model.preprocessing();
     this.embedding = new Kind(Task.EMBED, Shape.of(recipe.height(), recipe.width(), model.inputChannels()), 1, false);
-    this.memory = Reclaimable.of(this, "session", model.name(), programs::close);
+    this.memory = Reclaimable.of(this, "a session of model", model.name(), programs::close);
   }
 
   /**

@@ -44,7 +44,7 @@ public final class Reclaimable extends PhantomReference<Object> {
    * For an object that is to be closed: a warning tells of the first that was not. With the system property
    * {@code vertebra.leaks=trace} it tells of every one, and where it was made.
    *
-   * @param kind such as "session", for the warning
+   * @param kind such as "a session of model", for the warning
    * @param name of its model
    * @param free frees what the object holds, without referring to the object; does nothing the second time
    */
@@ -120,7 +120,7 @@ public final class Reclaimable extends PhantomReference<Object> {
       return;
     }
     warned = true;
-    String leak = "a " + kind + " of model " + name + " was dropped without close; its native memory was held until"
+    String leak = kind + " " + name + " was dropped without close; its native memory was held until"
         + " the garbage collector ran.";
     System.getLogger("io.vertebra").log(Level.WARNING,
         made == null ? leak + " Run with -D" + TRACE + "=trace to see where it was made" : leak, made);

@@ -1,5 +1,6 @@
 package io.vertebra.weights;
 
+import io.vertebra.tensor.DirectMemory;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -55,7 +56,7 @@ final class FileBytes {
    */
   static FileBytes of(String name, ByteBuffer bytes) {
     int size = bytes.remaining();
-    ByteBuffer direct = bytes.isDirect() ? bytes.slice() : ByteBuffer.allocateDirect(size).put(bytes.duplicate());
+    ByteBuffer direct = bytes.isDirect() ? bytes.slice() : DirectMemory.allocate(size).put(bytes.duplicate());
     List<ByteBuffer> windows = new ArrayList<>();
     for (long start = 0; start <= size; start += MAX_SLICE) {
       windows.add(direct.slice((int) start, size - (int) start));

@@ -1,6 +1,7 @@
 package io.vertebra.weights;
 
 import io.vertebra.tensor.DType;
+import io.vertebra.tensor.DirectMemory;
 import io.vertebra.tensor.Halves;
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
@@ -38,7 +39,7 @@ public final class Parameter {
   public static Parameter computed(String name, Shape shape, Consumer<FloatBuffer> writer) {
     return new Parameter(name, shape, DType.F32, () -> {
       ByteBuffer bytes
-          = ByteBuffer.allocateDirect(Math.toIntExact(shape.elements() * Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
+          = DirectMemory.allocate(Math.toIntExact(shape.elements() * Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
       writer.accept(bytes.asFloatBuffer());
       return bytes;
     }, writer);
