@@ -5,6 +5,7 @@ import io.vertebra.backend.BackendProvider;
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.VertebraException;
 import java.util.ServiceLoader;
 import java.util.regex.Pattern;
@@ -25,7 +26,7 @@ public record Device(String name) {
 
   /** @throws IllegalArgumentException if there is no device of that name */
   public Device {
-    if (!NAMES.matcher(name).matches()) {
+    if (!NAMES.matcher(Require.nonNull(name, "name")).matches()) {
       throw new IllegalArgumentException(
           name + " is no device; there are cpu, reference, cuda, cuda:N for the GPU of that number, and cuda-emulated");
     }
@@ -59,6 +60,7 @@ public record Device(String name) {
    * @throws VertebraException if the device is not there
    */
   public Backend open(int threads, Precision precision) {
+    Require.nonNull(precision, "precision");
     if (equals(CPU)) {
       return new CpuBackend(threads, precision);
     }

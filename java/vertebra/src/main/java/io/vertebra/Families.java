@@ -8,6 +8,7 @@ import io.vertebra.backbone.conformer.ConformerFamily;
 import io.vertebra.backbone.hornet.HorNetFamily;
 import io.vertebra.backbone.swin.SwinFamily;
 import io.vertebra.backbone.uniformer.UniFormerFamily;
+import io.vertebra.tensor.Require;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.util.List;
@@ -33,6 +34,7 @@ public final class Families {
 
   /** @throws IllegalArgumentException listing the known names if there is no such variant */
   public static Variant named(String name) {
+    Require.nonNull(name, "name");
     return VARIANTS.stream().filter(variant -> variant.name().equals(name)).findFirst()
         .orElseThrow(() -> new IllegalArgumentException("no model is called " + name + "; there are "
             + String.join(", ", VARIANTS.stream().map(Variant::name).toList())));
@@ -40,6 +42,7 @@ public final class Families {
 
   /** The published model of a configuration, if there is one. */
   public static Optional<Variant> variantOf(Architecture architecture) {
+    Require.nonNull(architecture, "architecture");
     return VARIANTS.stream().filter(variant -> variant.architecture().equals(architecture)).findFirst();
   }
 
@@ -49,6 +52,7 @@ public final class Families {
    * @throws WeightsException if they do not determine a model
    */
   public static Architecture recognise(ParameterSource source) {
+    Require.nonNull(source, "source");
     return ALL.stream().filter(family -> family.matches().test(source)).findFirst()
         .orElseThrow(
             () -> new WeightsException(source.describe() + " is of no known family; name the model it belongs to"))

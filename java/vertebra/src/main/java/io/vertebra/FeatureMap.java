@@ -1,5 +1,6 @@
 package io.vertebra;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 
 /**
@@ -12,6 +13,8 @@ import io.vertebra.tensor.Shape;
 public record FeatureMap(String name, int stride, int batch, int height, int width, int channels, float[] values) {
   /** @throws IllegalArgumentException if the values do not make such a map */
   public FeatureMap {
+    Require.nonNull(name, "name");
+    Require.nonNull(values, "values");
     if (values.length != Shape.of(batch, height, width, channels).elements()) {
       throw new IllegalArgumentException(
           values.length + " values do not make a map of " + Shape.of(batch, height, width, channels));

@@ -6,18 +6,23 @@ import io.vertebra.backbone.NeckArchitecture;
 import io.vertebra.backbone.StatedPreprocessing;
 import io.vertebra.backbone.Variant;
 import io.vertebra.backend.Backend;
+import io.vertebra.backend.Reclaimable;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Precision;
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.VertebraException;
 import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.ParameterSource;
 import io.vertebra.weights.WeightsException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.Set;
+import java.util.WeakHashMap;
 import java.util.function.Supplier;
 
 /**
@@ -33,7 +38,9 @@ public final class Model implements AutoCloseable {
   private final Backbone backbone;
   private final List<String> labels;
   private final Preprocessing preprocessing;
-  private final List<Session> sessions = new ArrayList<>();
+  /** Weakly: a session that its user dropped is to be freed. */
+  private final Set<Session> sessions = Collections.newSetFromMap(new WeakHashMap<>());
+  private final Reclaimable memory;
   private boolean closed;
 
   private Model(String name, Architecture architecture, Backend backend, Backbone backbone, List<String> labels,
@@ -44,6 +51,7 @@ public final class Model implements AutoCloseable {
     this.backbone = backbone;
     this.labels = labels;
     this.preprocessing = preprocessing;
+    this.memory = Reclaimable.of(this, "model", name, backend::close);
   }
 
   /**
@@ -54,7 +62,7 @@ public final class Model implements AutoCloseable {
    */
   public static Builder builder(String variant) {
     Builder builder = new Builder();
-    return builder.name(variant).architecture(Families.named(variant).architecture());
+    return builder.name(Require.nonNull(variant, "variant")).architecture(Families.named(variant).architecture());
   }
 
   /** Starts a model whose configuration its checkpoint tells (see {@link Families#recognise}). */
@@ -68,7 +76,7 @@ public final class Model implements AutoCloseable {
    * @throws WeightsException if the checkpoint cannot be read, or does not tell
    */
   public static Model load(Path checkpoint) {
-    return builder().weights(checkpoint).build();
+    return builder().weights(Require.nonNull(checkpoint, "checkpoint")).build();
   }
 
   /** What a {@link Model} is made of. Not thread-safe. */
@@ -89,13 +97,13 @@ public final class Model implements AutoCloseable {
 
     /** What the model calls itself; the default is its variant's name. */
     public Builder name(String own) {
-      name = own;
+      name = Require.nonNull(own, "name");
       return this;
     }
 
     /** A configuration of one's own, such as a published one with other rules for sizes. */
     public Builder architecture(Architecture own) {
-      architecture = own;
+      architecture = Require.nonNull(own, "architecture");
       return this;
     }
 
@@ -104,18 +112,20 @@ public final class Model implements AutoCloseable {
      * is cut off meanwhile is a {@link WeightsException}.
      */
     public Builder weights(Path file) {
+      Require.nonNull(file, "file");
       weights(() -> Checkpoint.open(file));
       opens = true;
       return this;
     }
 
     public Builder weights(ParameterSource source) {
+      Require.nonNull(source, "source");
       return weights(() -> source);
     }
 
     /** Weights that {@link #build} asks for once, while the device starts. */
     public Builder weights(Supplier<? extends ParameterSource> source) {
-      weights = source;
+      weights = Require.nonNull(source, "source");
       opens = false;
       return this;
     }
@@ -124,24 +134,24 @@ public final class Model implements AutoCloseable {
      * Threads of one operation on the CPU, the caller's included; 0 (the default): as many as CPUs the process may use.
      */
     public Builder threads(int count) {
-      threads = count;
+      threads = Require.nonNegative(count, "threads");
       return this;
     }
 
     public Builder device(Device where) {
-      device = where;
+      device = Require.nonNull(where, "device");
       return this;
     }
 
     /** Arithmetic; the default is {@link Precision#FP32}, the only one of {@link Device#REFERENCE}. */
     public Builder precision(Precision arithmetic) {
-      precision = Objects.requireNonNull(arithmetic, "precision");
+      precision = Require.nonNull(arithmetic, "precision");
       return this;
     }
 
     /** How images become input; the default is the published evaluation's, or what the checkpoint's metadata states. */
     public Builder preprocessing(Preprocessing recipe) {
-      preprocessing = recipe;
+      preprocessing = Require.nonNull(recipe, "preprocessing");
       return this;
     }
 
@@ -152,8 +162,8 @@ public final class Model implements AutoCloseable {
      *   of {@link #weights}
      */
     public Builder neck(NeckArchitecture own, ParameterSource neckParameters) {
-      neck = own;
-      neckWeights = neckParameters;
+      neck = Require.nonNull(own, "neck");
+      neckWeights = Require.nonNull(neckParameters, "neckParameters");
       return this;
     }
 
@@ -169,7 +179,7 @@ public final class Model implements AutoCloseable {
         throw new IllegalStateException("a model needs weights: call weights(Path) with a checkpoint's file");
       }
       device.preload();
-      ParameterSource source = weights.get();
+      ParameterSource source = Require.nonNull(weights.get(), "what the supplier of weights gave");
       try {
         return build(source);
       } finally {
@@ -256,19 +266,48 @@ public final class Model implements AutoCloseable {
   }
 
   /**
-   * Waits for running calls to end, closes all sessions and frees the weights. Idempotent.
+   * Waits for running calls to end, however long they take, closes all sessions and frees the weights. Idempotent. A
+   * model that nobody closes is freed when the garbage collector finds that nothing refers to it and its sessions.
    *
    * @throws IllegalStateException if an observer of a session calls it; the model is then to be closed again after that
    *   session's run
    */
   @Override
   public void close() {
-    List<Runnable> frees = new ArrayList<>();
+    close(Long.MAX_VALUE);
+  }
+
+  /**
+   * {@link #close()} that waits no longer than {@code timeout}. From then on the model and its sessions refuse calls in
+   * any case. Calls that still run when the time is up go on; the weights are freed with the last session's workspaces
+   * (see {@link Session#close(Duration)}).
+   *
+   * @param timeout 0: without waiting
+   * @return whether all is freed
+   * @throws IllegalStateException as {@link #close()} does
+   */
+  public boolean close(Duration timeout) {
+    return close(Session.nanos(timeout));
+  }
+
+  private boolean close(long timeout) {
+    long start = System.nanoTime();
+    List<Session> open;
     synchronized (sessions) {
       closed = true;
-      sessions.forEach(session -> frees.add(session::close));
+      open = List.copyOf(sessions);
     }
-    frees.add(backend::close);
+    List<Session> left = new ArrayList<>();
+    List<Runnable> frees = new ArrayList<>();
+    for (Session session : open) {
+      frees.add(() -> {
+        if (!session.close(timeout - (System.nanoTime() - start))) {
+          left.add(session);
+        }
+      });
+    }
+    frees.add(memory::free);
     Closing.all(frees);
+    return left.isEmpty();
   }
 }

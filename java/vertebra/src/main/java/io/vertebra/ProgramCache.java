@@ -1,5 +1,6 @@
 package io.vertebra;
 
+import io.vertebra.backend.Backend;
 import io.vertebra.backend.Preprocessor;
 import io.vertebra.backend.Program;
 import io.vertebra.program.Recording;
@@ -13,10 +14,10 @@ import java.util.function.IntFunction;
 final class ProgramCache implements AutoCloseable {
   private static final int CAPACITY = 4;
 
-  private final Model model;
+  private final Backend backend;
   private final Preprocessor preprocessor;
-  /** The latest used first. */
-  private final List<Entry> entries = new ArrayList<>();
+  /** The latest used first, then nulls. An array: moving what is in it needs no stack, so nothing can be lost. */
+  private final Entry[] entries = new Entry[CAPACITY];
 
   /**
    * A kind of call.
@@ -36,33 +37,42 @@ final class ProgramCache implements AutoCloseable {
     }
   }
 
+  /** Knows the model's backend, but not the model: it frees what it holds when session and model are dropped. */
   ProgramCache(Model model) {
-    this.model = model;
-    this.preprocessor = model.backend().preprocessor(model.preprocessing());
+    this.backend = model.backend();
+    this.preprocessor = backend.preprocessor(model.preprocessing());
   }
 
   /** @throws IllegalArgumentException if the model does not compute that, or not for inputs of that size */
-  Entry get(Kind kind) {
-    for (int i = 0; i < entries.size(); i++) {
-      Entry entry = entries.get(i);
+  Entry get(Kind kind, Model model) {
+    for (int i = 0; i < CAPACITY && entries[i] != null; i++) {
+      Entry entry = entries[i];
       if (entry.serves(kind)) {
-        if (i > 0) {
-          entries.add(0, entries.remove(i));
-        }
+        putFirst(entry, i);
         return entry;
       }
     }
     kind.task.requireOf(model);
     IntFunction<Recording> record = images -> kind.task.record(model.backbone(), batch(images, kind.element));
-    int piece = kind.whole ? kind.batch : model.backend().piece(kind.batch, record);
+    int piece = kind.whole ? kind.batch : backend.piece(kind.batch, record);
     Recording recording = record.apply(piece);
-    if (entries.size() == CAPACITY) {
+    Entry oldest = entries[CAPACITY - 1];
+    if (oldest != null) {
       // Before the new one is made: there may not be memory for both.
-      entries.remove(CAPACITY - 1).program.close();
+      oldest.program.close();
+      entries[CAPACITY - 1] = null;
     }
     Entry entry = new Entry(kind, piece, preprocessor.compile(recording));
-    entries.add(0, entry);
+    putFirst(entry, CAPACITY - 1);
     return entry;
+  }
+
+  /** Moves those before a place back by one. */
+  private void putFirst(Entry entry, int place) {
+    for (int i = place; i > 0; i--) {
+      entries[i] = entries[i - 1];
+    }
+    entries[0] = entry;
   }
 
   private static Shape batch(int images, Shape element) {
@@ -72,12 +82,15 @@ final class ProgramCache implements AutoCloseable {
     return Shape.of(dims);
   }
 
-  /** Frees all programs. */
+  /** Frees all programs. Idempotent. */
   @Override
   public void close() {
     List<Runnable> frees = new ArrayList<>();
-    entries.forEach(entry -> frees.add(entry.program::close));
-    frees.add(entries::clear);
+    for (Entry entry : entries) {
+      if (entry != null) {
+        frees.add(entry.program::close);
+      }
+    }
     frees.add(preprocessor::close);
     Closing.all(frees);
   }

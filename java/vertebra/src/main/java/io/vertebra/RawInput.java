@@ -1,5 +1,6 @@
 package io.vertebra;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import java.nio.FloatBuffer;
 
@@ -12,6 +13,8 @@ record RawInput(float[] values, int batch, Shape element) {
 
   /** @throws IllegalArgumentException if that is no input of the model */
   static RawInput of(float[] values, Shape shape, Model model) {
+    Require.nonNull(values, "input");
+    Require.nonNull(shape, "shape");
     int channels = model.inputChannels();
     boolean video = model.architecture().frames() > 0;
     if (shape.rank() != (video ? 5 : 4) || shape.elements() != values.length || shape.dim(1) != channels) {

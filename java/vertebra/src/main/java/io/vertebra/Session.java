@@ -4,17 +4,20 @@ import io.vertebra.ProgramCache.Entry;
 import io.vertebra.ProgramCache.Kind;
 import io.vertebra.backbone.Backbone;
 import io.vertebra.backend.Program;
+import io.vertebra.backend.Reclaimable;
 import io.vertebra.image.Image;
 import io.vertebra.image.Preprocessing;
 import io.vertebra.program.Observer;
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.TimeUnit;
 import java.util.function.ObjIntConsumer;
 import java.util.stream.IntStream;
 
@@ -29,12 +32,21 @@ import java.util.stream.IntStream;
  * row-major.
  */
 public final class Session implements AutoCloseable {
+  /** Of a measurement. */
+  private static final int MAX_RUNS = 1 << 20;
+
   private final Model model;
-  private final ReentrantLock running = new ReentrantLock();
+  private final Object turn = new Object();
+  /**
+   * Whose turn it is; null: nobody's. Given up by this one store, in which no stack can overflow: a lock's unlock is a
+   * call, and one that failed would lock the session for ever.
+   */
+  private volatile Thread running;
   private final ProgramCache programs;
   /** Made once, so that a steady {@link #embed} creates nothing but its result. */
   private final Kind embedding;
-  private boolean closed;
+  private final Reclaimable memory;
+  private volatile boolean closed;
 
   /** @param shape of one piece's */
   private record Output(Shape shape, float[] values) {}
@@ -44,6 +56,7 @@ public final class Session implements AutoCloseable {
     this.programs = new ProgramCache(model);
     Preprocessing recipe = model.preprocessing();
     this.embedding = new Kind(Task.EMBED, Shape.of(recipe.height(), recipe.width(), model.inputChannels()), 1, false);
+    this.memory = Reclaimable.of(this, "a session of model", model.name(), programs::close);
   }
 
   /**
@@ -52,15 +65,16 @@ public final class Session implements AutoCloseable {
    * @return {@link Model#embeddingWidth()} values
    */
   public float[] embed(Image image) {
+    Require.nonNull(image, "image");
     enter();
     try {
       requireImages();
-      Program program = programs.get(embedding).program();
+      Program program = programs.get(embedding, model).program();
       program.put(0, image);
       program.run();
       return program.read(Backbone.POOLED);
     } finally {
-      running.unlock();
+      running = null;
     }
   }
 
@@ -84,11 +98,13 @@ public final class Session implements AutoCloseable {
    * @throws IllegalArgumentException if the weights have no classifier
    */
   public List<Classification> classify(Image image, int count) {
+    Require.nonNull(image, "image");
     return classifyAll(List.of(image), count).get(0);
   }
 
   /** {@link #classify} for every image of a batch. */
   public List<List<Classification>> classifyAll(List<Image> images, int count) {
+    Require.nonNegative(count, "count");
     float[] probabilities = run(images, Task.CLASSIFY).get(Backbone.PROBABILITIES).values();
     int classes = model.labels().size();
     return IntStream.range(0, images.size())
@@ -122,7 +138,7 @@ public final class Session implements AutoCloseable {
    */
   public Map<String, float[]> run(float[] input, Shape shape, Set<String> outputs) {
     Map<String, float[]> values = new LinkedHashMap<>();
-    run(input, shape, new Task(Set.copyOf(outputs), false))
+    run(input, shape, new Task(Set.copyOf(Require.noNulls(outputs, "outputs")), false))
         .forEach((name, output) -> values.put(name, output.values()));
     return values;
   }
@@ -134,21 +150,26 @@ public final class Session implements AutoCloseable {
    * @param shape {@code [batch, channels, (frames,) height, width]}
    */
   public void observe(float[] input, Shape shape, Observer observer) {
+    Require.nonNull(observer, "observer");
     enter();
     try {
       prepareAll(input, shape).run(observer);
     } finally {
-      running.unlock();
+      running = null;
     }
   }
 
   /**
    * Runs what {@link #observe} runs, but plainly, several times on one input.
    *
+   * @param runs 0 to 2^20
    * @return how long each run took in nanoseconds, from when the program has its input in host memory until it has its
    * outputs there
    */
   public long[] time(float[] input, Shape shape, int runs) {
+    if (runs < 0 || runs > MAX_RUNS) {
+      throw new IllegalArgumentException("runs must be 0 to " + MAX_RUNS + ": " + runs);
+    }
     enter();
     try {
       Program program = prepareAll(input, shape);
@@ -160,20 +181,21 @@ public final class Session implements AutoCloseable {
       }
       return nanos;
     } finally {
-      running.unlock();
+      running = null;
     }
   }
 
   private Program prepareAll(float[] input, Shape shape) {
     RawInput raw = RawInput.of(input, shape, model);
     Program program
-        = programs.get(new Kind(Task.furthest(model.backbone()), raw.element(), raw.batch(), true)).program();
+        = programs.get(new Kind(Task.furthest(model.backbone()), raw.element(), raw.batch(), true), model).program();
     raw.write(0, raw.batch(), program.input());
     return program;
   }
 
   private Map<String, Output> run(List<Image> images, Task task) {
     requireImages();
+    Require.noNulls(images, "images");
     if (images.isEmpty()) {
       throw new IllegalArgumentException("a batch needs at least one image");
     }
@@ -199,10 +221,10 @@ public final class Session implements AutoCloseable {
     enter();
     try {
       Map<String, Output> results = new LinkedHashMap<>();
-      Entry entry = programs.get(new Kind(task, element, batch, false));
+      Entry entry = programs.get(new Kind(task, element, batch, false), model);
       for (int first = 0; first < batch; first += entry.piece()) {
         if (batch - first < entry.piece()) {
-          entry = programs.get(new Kind(task, element, batch - first, false));
+          entry = programs.get(new Kind(task, element, batch - first, false), model);
         }
         input.accept(entry, first);
         entry.program().run();
@@ -210,7 +232,7 @@ public final class Session implements AutoCloseable {
       }
       return results;
     } finally {
-      running.unlock();
+      running = null;
     }
   }
 
@@ -228,17 +250,37 @@ public final class Session implements AutoCloseable {
   }
 
   private void enter() {
-    if (!running.tryLock()) {
+    Thread caller = Thread.currentThread();
+    Thread other = take(caller);
+    if (other == caller) {
+      throw new IllegalStateException("this session is already running; an observer must not call it");
+    }
+    if (closed) {
+      if (other == null) {
+        running = null;
+      }
+      throw new IllegalStateException("this session of model " + model.name() + " is closed");
+    }
+    if (other != null) {
       throw new IllegalStateException(
           "this session is running in another thread; give every thread a session of its own");
     }
-    if (closed) {
-      running.unlock();
-      throw new IllegalStateException("this session of model " + model.name() + " is closed");
-    }
-    if (running.getHoldCount() > 1) {
-      running.unlock();
-      throw new IllegalStateException("this session is already running; an observer must not call it");
+  }
+
+  /**
+   * Takes the turn if it is free, or its owner's thread was stopped in the middle.
+   *
+   * @return null, or whose it is
+   */
+  private Thread take(Thread caller) {
+    synchronized (turn) {
+      Thread owner = running;
+      if (owner != null && owner.isAlive()) {
+        return owner;
+      }
+      // Nothing is called from here on: what failed now would keep the turn.
+      running = caller;
+      return null;
     }
   }
 
@@ -267,26 +309,68 @@ public final class Session implements AutoCloseable {
   }
 
   /**
-   * Waits for a running call to end and frees the workspaces. Idempotent.
+   * Waits for a running call to end, however long that takes, and frees the workspaces. Idempotent. A session that
+   * nobody closes is freed when the garbage collector finds that nothing refers to it.
    *
    * @throws IllegalStateException if an observer of this session calls it: the run it watches still needs them
    */
   @Override
   public void close() {
-    running.lock();
-    try {
-      if (running.getHoldCount() > 1) {
-        throw new IllegalStateException("this session is running; an observer must not close it");
+    close(Long.MAX_VALUE);
+  }
+
+  /**
+   * {@link #close()} that waits no longer than {@code timeout}. From then on the session refuses calls in any case. If
+   * one is still running when the time is up, it goes on, and the workspaces are freed by the next close after it, or
+   * when the garbage collector finds that nothing refers to the session.
+   *
+   * @param timeout 0: without waiting
+   * @return whether the workspaces are freed
+   * @throws IllegalStateException as {@link #close()} does
+   */
+  public boolean close(Duration timeout) {
+    return close(nanos(timeout));
+  }
+
+  /** @throws IllegalArgumentException if that is no time to wait */
+  static long nanos(Duration timeout) {
+    if (Require.nonNull(timeout, "timeout").isNegative()) {
+      throw new IllegalArgumentException("timeout is negative: " + timeout);
+    }
+    return TimeUnit.NANOSECONDS.convert(timeout);
+  }
+
+  boolean close(long timeout) {
+    Thread caller = Thread.currentThread();
+    if (running == caller) {
+      throw new IllegalStateException("this session is running; an observer must not close it");
+    }
+    closed = true;
+    long start = System.nanoTime();
+    boolean interrupted = false;
+    // Asks again and again: a thread that is stopped tells nobody.
+    while (take(caller) != null) {
+      if (System.nanoTime() - start >= timeout) {
+        break;
       }
-      if (!closed) {
-        closed = true;
-        programs.close();
-      }
-    } finally {
-      running.unlock();
-      if (closed) {
-        model.forget(this);
+      try {
+        Thread.sleep(1);
+      } catch (InterruptedException e) {
+        interrupted = true;
       }
     }
+    boolean taken = running == caller;
+    if (taken) {
+      try {
+        memory.free();
+      } finally {
+        running = null;
+      }
+      model.forget(this);
+    }
+    if (interrupted) {
+      caller.interrupt();
+    }
+    return taken;
   }
 }

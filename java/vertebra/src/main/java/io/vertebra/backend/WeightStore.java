@@ -3,7 +3,6 @@ package io.vertebra.backend;
 import io.vertebra.program.op.Weights;
 import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Shape;
-import java.lang.ref.Cleaner;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -19,7 +18,6 @@ import java.util.function.Supplier;
 public final class WeightStore implements AutoCloseable {
   /** Weights that may be garbage for all this knows; beyond that the collector is asked to look. */
   private static final long MIN_COLLECTED = 1L << 29;
-  private static final Cleaner CLEANER = Cleaner.create();
 
   private final String backend;
   private final Runnable afterAll;
@@ -116,7 +114,7 @@ public final class WeightStore implements AutoCloseable {
 
   private synchronized Weights keep(Form form, Shape shape, Block block) {
     Packed made = new Packed(this, form, shape, block);
-    CLEANER.register(made, () -> discard(block));
+    Reclaimable.of(made, () -> discard(block));
     blocks.add(block);
     bytes += block.bytes();
     return made;

@@ -82,6 +82,7 @@ final class CpuPreprocessor implements Preprocessor {
     for (int[] table : tables) {
       bytes += (long) table.length * Integer.BYTES;
     }
+    // Set again last of all: whatever fails on the way, no image passes for one of the old tables' size.
     args.width(0);
     weights = grown(weights, bytes);
     IntBuffer memory = weights.buffer(0, bytes).asIntBuffer();
@@ -91,7 +92,7 @@ final class CpuPreprocessor implements Preprocessor {
       memory.put(tables[i]);
     }
     args.x_first(addresses[0]).x_weights(addresses[1]).x_taps(columns.taps()).y_first(addresses[2])
-        .y_weights(addresses[3]).y_taps(rows.taps()).width(width).height(height);
+        .y_weights(addresses[3]).y_taps(rows.taps()).height(height).width(width);
   }
 
   private long address(Pixels pixels) {
@@ -108,7 +109,8 @@ final class CpuPreprocessor implements Preprocessor {
       throw new ImageException("an image of " + pixels.width() + " x " + pixels.height() + " pixels takes " + bytes
           + " bytes; hand over larger ones than 2 GiB scaled down");
     }
-    if (staging == null || staging.bytes() < bytes) {
+    if (stagedInts == null || staging.bytes() < bytes) {
+      stagedInts = null;
       staging = grown(staging, bytes);
       stagedBytes = NativeMemory.buffer(staging);
       stagedInts = stagedBytes.asIntBuffer();
@@ -135,7 +137,8 @@ final class CpuPreprocessor implements Preprocessor {
   }
 
   private static NativeMemory grown(NativeMemory memory, long bytes) {
-    if (memory != null && memory.bytes() >= bytes) {
+    // Address 0: an error (a stack overflow, say) kept what was to replace closed memory from its field.
+    if (memory != null && memory.address() != 0 && memory.bytes() >= bytes) {
       return memory;
     }
     NativeMemory larger = new NativeMemory(bytes);

@@ -12,6 +12,9 @@ import org.bytedeco.javacpp.Pointer;
 final class NativeMemory implements WeightStore.Block {
   private static final AtomicLong ALLOCATED = new AtomicLong();
 
+  /** Compiled ones take 32 bytes or more; the call back takes some 3 KB. */
+  private static final int STACK_FRAMES = 256;
+
   private final long bytes;
   private long address;
 
@@ -62,7 +65,16 @@ final class NativeMemory implements WeightStore.Block {
   }
 
   private static ByteBuffer view(long address, long length) {
+    requireStack(STACK_FRAMES);
     return at(address, length).asByteBuffer().order(ByteOrder.nativeOrder());
+  }
+
+  /**
+   * Overflows the stack here if it is about to: making a buffer calls Java from native code, and where the stack
+   * overflows in there, JavaCPP goes on with a null and takes the process down.
+   */
+  private static int requireStack(int frames) {
+    return frames == 0 ? 0 : 1 + requireStack(frames - 1);
   }
 
   /** A pointer that owns nothing. */

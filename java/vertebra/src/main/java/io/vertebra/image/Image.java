@@ -1,5 +1,6 @@
 package io.vertebra.image;
 
+import io.vertebra.tensor.Require;
 import java.awt.image.BufferedImage;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -35,7 +36,8 @@ public final class Image {
    * @throws ImageException if the file is missing, empty, cut off, damaged, of another format or over a limit
    */
   public static Image read(Path file, ImageOptions options) {
-    if (Files.isDirectory(file)) {
+    Require.nonNull(options, "options");
+    if (Files.isDirectory(Require.nonNull(file, "file"))) {
       throw new ImageException(file + ": is a folder, not an image");
     }
     try (InputStream in = Files.newInputStream(file)) {
@@ -59,6 +61,9 @@ public final class Image {
    * @throws ImageException as {@link #read(Path, ImageOptions)}
    */
   public static Image read(InputStream in, String name, ImageOptions options) {
+    Require.nonNull(in, "in");
+    Require.nonNull(name, "name");
+    Require.nonNull(options, "options");
     byte[] bytes;
     try {
       bytes = in.readNBytes(options.maxBytes());
@@ -84,17 +89,20 @@ public final class Image {
    * @throws ImageException as {@link #read(Path, ImageOptions)}
    */
   public static Image read(byte[] encoded, String name, ImageOptions options) {
+    Require.nonNull(encoded, "encoded");
+    Require.nonNull(name, "name");
+    Require.nonNull(options, "options");
     return new Image(new ImageDecoder(name, options).decode(encoded));
   }
 
   /** The image's pixels, shared if they are bytes or ints (the usual types are), or else converted. */
   public static Image of(BufferedImage image) {
-    return new Image(Rasters.pixels(image));
+    return new Image(Rasters.pixels(Require.nonNull(image, "image")));
   }
 
   /** As {@link #rgb(ByteBuffer, int, int, int)} with rows of {@code 3 * width} bytes. */
   public static Image rgb(ByteBuffer samples, int width, int height) {
-    return rgb(samples, width, height, 3 * width);
+    return rgb(samples, width, height, (int) Math.min(3L * width, Integer.MAX_VALUE));
   }
 
   /**
@@ -105,6 +113,7 @@ public final class Image {
    * @throws IllegalArgumentException if the buffer is too short or a size is wrong
    */
   public static Image rgb(ByteBuffer samples, int width, int height, int rowStride) {
+    Require.nonNull(samples, "samples");
     if (width < 1 || height < 1 || rowStride < 3L * width) {
       throw new IllegalArgumentException(
           "not an image: width " + width + ", height " + height + ", row stride " + rowStride);

@@ -4,8 +4,8 @@ import io.vertebra.backend.Program;
 import io.vertebra.image.Image;
 import io.vertebra.program.Recording;
 import io.vertebra.program.op.Call;
+import io.vertebra.tensor.DirectMemory;
 import io.vertebra.tensor.Tensor;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
@@ -25,7 +25,7 @@ final class ReferenceProgram extends Program {
     this.preprocessor = preprocessor;
     for (Tensor input : recording.inputs()) {
       int elements = Math.toIntExact(input.shape().elements());
-      inputs.add(ByteBuffer.allocateDirect(elements * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer());
+      inputs.add(DirectMemory.allocate(elements * Float.BYTES).order(ByteOrder.nativeOrder()).asFloatBuffer());
       arrays.put(input, new double[elements]);
     }
   }

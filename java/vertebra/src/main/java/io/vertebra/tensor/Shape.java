@@ -15,7 +15,7 @@ public final class Shape {
    *   bytes of
    */
   public static Shape of(int... dims) {
-    if (dims.length == 0) {
+    if (Require.nonNull(dims, "dims").length == 0) {
       throw new IllegalArgumentException("a shape needs a dimension");
     }
     long elements = 1;
@@ -35,9 +35,17 @@ public final class Shape {
     return dims.length;
   }
 
-  /** Size of an axis; negative axes count from the end. */
+  /**
+   * Size of an axis; negative axes count from the end.
+   *
+   * @throws IllegalArgumentException if there is no such axis
+   */
   public int dim(int axis) {
-    return dims[axis < 0 ? dims.length + axis : axis];
+    int index = axis < 0 ? dims.length + axis : axis;
+    if (index < 0 || index >= dims.length) {
+      throw new IllegalArgumentException("shape " + this + " has no axis " + axis);
+    }
+    return dims[index];
   }
 
   /** Size of the innermost axis. */

@@ -1,5 +1,6 @@
 package io.vertebra.weights;
 
+import io.vertebra.tensor.DirectMemory;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -54,7 +55,7 @@ final class FileBytes implements AutoCloseable {
    */
   static FileBytes of(String name, ByteBuffer bytes) {
     int size = bytes.remaining();
-    ByteBuffer direct = bytes.isDirect() ? bytes : ByteBuffer.allocateDirect(size).put(bytes.duplicate()).flip();
+    ByteBuffer direct = bytes.isDirect() ? bytes : DirectMemory.allocate(size).put(bytes.duplicate()).flip();
     return new FileBytes(name, size, null, direct.slice());
   }
 
@@ -69,7 +70,7 @@ final class FileBytes implements AutoCloseable {
 
   /** A direct little-endian buffer with at most {@link #MAX_SLICE} bytes inside the file. */
   ByteBuffer slice(long position, long bytes) {
-    return slice(position, bytes, ByteBuffer::allocateDirect);
+    return slice(position, bytes, DirectMemory::allocate);
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.vertebra.weights;
 
 import io.vertebra.tensor.DType;
+import io.vertebra.tensor.DirectMemory;
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -140,7 +141,7 @@ public final class FormulaWeights implements ParameterSource {
       throw new WeightsException(
           "formula weights of shape " + shape + " take more than the " + MAX_BYTES + " bytes allowed");
     }
-    return ByteBuffer.allocateDirect((int) shape.elements() * dtype.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+    return DirectMemory.allocate((int) shape.elements() * dtype.bytes()).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   private static String lastPart(String name) {

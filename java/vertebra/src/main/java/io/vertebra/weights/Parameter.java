@@ -1,6 +1,7 @@
 package io.vertebra.weights;
 
 import io.vertebra.tensor.DType;
+import io.vertebra.tensor.DirectMemory;
 import io.vertebra.tensor.Halves;
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
@@ -109,7 +110,7 @@ public final class Parameter {
    * @throws WeightsException if the file they lie in was changed or cut off meanwhile, or cannot be read
    */
   public ByteBuffer data() {
-    return checked(data.read(ByteBuffer::allocateDirect));
+    return checked(data.read(DirectMemory::allocate));
   }
 
   /**

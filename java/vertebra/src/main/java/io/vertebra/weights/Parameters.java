@@ -1,8 +1,8 @@
 package io.vertebra.weights;
 
 import io.vertebra.tensor.DType;
+import io.vertebra.tensor.DirectMemory;
 import io.vertebra.tensor.Shape;
-import java.nio.ByteBuffer;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -68,7 +68,7 @@ public final class Parameters {
       throw misfit(List.of(), "\n  and perhaps more: the rest of the model was not looked for");
     }
     return new Parameter(sourceName, expected, DType.F32,
-        () -> ByteBuffer.allocateDirect(Math.toIntExact(expected.elements() * Float.BYTES)));
+        () -> DirectMemory.allocate(Math.toIntExact(expected.elements() * Float.BYTES)));
   }
 
   /**

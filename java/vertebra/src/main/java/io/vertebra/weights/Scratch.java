@@ -1,5 +1,6 @@
 package io.vertebra.weights;
 
+import io.vertebra.tensor.DirectMemory;
 import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicReference;
@@ -31,7 +32,7 @@ final class Scratch {
 
   private ByteBuffer of(int bytes) {
     if (block == null || block.capacity() < bytes) {
-      block = ByteBuffer.allocateDirect(Math.max(bytes, LEAST_BYTES));
+      block = DirectMemory.allocate(Math.max(bytes, LEAST_BYTES));
     }
     return block.slice(0, bytes);
   }

@@ -1,6 +1,7 @@
 package io.vertebra.weights;
 
 import io.vertebra.tensor.DType;
+import io.vertebra.tensor.DirectMemory;
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -204,7 +205,7 @@ final class TorchCheckpoint implements ParameterSource {
   /** The elements in row-major order. */
   private static ByteBuffer gather(ByteBuffer bytes, Pickle.Tensor tensor, int elements) {
     int size = tensor.storage().dtype().bytes();
-    ByteBuffer gathered = ByteBuffer.allocateDirect(elements * size).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer gathered = DirectMemory.allocate(elements * size).order(ByteOrder.LITTLE_ENDIAN);
     List<Long> sizes = tensor.sizes();
     List<Long> strides = tensor.strides();
     for (int i = 0; i < elements; i++) {

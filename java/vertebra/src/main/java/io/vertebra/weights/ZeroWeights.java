@@ -1,12 +1,13 @@
 package io.vertebra.weights;
 
 import io.vertebra.tensor.DType;
+import io.vertebra.tensor.DirectMemory;
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
 
 /** Zeros of whatever shape is asked for, which cost nothing: for counting what a model takes. Not thread-safe. */
 public final class ZeroWeights implements ParameterSource {
-  private ByteBuffer zeros = ByteBuffer.allocateDirect(0);
+  private ByteBuffer zeros = DirectMemory.allocate(0);
 
   @Override
   public String describe() {
@@ -17,7 +18,7 @@ public final class ZeroWeights implements ParameterSource {
   public Parameter find(String name, Shape expected) {
     return new Parameter(name, expected, DType.F32, () -> {
       int bytes = Math.toIntExact(expected.elements() * Float.BYTES);
-      zeros = zeros.capacity() < bytes ? ByteBuffer.allocateDirect(bytes) : zeros;
+      zeros = zeros.capacity() < bytes ? DirectMemory.allocate(bytes) : zeros;
       return zeros.slice(0, bytes);
     });
   }
