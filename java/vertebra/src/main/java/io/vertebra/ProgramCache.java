@@ -14,6 +14,7 @@ final class ProgramCache implements AutoCloseable {
   private static final int CAPACITY = 4;
 
   private final Model model;
+  private final long memoryLimit;
   private final Preprocessor preprocessor;
   /** The latest used first. */
   private final List<Entry> entries = new ArrayList<>();
@@ -27,8 +28,11 @@ final class ProgramCache implements AutoCloseable {
    */
   record Kind(Task task, Shape element, int batch, boolean whole) {}
 
-  /** @param piece images or clips that the program takes */
-  record Entry(Kind kind, int piece, Program program) {
+  /**
+   * @param piece images or clips that the program takes
+   * @param bytes that it takes
+   */
+  record Entry(Kind kind, int piece, Program program, long bytes) {
     boolean serves(Kind wanted) {
       // One that runs the batch in one piece anyway serves those who insist on it.
       return kind.batch == wanted.batch && (wanted.whole ? piece == kind.batch : !kind.whole)
@@ -36,12 +40,17 @@ final class ProgramCache implements AutoCloseable {
     }
   }
 
-  ProgramCache(Model model) {
+  /** @param memoryLimit bytes that all programs together may take */
+  ProgramCache(Model model, long memoryLimit) {
     this.model = model;
+    this.memoryLimit = memoryLimit;
     this.preprocessor = model.backend().preprocessor(model.preprocessing());
   }
 
-  /** @throws IllegalArgumentException if the model does not compute that, or not for inputs of that size */
+  /**
+   * @throws IllegalArgumentException if the model does not compute that, or not for inputs of that size
+   * @throws MemoryLimitException if that would take too much
+   */
   Entry get(Kind kind) {
     for (int i = 0; i < entries.size(); i++) {
       Entry entry = entries.get(i);
@@ -52,17 +61,41 @@ final class ProgramCache implements AutoCloseable {
         return entry;
       }
     }
-    kind.task.requireOf(model);
-    IntFunction<Recording> record = images -> kind.task.record(model.backbone(), batch(images, kind.element));
-    int piece = kind.whole ? kind.batch : model.backend().piece(kind.batch, record);
+    IntFunction<Recording> record = recorder(kind, model);
+    int piece = piece(kind, model, record);
     Recording recording = record.apply(piece);
-    if (entries.size() == CAPACITY) {
-      // Before the new one is made: there may not be memory for both.
-      entries.remove(CAPACITY - 1).program.close();
+    model.requireModest(kind.element, recording, piece);
+    long bytes = memoryLimit == Model.UNLIMITED ? 0 : model.backend().programBytes(recording);
+    if (bytes > memoryLimit) {
+      throw new MemoryLimitException("model " + model.name() + " would take " + bytes + " bytes for an input of "
+          + recording.inputs().get(0).shape() + "; this session may take " + memoryLimit
+          + ". Run smaller images or a smaller batch, or raise the memoryLimit");
     }
-    Entry entry = new Entry(kind, piece, preprocessor.compile(recording));
+    // Before the new one is made: there may not be memory for both.
+    while (entries.size() == CAPACITY || entries.stream().mapToLong(Entry::bytes).sum() > memoryLimit - bytes) {
+      entries.remove(entries.size() - 1).program.close();
+    }
+    Entry entry = new Entry(kind, piece, preprocessor.compile(recording), bytes);
     entries.add(0, entry);
     return entry;
+  }
+
+  private static IntFunction<Recording> recorder(Kind kind, Model model) {
+    kind.task.requireOf(model);
+    return images -> kind.task.record(model.backbone(), batch(images, kind.element));
+  }
+
+  private static int piece(Kind kind, Model model, IntFunction<Recording> record) {
+    return kind.whole ? kind.batch : model.backend().piece(kind.batch, record);
+  }
+
+  /** Bytes that the programs of a kind of call take. */
+  static long bytes(Kind kind, Model model) {
+    IntFunction<Recording> record = recorder(kind, model);
+    int piece = piece(kind, model, record);
+    int rest = kind.batch % piece;
+    long bytes = model.backend().programBytes(record.apply(piece));
+    return rest == 0 ? bytes : bytes + model.backend().programBytes(record.apply(rest));
   }
 
   private static Shape batch(int images, Shape element) {
