@@ -8,9 +8,11 @@ import io.vertebra.backbone.Variant;
 import io.vertebra.backend.Backend;
 import io.vertebra.backend.Reclaimable;
 import io.vertebra.image.Preprocessing;
+import io.vertebra.program.Recording;
 import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.Require;
+import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.VertebraException;
 import io.vertebra.weights.Checkpoint;
 import io.vertebra.weights.ParameterSource;
@@ -32,6 +34,8 @@ import java.util.function.Supplier;
  * <p>Closing a model closes its sessions and frees its weights.
  */
 public final class Model implements AutoCloseable {
+  static final long UNLIMITED = Long.MAX_VALUE;
+
   private final String name;
   private final Architecture architecture;
   private final Backend backend;
@@ -41,16 +45,25 @@ public final class Model implements AutoCloseable {
   /** Weakly: a session that its user dropped is to be freed. */
   private final Set<Session> sessions = Collections.newSetFromMap(new WeakHashMap<>());
   private final Reclaimable memory;
+  private final long weightBytes;
+  private final long memoryLimit;
+  /** Null if the file does not state the input's size. */
+  private final StatedInput stated;
   private boolean closed;
 
-  private Model(String name, Architecture architecture, Backend backend, Backbone backbone, List<String> labels,
-      Preprocessing preprocessing) {
+  private Model(String name, Builder from, Architecture architecture, Backend backend, Backbone backbone,
+      Map<String, String> metadata) {
     this.name = name;
     this.architecture = architecture;
     this.backend = backend;
     this.backbone = backbone;
-    this.labels = labels;
-    this.preprocessing = preprocessing;
+    this.labels = Labels.of(metadata, backbone.classes());
+    this.preprocessing = from.preprocessing != null ? from.preprocessing
+        : StatedPreprocessing.of(architecture.preprocessing(), metadata);
+    this.weightBytes = backend.loaded();
+    this.memoryLimit = from.memoryLimit;
+    boolean states = from.preprocessing == null && (from.architecture == null || metadata.containsKey("input_size"));
+    this.stated = states ? new StatedInput(name, defaultInput(), weightBytes) : null;
     this.memory = Reclaimable.of(this, "model", name, backend::close);
   }
 
@@ -90,6 +103,7 @@ public final class Model implements AutoCloseable {
     private Device device = Device.CPU;
     private Precision precision = Precision.FP32;
     private Preprocessing preprocessing;
+    private long memoryLimit = UNLIMITED;
     private NeckArchitecture neck;
     private ParameterSource neckWeights;
 
@@ -156,6 +170,16 @@ public final class Model implements AutoCloseable {
     }
 
     /**
+     * Most bytes of native memory, on a GPU of device memory, that each session may take for its programs (see
+     * {@link Model#sessionBytes}); the default is no limit. What would take more is a {@link MemoryLimitException}
+     * before anything is allocated; programs of earlier calls make room first.
+     */
+    public Builder memoryLimit(long bytes) {
+      memoryLimit = positive(bytes);
+      return this;
+    }
+
+    /**
      * Puts a neck behind the backbone: {@link Session#features} then gives the neck's maps.
      *
      * @param neckParameters its weights, alone or with those of a whole detector or segmentor, so possibly the source
@@ -172,6 +196,8 @@ public final class Model implements AutoCloseable {
      *
      * @throws WeightsException if they cannot be read or do not fit the model, listing the parameters that are missing,
      *   unexpected or misshapen
+     * @throws MemoryLimitException if the file states an input of more than 2^21 pixels, and the builder was given
+     *   neither an architecture nor a preprocessing
      * @throws VertebraException if the device is not there
      */
     public Model build() {
@@ -196,9 +222,7 @@ public final class Model implements AutoCloseable {
       try {
         Backbone bare = adapted.load(source, backend);
         Backbone backbone = neck == null ? bare : neck.load(neckWeights, backend).over(bare);
-        Map<String, String> metadata = source.metadata();
-        return new Model(title, adapted, backend, backbone, Labels.of(metadata, backbone.classes()),
-            preprocessing != null ? preprocessing : StatedPreprocessing.of(adapted.preprocessing(), metadata));
+        return new Model(title, this, adapted, backend, backbone, source.metadata());
       } catch (RuntimeException | Error e) {
         backend.close();
         throw e;
@@ -206,13 +230,26 @@ public final class Model implements AutoCloseable {
     }
   }
 
+  private static long positive(long bytes) {
+    if (bytes < 1) {
+      throw new IllegalArgumentException("a memory limit must be at least 1 byte: " + bytes);
+    }
+    return bytes;
+  }
+
   /** Opens a session: a workspace for one caller at a time. */
   public Session newSession() {
+    return newSession(memoryLimit);
+  }
+
+  /** A session with a {@link Builder#memoryLimit} of its own. */
+  public Session newSession(long limit) {
+    positive(limit);
     synchronized (sessions) {
       if (closed) {
         throw new IllegalStateException("model " + name + " is closed");
       }
-      Session session = new Session(this);
+      Session session = new Session(this, limit);
       sessions.add(session);
       return session;
     }
@@ -255,6 +292,37 @@ public final class Model implements AutoCloseable {
 
   public Preprocessing preprocessing() {
     return preprocessing;
+  }
+
+  /** Bytes of native memory, on a GPU of device memory, that the weights take; sessions share them. */
+  public long weightBytes() {
+    return weightBytes;
+  }
+
+  /**
+   * Bytes of native memory, on a GPU with pinned host memory, that the first session takes for inputs of a shape, to
+   * probabilities, an embedding or feature maps, as far as the weights go; nothing of that is allocated. Attention
+   * biases and filters for the size, which are part of it, are shared with further sessions. A session keeps up to four
+   * kinds of call, and needs some memory besides to prepare images, as the largest of them is.
+   *
+   * @param shape {@code [batch, channels, (frames,) height, width]}
+   * @throws IllegalArgumentException if the model does not take such an input
+   */
+  public long sessionBytes(Shape shape) {
+    Shape element = RawInput.element(Require.nonNull(shape, "shape"), this);
+    return ProgramCache.bytes(new ProgramCache.Kind(Task.furthest(backbone), element, shape.dim(0), false), this);
+  }
+
+  /** What images become: one input, channels last. */
+  Shape defaultInput() {
+    return Shape.of(preprocessing.height(), preprocessing.width(), inputChannels());
+  }
+
+  /** @throws MemoryLimitException if a file asks for more than it may, for its own input size */
+  void requireModest(Shape element, Recording recording, int images) {
+    if (stated != null && element.equals(stated.element())) {
+      stated.require(recording, images);
+    }
   }
 
   Backbone backbone() {

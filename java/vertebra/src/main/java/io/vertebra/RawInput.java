@@ -15,15 +15,31 @@ record RawInput(float[] values, int batch, Shape element) {
   static RawInput of(float[] values, Shape shape, Model model) {
     Require.nonNull(values, "input");
     Require.nonNull(shape, "shape");
-    int channels = model.inputChannels();
-    boolean video = model.architecture().frames() > 0;
-    if (shape.rank() != (video ? 5 : 4) || shape.elements() != values.length || shape.dim(1) != channels) {
-      throw new IllegalArgumentException(
-          values.length + " values of shape " + shape + " are no input of model " + model.name() + ": it takes [batch, "
-              + channels + (video ? ", frames, height, width]" : ", height, width]"));
+    Shape element = element(shape, model);
+    if (shape.elements() != values.length) {
+      throw refused(values.length + " values of shape " + shape, model);
     }
-    return new RawInput(values, shape.dim(0), video ? Shape.of(shape.dim(2), shape.dim(3), shape.dim(4), channels)
-        : Shape.of(shape.dim(2), shape.dim(3), channels));
+    return new RawInput(values, shape.dim(0), element);
+  }
+
+  /**
+   * The shape of one image or clip, channels last, of a batch.
+   *
+   * @throws IllegalArgumentException if that is no input of the model
+   */
+  static Shape element(Shape shape, Model model) {
+    boolean video = model.architecture().frames() > 0;
+    if (shape.rank() != (video ? 5 : 4) || shape.dim(1) != model.inputChannels()) {
+      throw refused("values of shape " + shape, model);
+    }
+    int channels = shape.dim(1);
+    return video ? Shape.of(shape.dim(2), shape.dim(3), shape.dim(4), channels)
+        : Shape.of(shape.dim(2), shape.dim(3), channels);
+  }
+
+  private static IllegalArgumentException refused(String what, Model model) {
+    return new IllegalArgumentException(what + " are no input of model " + model.name() + ": it takes [batch, "
+        + model.inputChannels() + (model.architecture().frames() > 0 ? ", frames" : "") + ", height, width]");
   }
 
   /** Writes {@code count} images or clips from {@code first} on, channels last, to the buffer's beginning. */

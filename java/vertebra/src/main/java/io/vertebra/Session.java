@@ -51,11 +51,10 @@ public final class Session implements AutoCloseable {
   /** @param shape of one piece's */
   private record Output(Shape shape, float[] values) {}
 
-  Session(Model model) {
+  Session(Model model, long memoryLimit) {
     this.model = model;
-    this.programs = new ProgramCache(model);
-    Preprocessing recipe = model.preprocessing();
-    this.embedding = new Kind(Task.EMBED, Shape.of(recipe.height(), recipe.width(), model.inputChannels()), 1, false);
+    this.programs = new ProgramCache(model, memoryLimit);
+    this.embedding = new Kind(Task.EMBED, model.defaultInput(), 1, false);
     this.memory = Reclaimable.of(this, "a session of model", model.name(), programs::close);
   }
 
@@ -63,6 +62,8 @@ public final class Session implements AutoCloseable {
    * The pooled features of an image.
    *
    * @return {@link Model#embeddingWidth()} values
+   * @throws MemoryLimitException if that takes more than the session's memory limit, or if the checkpoint states an
+   *   input size out of proportion to its weights; as every call that runs the model
    */
   public float[] embed(Image image) {
     Require.nonNull(image, "image");

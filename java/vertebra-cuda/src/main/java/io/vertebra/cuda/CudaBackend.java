@@ -161,6 +161,16 @@ public final class CudaBackend implements Backend {
   }
 
   @Override
+  public long loaded() {
+    return store.loaded();
+  }
+
+  @Override
+  public long programBytes(Recording recording) {
+    return store.using(() -> CudaProgram.bytes(recording, this) + WeightStore.lateBytes(recording));
+  }
+
+  @Override
   public Preprocessor preprocessor(Preprocessing recipe) {
     return store.acquired(() -> new CudaPreprocessor(recipe, this));
   }

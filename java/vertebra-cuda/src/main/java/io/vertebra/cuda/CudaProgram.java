@@ -26,6 +26,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 /**
  * Launches in a row. The first run gives them to the device one by one; from the second on they are one graph, so that
@@ -49,7 +50,6 @@ final class CudaProgram extends Program {
   private boolean ran;
   /** Whether the host has the outputs of the last run. */
   private boolean complete;
-  private long stagingBytes;
   /** Elements of the first input's batch that are on the device already. */
   private final BitSet prepared = new BitSet();
 
@@ -113,7 +113,6 @@ final class CudaProgram extends Program {
       return new Port(bytes, bytes.asFloatBuffer(), address, null);
     }
     long staging = own(new CudaMemory(runtime, count * Float.BYTES), CudaMemory::close).address();
-    stagingBytes += count * Float.BYTES;
     Step.Work conversion = output ? LaunchList.conversion(backend, true, address, staging, count)
         : LaunchList.conversion(backend, false, staging, address, count);
     return new Port(bytes, bytes.asFloatBuffer(), staging, conversion);
@@ -341,9 +340,26 @@ final class CudaProgram extends Program {
 
   @Override
   public long workspaceBytes() {
+    return bytes(recording(), backend, plan, list, steps);
+  }
+
+  /** What {@link #workspaceBytes} would be. */
+  static long bytes(Recording recording, CudaBackend backend) {
+    CudaBinder binder = new CudaBinder(backend, recording.calls());
+    MemoryPlan plan = new MemoryPlan(recording, backend.type().bytes(), ALIGNMENT, binder);
+    try (LaunchList list = LaunchList.counting(backend, plan)) {
+      return bytes(recording, backend, plan, list, binder.bind(list));
+    }
+  }
+
+  private static long bytes(Recording recording, CudaBackend backend, MemoryPlan plan, LaunchList list,
+      List<Step> steps) {
     boolean products = steps.stream().flatMap(step -> step.works().stream()).anyMatch(work -> work.product() != null);
-    return workspace.bytes() + list.bytes() + stagingBytes + (products ? backend.runtime().productWorkspaceBytes() : 0)
-        + ports().stream().mapToLong(port -> port.bytes.capacity()).sum();
+    long ports = Stream.concat(recording.inputs().stream(), recording.outputs().values().stream().distinct())
+        .mapToLong(tensor -> tensor.shape().elements() * Float.BYTES).sum();
+    // Pinned memory of the host, and staging memory of the device unless that has fp32 itself.
+    return plan.bytes() + list.bytes() + (backend.type() == GpuType.F32 ? ports : 2 * ports)
+        + (products ? backend.runtime().productWorkspaceBytes() : 0);
   }
 
   /** Waits for what the stream was given; nothing once this is closed. */

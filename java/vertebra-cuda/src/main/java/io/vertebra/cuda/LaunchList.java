@@ -20,6 +20,7 @@ import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongConsumer;
 import org.bytedeco.javacpp.Pointer;
 
 /**
@@ -37,11 +38,23 @@ final class LaunchList implements AutoCloseable {
   private final List<Step.Work> works = new ArrayList<>();
   private Call call;
   private long extraBytes;
+  private final boolean counting;
+  private long bytes;
 
-  LaunchList(CudaBackend backend, MemoryPlan plan, long workspace) {
+  private LaunchList(CudaBackend backend, MemoryPlan plan, long workspace, boolean counting) {
     this.backend = backend;
     this.plan = plan;
     this.workspace = workspace;
+    this.counting = counting;
+  }
+
+  LaunchList(CudaBackend backend, MemoryPlan plan, long workspace) {
+    this(backend, plan, workspace, false);
+  }
+
+  /** A list that is not launched: it counts the {@link #bytes} it would hold, and holds none. */
+  static LaunchList counting(CudaBackend backend, MemoryPlan plan) {
+    return new LaunchList(backend, plan, 0, true);
   }
 
   /** Begins the list of a call. */
@@ -140,12 +153,12 @@ final class LaunchList implements AutoCloseable {
     }
     return uploaded.computeIfAbsent(weights, key -> {
       long count = weights.shape().elements();
-      CudaMemory memory = keep(new CudaMemory(backend.runtime(), count * type().bytes()));
-      try (GpuStream stream = backend.runtime().newStream()) {
-        conversion(backend, false, values(weights), memory.address(), count).give(stream, false);
-        stream.synchronize();
-      }
-      return memory.address();
+      return allocated(count * type().bytes(), address -> {
+        try (GpuStream stream = backend.runtime().newStream()) {
+          conversion(backend, false, values(weights), address, count).give(stream, false);
+          stream.synchronize();
+        }
+      });
     });
   }
 
@@ -182,15 +195,24 @@ final class LaunchList implements AutoCloseable {
 
   private long upload(int[] values) {
     return uploadedContents.computeIfAbsent(IntBuffer.wrap(values), key -> {
-      ByteBuffer bytes = CudaMemory.hostBuffer((long) values.length * Integer.BYTES);
-      bytes.asIntBuffer().put(values);
-      return keep(CudaMemory.of(backend.runtime(), bytes)).address();
+      return allocated((long) values.length * Integer.BYTES, address -> {
+        ByteBuffer host = CudaMemory.hostBuffer((long) values.length * Integer.BYTES);
+        host.asIntBuffer().put(values);
+        backend.runtime().copyIn(address, host);
+      });
     });
   }
 
-  private CudaMemory keep(CudaMemory memory) {
+  /** Address of memory that {@code filler} fills; 0 if it is only counted. */
+  private long allocated(long count, LongConsumer filler) {
+    bytes += count;
+    if (counting) {
+      return 0;
+    }
+    CudaMemory memory = new CudaMemory(backend.runtime(), count);
     blocks.add(memory);
-    return memory;
+    filler.accept(memory.address());
+    return memory.address();
   }
 
   /** All calls are taken down: what only served that is forgotten. */
@@ -199,9 +221,9 @@ final class LaunchList implements AutoCloseable {
     uploadedContents.clear();
   }
 
-  /** Bytes of device memory held. */
+  /** Bytes of device memory held, or counted. */
   long bytes() {
-    return blocks.stream().mapToLong(CudaMemory::bytes).sum();
+    return bytes;
   }
 
   @Override

@@ -43,6 +43,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
+import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -77,6 +78,24 @@ class CudaProgramTest {
     }
     program.run();
     return program.read("logits");
+  }
+
+  @ParameterizedTest
+  @EnumSource(value = Precision.class, names = {"FP32", "FP16"})
+  void memoryIsKnownBeforehand(Precision precision) {
+    try (Backend backend = new CudaBackend(runtime, precision)) {
+      Recording recording = swin(backend, 2);
+      long weights = runtime.memoryUsed();
+      long expected = backend.programBytes(recording);
+      assertThat(runtime.memoryUsed()).isEqualTo(weights);
+      try (Program program = backend.compile(recording)) {
+        assertThat(program.workspaceBytes()).isEqualTo(expected);
+        long pinned = program.recording().outputs().values().stream().mapToLong(out -> out.shape().elements()).sum()
+            + recording.inputs().get(0).shape().elements();
+        long device = expected - Float.BYTES * pinned;
+        assertThat((double) runtime.memoryUsed() - weights).isCloseTo(device, Percentage.withPercentage(1));
+      }
+    }
   }
 
   @ParameterizedTest

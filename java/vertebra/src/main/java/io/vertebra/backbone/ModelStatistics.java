@@ -83,6 +83,16 @@ public record ModelStatistics(Map<String, Shape> parameters, long macs) {
     }
 
     @Override
+    public long loaded() {
+      return 0;
+    }
+
+    @Override
+    public long programBytes(Recording recording) {
+      throw new IllegalStateException("shapes cannot run");
+    }
+
+    @Override
     public Preprocessor preprocessor(Preprocessing recipe) {
       throw new IllegalStateException("shapes cannot run");
     }

@@ -66,6 +66,22 @@ public interface Backend extends AutoCloseable {
     return batch;
   }
 
+  /**
+   * Says that a model is loaded: weights packed from now on, such as attention biases, follow from the size of an
+   * input, and count as the programs' that read them.
+   *
+   * @return bytes of native (on a GPU: device) memory that weights take
+   */
+  long loaded();
+
+  /**
+   * Bytes of native memory that a program of this recording would take: {@link Program#workspaceBytes}, and weights
+   * that follow from the size of its input, which programs share.
+   *
+   * @throws IllegalArgumentException as {@link #compile}
+   */
+  long programBytes(Recording recording);
+
   /** What compiles programs that take images; one for each session. */
   Preprocessor preprocessor(Preprocessing recipe);
 

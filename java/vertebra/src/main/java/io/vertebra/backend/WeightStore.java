@@ -1,10 +1,12 @@
 package io.vertebra.backend;
 
+import io.vertebra.program.Recording;
 import io.vertebra.program.op.Weights;
 import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Shape;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
@@ -25,6 +27,7 @@ public final class WeightStore implements AutoCloseable {
   private long bytes;
   private long collectAt = MIN_COLLECTED;
   private int users;
+  private boolean loaded;
   private boolean closed;
   private boolean freed;
 
@@ -53,8 +56,9 @@ public final class WeightStore implements AutoCloseable {
    * Weights as kernels read them. What holds the address holds the recording, and so this.
    *
    * @param shape what they were given as
+   * @param late packed when the model was loaded already
    */
-  private record Packed(WeightStore owner, Form form, Shape shape, Block block) implements Weights {}
+  private record Packed(WeightStore owner, Form form, Shape shape, Block block, boolean late) implements Weights {}
 
   /**
    * @param backend its name, for messages
@@ -113,11 +117,31 @@ public final class WeightStore implements AutoCloseable {
   }
 
   private synchronized Weights keep(Form form, Shape shape, Block block) {
-    Packed made = new Packed(this, form, shape, block);
+    Packed made = new Packed(this, form, shape, block, loaded);
     Reclaimable.of(made, () -> discard(block));
     blocks.add(block);
     bytes += block.bytes();
     return made;
+  }
+
+  /**
+   * What is packed from now on is late.
+   *
+   * @return bytes of all weights
+   */
+  public synchronized long loaded() {
+    loaded = true;
+    return bytes;
+  }
+
+  /** Bytes of the weights that a recording reads and that were packed late. */
+  public static long lateBytes(Recording recording) {
+    Set<Weights> read = new HashSet<>();
+    recording.calls().forEach(call -> {
+      read.addAll(call.op().matrices());
+      read.addAll(call.op().values());
+    });
+    return read.stream().mapToLong(weights -> weights instanceof Packed own && own.late ? own.block.bytes() : 0).sum();
   }
 
   /** Whether so much was packed that some may be garbage; the answer is yes once for each doubling. */

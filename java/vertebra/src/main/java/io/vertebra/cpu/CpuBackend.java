@@ -259,6 +259,21 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
+  public long loaded() {
+    return store.loaded() + slabs.spare();
+  }
+
+  @Override
+  public long programBytes(Recording recording) {
+    return store.using(() -> {
+      try (CpuBinder binder = CpuBinder.counting(this)) {
+        binder.bind(recording.calls(), threads);
+        return new MemoryPlan(recording).bytes() + binder.bytes() + WeightStore.lateBytes(recording);
+      }
+    });
+  }
+
+  @Override
   public Preprocessor preprocessor(Preprocessing recipe) {
     return store.acquired(() -> new CpuPreprocessor(recipe, this, pool));
   }

@@ -27,10 +27,12 @@ import io.vertebra.program.op.WindowAttention;
 import io.vertebra.program.op.WindowPool;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
+import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.ToLongFunction;
@@ -54,23 +56,36 @@ final class CpuBinder implements Op.Visitor<CpuBinder.Step>, AutoCloseable {
   private final CpuBackend backend;
   private final ToLongFunction<Tensor> addresses;
   private final List<NativeMemory> blocks = new ArrayList<>();
-  private final Map<Object, NativeMemory> uploaded = new IdentityHashMap<>();
+  /** Addresses. */
+  private final Map<Object, Long> uploaded = new IdentityHashMap<>();
   /**
    * Calls run one after another and share one block of scratch memory; each setter writes its address into a struct.
    */
   private final List<LongConsumer> scratchSetters = new ArrayList<>();
   private long scratchBytesPerThread;
+  private final boolean counting;
+  private long bytes;
+
+  private CpuBinder(CpuBackend backend, ToLongFunction<Tensor> addresses, boolean counting) {
+    this.backend = backend;
+    this.addresses = addresses;
+    this.counting = counting;
+  }
 
   /** @param addresses where each tensor lies */
   CpuBinder(CpuBackend backend, ToLongFunction<Tensor> addresses) {
-    this.backend = backend;
-    this.addresses = addresses;
+    this(backend, addresses, false);
+  }
+
+  /** One whose steps do not run: it counts the {@link #bytes} that they would take, and allocates structs alone. */
+  static CpuBinder counting(CpuBackend backend) {
+    return new CpuBinder(backend, tensor -> 0, true);
   }
 
   Step[] bind(List<Call> calls, int threads) {
     Step[] steps = calls.stream().map(call -> call.accept(this)).toArray(Step[]::new);
     if (scratchBytesPerThread > 0) {
-      long scratch = keep(new NativeMemory(scratchBytesPerThread * threads)).address();
+      long scratch = allocated(scratchBytesPerThread * threads, memory -> {});
       scratchSetters.forEach(setter -> setter.accept(scratch));
     }
     return steps;
@@ -320,27 +335,40 @@ final class CpuBinder implements Op.Visitor<CpuBinder.Step>, AutoCloseable {
     return view.apply(NativeMemory.at(memory.address(), memory.bytes()));
   }
 
-  /** Uploads an index array once, however many calls use it. */
   private long upload(RowMap map) {
-    return map == null ? 0 : uploaded.computeIfAbsent(map, key -> {
-      NativeMemory memory = keep(new NativeMemory((long) map.entries() * Integer.BYTES));
-      map.copyTo(NativeMemory.buffer(memory).asIntBuffer());
-      return memory;
-    }).address();
+    return map == null ? 0 : upload(map, map.entries(), map::copyTo);
   }
 
   private long upload(RegionMask mask) {
-    return mask == null ? 0 : uploaded.computeIfAbsent(mask, key -> keep(NativeMemory.of(mask.toArray()))).address();
+    return mask == null ? 0 : upload(mask, (long) mask.windows() * mask.tokens(), labels -> labels.put(mask.toArray()));
+  }
+
+  /** Uploads an index array once, however many calls use it. */
+  private long upload(Object array, long entries, Consumer<IntBuffer> source) {
+    return uploaded.computeIfAbsent(array,
+        key -> allocated(entries * Integer.BYTES, memory -> source.accept(NativeMemory.buffer(memory).asIntBuffer())));
+  }
+
+  /** Address of memory that {@code filler} fills; 0 if it is only counted. */
+  private long allocated(long count, Consumer<NativeMemory> filler) {
+    if (counting) {
+      bytes += count;
+      return 0;
+    }
+    NativeMemory memory = keep(new NativeMemory(count));
+    filler.accept(memory);
+    return memory.address();
   }
 
   private NativeMemory keep(NativeMemory memory) {
     blocks.add(memory);
+    bytes += memory.bytes();
     return memory;
   }
 
-  /** Bytes of native memory held. */
+  /** Bytes of native memory held, or counted. */
   long bytes() {
-    return blocks.stream().mapToLong(NativeMemory::bytes).sum();
+    return bytes;
   }
 
   @Override

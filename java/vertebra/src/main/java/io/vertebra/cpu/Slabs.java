@@ -17,6 +17,7 @@ final class Slabs {
 
   private Slab last;
   private long nextBytes = SMALLEST;
+  private long spare;
 
   private static final class Slab {
     private final NativeMemory memory;
@@ -33,7 +34,7 @@ final class Slabs {
     @Override
     public void close() {
       if (!closed.getAndSet(true)) {
-        owner.free(slab);
+        owner.free(this);
       }
     }
   }
@@ -43,16 +44,26 @@ final class Slabs {
     if (last == null || last.memory.bytes() - last.used < bytes) {
       last = new Slab(Math.max(nextBytes, aligned(bytes)));
       nextBytes = Math.min(2 * nextBytes, LARGEST);
+      spare += last.memory.bytes();
     }
     long address = last.memory.address() + last.used;
     last.used += aligned(bytes);
+    spare -= bytes;
     last.parts++;
     return new Part(this, last, address, bytes, new AtomicBoolean());
   }
 
-  private synchronized void free(Slab slab) {
+  /** Bytes of all slabs that are nobody's. */
+  synchronized long spare() {
+    return spare;
+  }
+
+  private synchronized void free(Part part) {
+    Slab slab = part.slab;
+    spare += part.bytes;
     if (--slab.parts == 0) {
       slab.memory.close();
+      spare -= slab.memory.bytes();
       last = slab == last ? null : last;
     }
   }

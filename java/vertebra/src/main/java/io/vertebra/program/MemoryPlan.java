@@ -20,12 +20,17 @@ public final class MemoryPlan {
   /** A cache line, and a vector of the widest instruction set. */
   private static final int CPU_ALIGNMENT = 64;
 
+  /** A shape's bytes are less than that, so that sums do not overflow. */
+  private static final long MAX_TOTAL = 1L << 62;
+
   private final int elementBytes;
   private final int alignment;
   private final Map<Tensor, Buffer> buffers = new HashMap<>();
   /** By the calls' outputs. */
   private final Map<Tensor, Buffer> scratch = new HashMap<>();
   private long bytes;
+  /** Of all buffers together, which bounds every offset. */
+  private long total;
 
   /** Memory that calls need besides their tensors. */
   @FunctionalInterface
@@ -62,7 +67,7 @@ public final class MemoryPlan {
   }
 
   /**
-   * @param elementBytes bytes of an element of every tensor
+   * @param elementBytes bytes of an element of every tensor, at most 4
    * @param alignment offsets are multiples of this power of two
    * @param needs what calls need besides their tensors
    */
@@ -93,7 +98,7 @@ public final class MemoryPlan {
       }
       long bytes = needs.bytes(call);
       if (bytes > 0) {
-        scratch.put(call.out(), new Buffer(bytes, i, made.get(needs.last(call).out())));
+        scratch.put(call.out(), buffer(bytes, i, made.get(needs.last(call).out())));
       }
     }
     place();
@@ -101,7 +106,16 @@ public final class MemoryPlan {
 
   private void define(Tensor tensor, int first, Map<Tensor, Integer> lastRead) {
     long size = Math.multiplyExact(tensor.shape().elements(), (long) elementBytes);
-    buffers.put(tensor, new Buffer(size, first, lastRead.getOrDefault(tensor, first)));
+    buffers.put(tensor, buffer(size, first, lastRead.getOrDefault(tensor, first)));
+  }
+
+  private Buffer buffer(long size, int first, int last) {
+    total += align(size);
+    if (total > MAX_TOTAL) {
+      throw new IllegalArgumentException(
+          "the tensors of a program would take more than 2^62 bytes; run a smaller input");
+    }
+    return new Buffer(size, first, last);
   }
 
   private void place() {

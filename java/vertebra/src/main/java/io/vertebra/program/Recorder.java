@@ -2,6 +2,7 @@ package io.vertebra.program;
 
 import io.vertebra.program.op.Call;
 import io.vertebra.program.op.Op;
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.ArrayList;
@@ -97,12 +98,14 @@ public final class Recorder {
 
   /** As {@link #record(String, Op, Tensor)}, with a result of shape {@code out} where the operation leaves a choice. */
   public Tensor record(String name, Op op, Tensor in, Shape out) {
-    return record(name, op, in, () -> out);
+    return record(name, op, in, () -> Require.nonNull(out, "the result's shape"));
   }
 
   private Tensor record(String name, Op op, Tensor in, Supplier<Shape> out) {
     Tensor result;
     try {
+      Require.nonNull(op, "the operation");
+      Require.nonNull(in, "the operand");
       result = new Tensor(out.get());
       op.check(in.shape(), result.shape());
     } catch (IllegalArgumentException e) {

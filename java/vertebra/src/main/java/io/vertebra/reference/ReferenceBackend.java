@@ -54,6 +54,17 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public long loaded() {
+    return 0;
+  }
+
+  /** Everything is on the heap but the input. */
+  @Override
+  public long programBytes(Recording recording) {
+    return recording.inputs().stream().mapToLong(input -> input.shape().elements() * Float.BYTES).sum();
+  }
+
+  @Override
   public Preprocessor preprocessor(Preprocessing recipe) {
     return new ReferencePreprocessor(recipe);
   }

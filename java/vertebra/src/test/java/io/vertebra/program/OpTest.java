@@ -50,6 +50,8 @@ class OpTest {
       return weights.get(weights.size() - 1);
     } else if (type == List.class) {
       return List.of(Sum.Term.of((Tensor) filled(Tensor.class)), Sum.Term.of((Weights) filled(Weights.class), null));
+    } else if (type == Shape.class) {
+      return Shape.of(1);
     } else if (type == boolean.class) {
       return false;
     } else if (type.isPrimitive()) {

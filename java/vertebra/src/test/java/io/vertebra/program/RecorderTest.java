@@ -4,19 +4,32 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.backend.Backend;
+import io.vertebra.program.op.Activation;
+import io.vertebra.program.op.Affine;
+import io.vertebra.program.op.Bilinear;
 import io.vertebra.program.op.Call;
+import io.vertebra.program.op.DepthwiseConv;
+import io.vertebra.program.op.GlobalFilter;
 import io.vertebra.program.op.LayerNorm;
 import io.vertebra.program.op.Linear;
+import io.vertebra.program.op.MeanPool;
+import io.vertebra.program.op.Op;
 import io.vertebra.program.op.RegionMask;
 import io.vertebra.program.op.RowMap;
 import io.vertebra.program.op.RowSource;
+import io.vertebra.program.op.ScoreTokens;
+import io.vertebra.program.op.ShrinkTokens;
 import io.vertebra.program.op.Softmax;
 import io.vertebra.program.op.Sum;
+import io.vertebra.program.op.Sum.Term;
+import io.vertebra.program.op.TokenChoice;
 import io.vertebra.program.op.Weights;
+import io.vertebra.program.op.Window;
 import io.vertebra.program.op.WindowAttention;
 import io.vertebra.reference.ReferenceBackend;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -98,6 +111,57 @@ class RecorderTest {
     assertThatThrownBy(
         () -> Recording.of(Shape.of(1 << 29), Set.of("y"), r -> r.output("y", r.record("y", new Softmax(), r.input()))))
         .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("2 GiB");
+  }
+
+  /** Each passed once, since a sum or product wrapped around. */
+  @Test
+  void channelsAndWindowsThatOverflow() {
+    int far = Integer.MAX_VALUE - 3;
+    Weights taps = backend.packValues(Shape.of(9, 8), new float[72]);
+    Weights filter = backend.packValues(Shape.of(8, 5, 8, 2), new float[8 * 5 * 8 * 2]);
+    refusesMap(r -> r.record("y", Linear.of(square, null).gate(r.input(), far), r.input()), "gate");
+    refusesMap(r -> r.record("y", depthwise(taps, Window.square(3, 1, 1), far), r.input()), "channels");
+    refusesMap(r -> r.record("y", new GlobalFilter(filter, far), r.input()), "channels");
+    refusesMap(r -> r.record("y", depthwise(taps, Window.square(3, 1, Integer.MAX_VALUE), 0), r.input()), "padding");
+    refusesMap(r -> r.record("y", depthwise(taps, Window.square(3, far, 1 << 30), 0), r.input()), "padding");
+    RowMap wide = new RowMap(new int[1 << 12], 1 << 12);
+    assertThatThrownBy(() -> Recording.of(Shape.of(1, 1 << 20), Set.of("y"),
+        r -> r.output("y", r.record("y", LayerNorm.gather(wide), r.input()))))
+        .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("groups");
+    for (int[] window : new int[][] {{65537, 1, 32768}, {0, 1, 0}, {3, 0, 0}, {3, 1, -1}}) {
+      assertThatThrownBy(() -> Window.square(window[0], window[1], window[2]))
+          .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("window");
+    }
+    assertThatThrownBy(() -> new ScoreTokens(new TokenChoice(null, 7), Shape.of(1, 7, 1), 1431655766, 8, 1, 0.5f))
+        .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("heads");
+    assertThatThrownBy(() -> new MemoryPlan(Recording.of(Shape.of(1, 1, 1, 1 << 20), Set.of("y"), r -> {
+      Tensor large = r.record("large", new Bilinear(1 << 19, 1 << 19), r.input());
+      List<Term> terms = Collections.nCopies(2, Term.of(r.record("other", new Softmax(), large)));
+      r.output("y", r.record("y", new MeanPool(), r.record("sum", new Sum(terms, Activation.IDENTITY), large)));
+    }))).isInstanceOf(IllegalArgumentException.class);
+  }
+
+  private void refusesMap(Function<Recorder, Tensor> forward, String message) {
+    assertThatThrownBy(() -> Recording.of(Shape.of(1, 8, 8, 8), Set.of("y"), r -> r.output("y", forward.apply(r))))
+        .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("y: ").hasMessageContaining(message);
+  }
+
+  private static DepthwiseConv depthwise(Weights taps, Window window, int firstChannel) {
+    return new DepthwiseConv(taps, null, window, firstChannel, 1, Activation.IDENTITY);
+  }
+
+  /** With one axis there would be no telling images from channels: kernels read past the end. */
+  @Test
+  void operandsWithoutBatch() {
+    Function<Op, Runnable> recording
+        = op -> () -> Recording.of(Shape.of(8), Set.of("y"), r -> r.output("y", r.record("y", op, r.input())));
+    for (Op op : List.of(new MeanPool(), Affine.of(vector, null))) {
+      assertThatThrownBy(() -> recording.apply(op).run()).isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("batch");
+    }
+    assertThatThrownBy(() -> Recording.of(List.of(Shape.of(8, 2, 8), Shape.of(8)), Set.of("y"),
+        r -> r.output("y", r.record("y", new ShrinkTokens(new TokenChoice(null, 2), r.inputs().get(1)), r.input()))))
+        .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("class token");
   }
 
   @Test

@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.List;
@@ -14,6 +15,9 @@ import java.util.stream.Stream;
  * @param shift {@code [channels]}, or null
  */
 public record Affine(Tensor factor, Weights scale, Weights shift, Activation activation) implements Op {
+  public Affine {
+    Require.nonNull(activation, "activation");
+  }
 
   public static Affine of(Weights scale, Weights shift) {
     return new Affine(null, scale, shift, Activation.IDENTITY);
@@ -34,6 +38,7 @@ public record Affine(Tensor factor, Weights scale, Weights shift, Activation act
 
   @Override
   public Shape result(Shape in) {
+    Fit.requireBatch(in);
     Fit.require(factor == null || factor.shape().equals(Shape.of(in.dim(0), in.channels())), "factor", in);
     Fit.require(Fit.isVector(scale, in.channels()), "scale", in);
     Fit.require(Fit.isVector(shift, in.channels()), "shift", in);

@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import java.util.List;
 import java.util.stream.Stream;
@@ -15,10 +16,15 @@ public record Convolution(Weights weights, Weights bias, Activation activation) 
   /** What each output reads. */
   public static final Window WINDOW = Window.square(3, 1, 1);
 
+  public Convolution {
+    Require.nonNull(weights, "weights");
+    Require.nonNull(activation, "activation");
+  }
+
   @Override
   public Shape result(Shape in) {
     Shape matrix = weights.shape();
-    Fit.require(in.rank() == 4 && matrix.rank() == 2 && matrix.dim(1) == WINDOW.taps() * in.channels(),
+    Fit.require(in.rank() == 4 && matrix.rank() == 2 && matrix.dim(1) == (long) WINDOW.taps() * in.channels(),
         "weights " + matrix, in);
     Fit.require(Fit.isVector(bias, matrix.dim(0)), "bias", in);
     return in.withChannels(matrix.dim(0));
@@ -36,7 +42,7 @@ public record Convolution(Weights weights, Weights bias, Activation activation) 
 
   @Override
   public long macs(Shape in, Shape out) {
-    return in.rows() * weights.shape().elements();
+    return (long) in.rows() * weights.shape().elements();
   }
 
   @Override

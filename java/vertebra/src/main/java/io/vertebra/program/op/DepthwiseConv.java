@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import java.util.List;
 import java.util.Objects;
@@ -16,6 +17,15 @@ import java.util.stream.Stream;
  */
 public record DepthwiseConv(Weights weights, Weights bias, Window window, int firstChannel, int multiplier,
     Activation activation) implements Op {
+  public DepthwiseConv {
+    Require.nonNull(weights, "weights");
+    Require.nonNull(window, "window");
+    Require.nonNull(activation, "activation");
+    if (multiplier < 1) {
+      throw new IllegalArgumentException("multiplier must be at least 1: " + multiplier);
+    }
+    Require.nonNegative(firstChannel, "firstChannel");
+  }
 
   public DepthwiseConv activation(Activation function) {
     return new DepthwiseConv(weights, bias, window, firstChannel, multiplier, function);
@@ -25,11 +35,9 @@ public record DepthwiseConv(Weights weights, Weights bias, Window window, int fi
   public Shape result(Shape in) {
     Shape taps = weights.shape();
     int channels = taps.channels();
-    Fit.require(multiplier >= 1 && taps.equals(Shape.of(window.taps(), channels)), "weights " + taps, in);
+    Fit.require(taps.equals(Shape.of(window.taps(), channels)), "weights " + taps, in);
     Fit.require(Fit.isVector(bias, channels), "bias", in);
-    Fit.require(
-        firstChannel >= 0 && channels % multiplier == 0 && firstChannel + channels / multiplier <= in.channels(),
-        "channels", in);
+    Fit.require(channels % multiplier == 0 && Fit.hasChannels(in, firstChannel, channels / multiplier), "channels", in);
     return window.slide(in, channels);
   }
 

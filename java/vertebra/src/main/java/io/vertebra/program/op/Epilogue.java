@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 
@@ -16,9 +17,17 @@ import io.vertebra.tensor.Tensor;
  */
 public record Epilogue(Weights bias, Activation activation, boolean activationLast, Gate gate, Tensor residual,
     RowMap residualRows, RowMap map) {
+  public Epilogue {
+    Require.nonNull(activation, "activation");
+  }
 
   /** Channels {@code [firstChannel, firstChannel + out channels)} of a tensor with as many rows as the output. */
-  public record Gate(Tensor tensor, int firstChannel) {}
+  public record Gate(Tensor tensor, int firstChannel) {
+    public Gate {
+      Require.nonNull(tensor, "gate");
+      Require.nonNegative(firstChannel, "firstChannel");
+    }
+  }
 
   static Epilogue bias(Weights bias) {
     return new Epilogue(bias, Activation.IDENTITY, false, null, null, null, null);
@@ -58,8 +67,8 @@ public record Epilogue(Weights bias, Activation activation, boolean activationLa
       Fit.require(residual.shape().channels() == out.channels() && residualRows.groups() == 1
           && residualRows.size() == out.rows() && residualRows.fits(residual.shape().rows()), "residual rows", out);
     }
-    Fit.require(gate == null || gate.tensor().shape().rows() == out.rows() && gate.firstChannel() >= 0
-        && gate.firstChannel() + out.channels() <= gate.tensor().shape().channels(), "gate", out);
+    Fit.require(gate == null || gate.tensor().shape().rows() == out.rows()
+        && Fit.hasChannels(gate.tensor().shape(), gate.firstChannel(), out.channels()), "gate", out);
     Fit.require(Fit.isVector(bias, out.channels()), "bias", out);
     if (map == null) {
       Fit.require(out.rows() == rows, "output of " + rows + " rows", out);

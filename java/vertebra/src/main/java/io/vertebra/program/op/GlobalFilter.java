@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import java.util.List;
 
@@ -13,13 +14,19 @@ import java.util.List;
  * @param firstChannel of the operand's channels that are filtered; the others are not read
  */
 public record GlobalFilter(Weights filter, int firstChannel) implements Op {
+  public GlobalFilter {
+    Require.nonNull(filter, "filter");
+    Require.nonNegative(firstChannel, "firstChannel");
+  }
+
   @Override
   public Shape result(Shape in) {
     Fit.require(in.rank() == 4, "map", in);
+    Fit.require(filter.shape().rank() == 4, "filter " + filter.shape(), in);
     int channels = filter.shape().dim(2);
     Fit.require(filter.shape().equals(Shape.of(in.dim(1), in.dim(2) / 2 + 1, channels, 2)), "filter " + filter.shape(),
         in);
-    Fit.require(firstChannel >= 0 && firstChannel + channels <= in.channels(), "channels", in);
+    Fit.require(Fit.hasChannels(in, firstChannel, channels), "channels", in);
     return in.withChannels(channels);
   }
 

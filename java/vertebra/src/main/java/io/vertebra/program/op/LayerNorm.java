@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.List;
@@ -9,6 +10,9 @@ import java.util.List;
  * settle how long the segments of a row are.
  */
 public record LayerNorm(RowSource rows) implements Op {
+  public LayerNorm {
+    Require.nonNull(rows, "rows");
+  }
 
   /** The norm alone. */
   public static LayerNorm of(Norm norm) {
@@ -23,7 +27,12 @@ public record LayerNorm(RowSource rows) implements Op {
   @Override
   public Shape result(Shape in) {
     RowMap map = rows.map();
-    return map == null ? in : Shape.of(map.size(), in.channels() * map.groups());
+    if (map == null) {
+      return in;
+    }
+    long channels = (long) in.channels() * map.groups();
+    Fit.require(channels <= Integer.MAX_VALUE, "row map of " + map.groups() + " groups", in);
+    return Shape.of(map.size(), (int) channels);
   }
 
   @Override

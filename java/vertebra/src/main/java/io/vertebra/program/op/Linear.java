@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.List;
@@ -13,6 +14,11 @@ import java.util.stream.Stream;
  * @param weights {@code [out channels, in channels]}, packed by {@code Backend.packMatrix}
  */
 public record Linear(RowSource rows, Weights weights, Epilogue epilogue) implements Op {
+  public Linear {
+    Require.nonNull(rows, "rows");
+    Require.nonNull(weights, "weights");
+    Require.nonNull(epilogue, "epilogue");
+  }
 
   /** The product alone. */
   public static Linear of(Weights weights, Weights bias) {
@@ -112,7 +118,7 @@ public record Linear(RowSource rows, Weights weights, Epilogue epilogue) impleme
 
   @Override
   public long macs(Shape in, Shape out) {
-    return rows.count(in) * weights.shape().elements();
+    return (long) rows.count(in) * weights.shape().elements();
   }
 
   @Override

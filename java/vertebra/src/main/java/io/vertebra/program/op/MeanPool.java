@@ -6,6 +6,7 @@ import io.vertebra.tensor.Shape;
 public record MeanPool() implements Op {
   @Override
   public Shape result(Shape in) {
+    Fit.requireBatch(in);
     return Shape.of(in.dim(0), in.channels());
   }
 

@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.List;
@@ -13,6 +14,12 @@ import java.util.stream.Stream;
  * @param after shaped like {@code before}
  */
 public record RecoverTokens(TokenChoice choice, Tensor before, Tensor after) implements Op {
+  public RecoverTokens {
+    Require.nonNull(choice, "choice");
+    Require.nonNull(before, "before");
+    Require.nonNull(after, "after");
+  }
+
   @Override
   public Shape result(Shape in) {
     choice.check(in);

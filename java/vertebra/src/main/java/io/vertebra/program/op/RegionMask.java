@@ -1,5 +1,7 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
+
 /**
  * Which tokens of a shifted window come from the same region of the map: two tokens may attend to each other fully only
  * if their labels are equal. Immutable; compared by identity.
@@ -16,7 +18,7 @@ public final class RegionMask {
    *   {@code w % windows}
    */
   public RegionMask(int[] labels, int windows) {
-    if (windows < 1 || labels.length == 0 || labels.length % windows != 0) {
+    if (windows < 1 || Require.nonNull(labels, "labels").length == 0 || labels.length % windows != 0) {
       throw new IllegalArgumentException(labels.length + " labels do not make " + windows + " windows");
     }
     for (int label : labels) {

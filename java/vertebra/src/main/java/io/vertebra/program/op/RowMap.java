@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import java.nio.IntBuffer;
 import java.util.Arrays;
 import java.util.function.Consumer;
@@ -23,7 +24,7 @@ public final class RowMap {
   private volatile int[] rows;
 
   public RowMap(int[] rows, int groups) {
-    this(groups, rows.clone());
+    this(groups, Require.nonNull(rows, "rows").clone());
   }
 
   private RowMap(int groups, int[] rows) {
@@ -80,6 +81,9 @@ public final class RowMap {
   }
 
   private static int checked(long count) {
+    if (count < 1) {
+      throw new IllegalArgumentException("a row map needs an entry, not " + count);
+    }
     if (count > MAX_ENTRIES) {
       throw new IllegalArgumentException("the input is too large: a row map would have " + count + " entries, over "
           + MAX_ENTRIES + "; run a smaller batch or smaller images");
@@ -132,6 +136,9 @@ public final class RowMap {
 
   /** Whether the entries, -1 apart, are each of {@code 0 .. size - 1} exactly once. */
   boolean covers(int size) {
+    if (size > entries) {
+      return false;
+    }
     boolean[] seen = new boolean[size];
     int count = 0;
     for (int entry = 0; entry < entries; entry++) {

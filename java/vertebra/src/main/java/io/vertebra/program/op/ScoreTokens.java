@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.List;
@@ -19,9 +20,21 @@ import java.util.stream.Stream;
  */
 public record ScoreTokens(TokenChoice choice, Shape shape, int heads, int headDim, float scale,
     float tradeOff) implements Op {
+  public ScoreTokens {
+    Require.nonNull(choice, "choice");
+    Require.nonNull(shape, "shape");
+    if (heads < 1 || headDim < 1 || 3L * heads * headDim > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(heads + " heads of " + headDim
+          + ": both must be at least 1, and their channels" + " q, k and v at most 2^31 - 1");
+    }
+    Fit.requireFinite(scale, "scale");
+    Fit.requireFinite(tradeOff, "tradeOff");
+  }
+
   @Override
   public Shape result(Shape in) {
     choice.check(shape);
+    Fit.require(shape.channels() == 1, "scores " + shape, in);
     Fit.require(choice.scores() == null || choice.scores().shape().equals(shape), "scores", in);
     Fit.require(in.equals(choice.shrunken(shape, 3 * heads * headDim)), "scores " + shape, in);
     return shape;

@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.List;
@@ -13,11 +14,17 @@ import java.util.stream.Stream;
  * @param classToken {@code [batch, n, channels]}, of which row 0 of each image is the class token
  */
 public record ShrinkTokens(TokenChoice choice, Tensor classToken) implements Op {
+  public ShrinkTokens {
+    Require.nonNull(choice, "choice");
+    Require.nonNull(classToken, "classToken");
+  }
+
   @Override
   public Shape result(Shape in) {
     choice.check(in);
     Shape token = classToken.shape();
-    Fit.require(token.channels() == in.channels() && token.dim(0) == in.dim(0), "class token " + token, in);
+    Fit.require(token.rank() > 1 && token.channels() == in.channels() && token.dim(0) == in.dim(0),
+        "class token " + token, in);
     return choice.shrunken(in, in.channels());
   }
 

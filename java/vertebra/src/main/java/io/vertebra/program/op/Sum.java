@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import java.util.List;
@@ -12,6 +13,11 @@ import java.util.Objects;
 public record Sum(List<Term> terms, Activation activation) implements Op {
   /** Most terms of a sum. */
   public static final int MAX_TERMS = 3;
+
+  public Sum {
+    terms = List.copyOf(Require.noNulls(terms, "terms"));
+    Require.nonNull(activation, "activation");
+  }
 
   /**
    * Rows of a tensor or of weights, one of them null.

@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 
@@ -12,10 +13,15 @@ import io.vertebra.tensor.Tensor;
  * @param scores one for each token, {@code [batch, ..., 1]}; null only if all tokens are kept
  */
 public record TokenChoice(Tensor scores, int kept) {
+  public TokenChoice {
+    Require.nonNegative(kept, "kept");
+  }
+
   /** Checks a choice among the rows of {@code tokens}, {@code [batch, ..., channels]}. */
   void check(Shape tokens) {
+    Fit.requireBatch(tokens);
     int count = tokens.positions();
-    Fit.require(kept >= 0 && kept <= count && (scores != null || kept == count), "choice of " + kept, tokens);
+    Fit.require(kept <= count && (scores != null || kept == count), "choice of " + kept, tokens);
     Fit.require(scores == null || scores.shape().channels() == 1 && scores.shape().dim(0) == tokens.dim(0)
         && scores.shape().rows() == tokens.rows(), "scores", tokens);
   }

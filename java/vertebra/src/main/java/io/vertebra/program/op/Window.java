@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 import java.nio.IntBuffer;
 
@@ -11,11 +12,25 @@ import java.nio.IntBuffer;
  * @param padding positions added before and after each axis
  */
 public record Window(Extent size, Extent stride, Extent padding) {
+  public Window {
+    boolean slides = Require.nonNull(size, "size").isAtLeast(1) && Require.nonNull(stride, "stride").isAtLeast(1)
+        && Require.nonNull(padding, "padding").isAtLeast(0);
+    if (!slides || size.product() > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException("a window of " + size + " in steps of " + stride + " with padding " + padding
+          + ": sizes and steps must be at least 1, padding not negative, and taps at most 2^31 - 1");
+    }
+  }
 
   /** A number for each axis. */
   public record Extent(int time, int height, int width) {
     boolean isAtLeast(int least) {
       return time >= least && height >= least && width >= least;
+    }
+
+    /** Saturated: enough to compare with. */
+    long product() {
+      long plane = (long) height * width;
+      return plane > Integer.MAX_VALUE ? plane : plane * time;
     }
 
     public static Extent square(int side) {
@@ -33,7 +48,7 @@ public record Window(Extent size, Extent stride, Extent padding) {
   }
 
   public int taps() {
-    return size.time() * size.height() * size.width();
+    return (int) size.product();
   }
 
   /**
@@ -43,8 +58,7 @@ public record Window(Extent size, Extent stride, Extent padding) {
    */
   public Shape slide(Shape in, int channels) {
     boolean clip = in.rank() == 5;
-    Fit.require(size.isAtLeast(1) && stride.isAtLeast(1) && padding.isAtLeast(0)
-        && (clip || in.rank() == 4 && size.time() == 1 && stride.time() == 1 && padding.time() == 0), "window", in);
+    Fit.require(clip || in.rank() == 4 && size.time() == 1 && stride.time() == 1 && padding.time() == 0, "window", in);
     int width = steps(in, in.dim(-2), size.width(), stride.width(), padding.width());
     int height = steps(in, in.dim(-3), size.height(), stride.height(), padding.height());
     return clip
@@ -53,8 +67,10 @@ public record Window(Extent size, Extent stride, Extent padding) {
   }
 
   private static int steps(Shape in, int length, int taps, int step, int pad) {
-    Fit.require(length + 2 * pad >= taps, "window larger than the padded map", in);
-    return (length + 2 * pad - taps) / step + 1;
+    long padded = length + 2L * pad;
+    Fit.require(padded <= Integer.MAX_VALUE, "padding of " + pad, in);
+    Fit.require(padded >= taps, "window larger than the padded map", in);
+    return ((int) padded - taps) / step + 1;
   }
 
   /**
@@ -64,7 +80,7 @@ public record Window(Extent size, Extent stride, Extent padding) {
    * @param in {@code [batch, (time,) height, width, channels]}
    */
   public RowMap rows(Shape in) {
-    return new RowMap(slide(in, 1).elements() * taps(), taps(), in.rows(), entries -> put(in, entries));
+    return new RowMap((long) slide(in, 1).rows() * taps(), taps(), in.rows(), entries -> put(in, entries));
   }
 
   private void put(Shape in, IntBuffer entries) {

@@ -23,6 +23,7 @@ public record WindowAttention(int tokens, int heads, int headDim, float scale, W
       throw new IllegalArgumentException(
           "windows of " + tokens + " tokens, " + heads + " heads of " + headDim + ": all must be at least 1");
     }
+    Fit.requireFinite(scale, "scale");
   }
 
   /** Columns of a window if the bias is a table, as its shape tells; otherwise 0. */

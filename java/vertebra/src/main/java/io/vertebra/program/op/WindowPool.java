@@ -1,5 +1,6 @@
 package io.vertebra.program.op;
 
+import io.vertebra.tensor.Require;
 import io.vertebra.tensor.Shape;
 
 /**
@@ -8,6 +9,11 @@ import io.vertebra.tensor.Shape;
 public record WindowPool(Kind kind, Window window) implements Op {
   /** What is taken of a window. */
   public enum Kind { MAX, AVERAGE }
+
+  public WindowPool {
+    Require.nonNull(kind, "kind");
+    Require.nonNull(window, "window");
+  }
 
   @Override
   public Shape result(Shape in) {
