@@ -46,15 +46,26 @@ typedef enum vtb_isa {
 
 /*
  * Chooses the kernels, once; later calls return the first call's status. The level is the highest that CPUID and
- * the operating system (XCR0; for AMX also permission to the process, which this asks for) grant, or what the
- * environment variable VERTEBRA_ISA, a level's name, lowers it to. Must have returned VTB_OK before any operation runs,
- * and before the threads start that operations run on.
+ * the operating system (XCR0; for AMX also permission to the process) grant, or what the environment variable
+ * VERTEBRA_ISA, a level's name, lowers it to. Must have returned VTB_OK before any operation runs, and before the
+ * threads start that operations run on.
+ *
+ * Asks Linux for permission to use AMX tiles only if the level is to be amx. The permission is the process's, for good:
+ * from then on a signal's frame has to have room for tiles (8 KiB), and sigaltstack refuses, with ENOMEM, a stack that
+ * has not (getauxval(AT_MINSIGSTKSZ) is the least). A thread that has such a small stack already, MINSIGSTKSZ or
+ * SIGSTKSZ of old headers, makes Linux refuse the permission; the level is then avx512_bf16.
  */
 vtb_status vtb_init(void);
 
-/* The level in use, and the highest this machine grants. */
+/*
+ * The level in use, and the highest this machine grants. A level that VERTEBRA_ISA keeps from being used was not asked
+ * permission for.
+ */
 vtb_isa vtb_isa_level(void);
 vtb_isa vtb_isa_detected(void);
+
+/* Why the level in use is not a higher one, as an English clause; empty at amx. */
+const char* vtb_isa_limit(void);
 
 /* "generic", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx". */
 const char* vtb_isa_name(vtb_isa isa);

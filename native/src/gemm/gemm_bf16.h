@@ -10,7 +10,7 @@ struct Bf16 : FloatSums {
   static constexpr int k_per_word = 2;
 
   // The sum takes the upper product first, as VDPBF16PS does. Products of bf16 are exact in fp32, so all levels give
-  // the same bits, subnormal numbers aside.
+  // the same bits, subnormal numbers aside; but for amx, whose tiles sum upper and lower products apart.
   static Vec multiply_add(Vec x, Vec weight, Vec sum) {
 #ifdef __AVX512BF16__
     return {_mm512_dpbf16_ps(sum.v, (__m512bh)x.v, (__m512bh)weight.v)};

@@ -1,6 +1,7 @@
 #include "runtime/dispatch.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,12 +19,32 @@ struct {
   vtb_status status;
   vtb_isa detected;
   vtb_isa level;
+  char limit[160];
   char names[1024];
 } chosen;
 
+// Linux's reason, in words: ENOSPC is what it says of a signal stack.
+void say_why_tiles_are_refused(int error) {
+  std::snprintf(chosen.limit, sizeof chosen.limit, "Linux refused this process AMX tiles (error %d%s)", error,
+                error == ENOSPC ? ": a thread has an alternate signal stack, sigaltstack, too small to save them" : "");
+}
+
 void init() {
-  chosen.detected = detect_isa();
-  chosen.status = choose_isa(std::getenv("VERTEBRA_ISA"), chosen.detected, &chosen.level);
+  const char* asked = std::getenv("VERTEBRA_ISA");
+  const Detected detected = detect_isa();
+  chosen.detected = detected.level;
+  std::snprintf(chosen.limit, sizeof chosen.limit, "%s", detected.limit);
+  chosen.status = choose_isa(asked, chosen.detected, &chosen.level);
+  if (chosen.status == VTB_OK && chosen.level == VTB_ISA_AMX) {
+    if (const int error = ask_for_tiles()) {
+      chosen.detected = VTB_ISA_AVX512_BF16;
+      say_why_tiles_are_refused(error);
+      chosen.status = choose_isa(asked, chosen.detected, &chosen.level);
+    }
+  }
+  if (chosen.level < chosen.detected) {
+    std::snprintf(chosen.limit, sizeof chosen.limit, "VERTEBRA_ISA lowers it from %s", vtb_isa_name(chosen.detected));
+  }
   if (chosen.status != VTB_OK) return;
   KernelTiers::choose(chosen.level);
   char* end = chosen.names;
@@ -71,6 +92,8 @@ vtb_status vtb_init(void) {
 vtb_isa vtb_isa_level(void) { return vtb::chosen.level; }
 
 vtb_isa vtb_isa_detected(void) { return vtb::chosen.detected; }
+
+const char* vtb_isa_limit(void) { return vtb::chosen.limit; }
 
 const char* vtb_kernel_names(void) { return vtb::chosen.names; }
 

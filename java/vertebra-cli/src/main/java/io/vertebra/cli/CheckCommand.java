@@ -56,6 +56,9 @@ final class CheckCommand implements Callable<Integer> {
     int threads = CpuBackend.cpuLimit();
     add("isa_detected", "instruction set, best", CpuBackend.detectedIsa(), "");
     add("isa", "instruction set, in use", CpuBackend.isa(), "");
+    if (!CpuBackend.isaLimit().isEmpty()) {
+      add("isa_limit", "no higher, because", CpuBackend.isaLimit(), "");
+    }
     add("threads", "threads", threads, "");
     add("kernels", "kernels", CpuBackend.kernels(), "");
     add("native_library", "native library in", CpuBackend.nativeFolder(), "");

@@ -108,6 +108,12 @@ public final class CpuBackend implements Backend {
     return Native.vtb_isa_name(Native.vtb_isa_detected());
   }
 
+  /** Why {@link #isa} is not a higher level, as an English clause; empty at {@code amx}, the highest. */
+  public static String isaLimit() {
+    NativeRuntime.require();
+    return Native.vtb_isa_limit();
+  }
+
   /** Names of the kernels in use, separated by spaces. */
   public static String kernels() {
     NativeRuntime.require();

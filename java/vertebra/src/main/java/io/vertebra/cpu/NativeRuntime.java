@@ -30,9 +30,9 @@ final class NativeRuntime {
         case Native.VTB_OK -> null;
         case Native.VTB_UNKNOWN_ISA -> new VertebraException("VERTEBRA_ISA=" + System.getenv("VERTEBRA_ISA")
             + " is no instruction set level; use generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx");
-        case Native.VTB_UNSUPPORTED_ISA -> new VertebraException(
-            "VERTEBRA_ISA=" + System.getenv("VERTEBRA_ISA") + " asks for more than this machine has, "
-                + Native.vtb_isa_name(Native.vtb_isa_detected()) + "; it can only lower the level");
+        case Native.VTB_UNSUPPORTED_ISA -> new VertebraException("VERTEBRA_ISA=" + System.getenv("VERTEBRA_ISA")
+            + " asks for more than this machine has, " + Native.vtb_isa_name(Native.vtb_isa_detected()) + ", because "
+            + Native.vtb_isa_limit() + "; it can only lower the level");
         default -> new VertebraException("the native library failed to initialise");
       };
     } catch (VertebraException e) {

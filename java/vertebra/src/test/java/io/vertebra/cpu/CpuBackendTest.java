@@ -46,6 +46,7 @@ class CpuBackendTest {
     assertThat(Stream.of(CpuBackend.kernels().split(" "))
         .mapToInt(kernel -> LEVELS.indexOf(kernel.substring(kernel.indexOf("__") + 2))).max())
         .hasValue(LEVELS.indexOf(CpuBackend.isa()));
+    assertThat(CpuBackend.isaLimit().isEmpty()).isEqualTo(CpuBackend.isa().equals("amx"));
   }
 
   @Test
