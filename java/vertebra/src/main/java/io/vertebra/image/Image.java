@@ -2,9 +2,11 @@ package io.vertebra.image;
 
 import io.vertebra.tensor.Require;
 import java.awt.image.BufferedImage;
+import java.io.ByteArrayInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.SequenceInputStream;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -19,6 +21,9 @@ import java.nio.file.Path;
  * converted by {@code R = (255 - C)(255 - K) / 255} and alike.
  */
 public final class Image {
+  /** Tell a format, before the rest of a stream is read. */
+  private static final int FORMAT_BYTES = 64;
+
   private final Pixels pixels;
 
   private Image(Pixels pixels) {
@@ -66,7 +71,9 @@ public final class Image {
     Require.nonNull(options, "options");
     byte[] bytes;
     try {
-      bytes = in.readNBytes(options.maxBytes());
+      byte[] first = in.readNBytes(Math.min(FORMAT_BYTES, options.maxBytes()));
+      new ImageDecoder(name, options).format(first);
+      bytes = new SequenceInputStream(new ByteArrayInputStream(first), in).readNBytes(options.maxBytes());
       if (bytes.length == options.maxBytes() && in.read() >= 0) {
         throw new ImageException(
             name + ": is longer than the limit of " + options.maxBytes() + " bytes; raise ImageOptions.maxBytes");

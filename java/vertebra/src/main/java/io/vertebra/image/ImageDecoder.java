@@ -14,8 +14,10 @@ import javax.imageio.stream.MemoryCacheImageInputStream;
  * {@link ImageException}.
  */
 final class ImageDecoder {
-  /** No format packs more pixels into a byte: deflate's 1032:1 on one bit a pixel. A header that claims more lies. */
-  private static final long MAX_PIXELS_PER_BYTE = 8 * 1032;
+  /** Times that the scans of a JPEG may paint as many pixels as its file may have; usual are ten scans in parts. */
+  private static final int PAINTINGS = 8;
+  private static final int PNG_DEPTH = 24;
+  private static final int PNG_COLOUR = 25;
   private static final int BMP_COMPRESSION = 30;
   private static final int BMP_EMBEDDED_JPEG = 4;
   private static final int BMP_EMBEDDED_PNG = 5;
@@ -37,12 +39,13 @@ final class ImageDecoder {
     String format = format(encoded);
     try {
       if (!format.equals("jpeg")) {
-        return read(format, encoded, reader -> Rasters.pixels(reader.read(0)));
+        return read(format, encoded, isDeep(format, encoded) ? 2 : 1, 1, reader -> Rasters.pixels(reader.read(0)));
       }
       JpegSegments segments = new JpegSegments(encoded);
       Pixels pixels = segments.components() == 4
-          ? read(format, encoded, reader -> Rasters.invertedCmyk(reader.readRaster(0, null), segments.isYcck()))
-          : read(format, segments.withoutProfile(), reader -> Rasters.pixels(reader.read(0)));
+          ? read(format, encoded, 1, segments.scans(),
+              reader -> Rasters.invertedCmyk(reader.readRaster(0, null), segments.isYcck()))
+          : read(format, segments.withoutProfile(), 1, segments.scans(), reader -> Rasters.pixels(reader.read(0)));
       return options.exifOrientation() ? pixels.upright(segments.orientation()) : pixels;
     } catch (ImageException e) {
       throw e;
@@ -61,12 +64,22 @@ final class ImageDecoder {
     Pixels decode(ImageReader reader) throws IOException;
   }
 
-  private Pixels read(String format, byte[] encoded, Decoding decoding) throws IOException {
+  /** Whether this is a PNG of more than 32 bits a pixel: three or four samples of 16. */
+  private static boolean isDeep(String format, byte[] encoded) {
+    return format.equals("png") && encoded.length > PNG_COLOUR && encoded[PNG_DEPTH] == 16
+        && (encoded[PNG_COLOUR] & 2) != 0;
+  }
+
+  /**
+   * @param weight of a pixel in memory
+   * @param scans each may paint the whole image
+   */
+  private Pixels read(String format, byte[] encoded, int weight, int scans, Decoding decoding) throws IOException {
     ImageReader reader = reader(format);
     try {
       reader.setInput(new MemoryCacheImageInputStream(new ByteArrayInputStream(encoded)), true, true);
       reader.addIIOReadWarningListener((source, warning) -> note(warning));
-      checkSize(reader.getWidth(0), reader.getHeight(0), encoded.length);
+      checkSize(reader.getWidth(0), reader.getHeight(0), encoded.length, weight, scans);
       Pixels pixels = decoding.decode(reader);
       if (endMissing && dataMissing) {
         throw failure("is cut off: the image data end early", null);
@@ -87,21 +100,33 @@ final class ImageDecoder {
     dataMissing |= warning.contains("premature end");
   }
 
-  private void checkSize(int width, int height, int bytes) {
+  private void checkSize(int width, int height, int bytes, int weight, int scans) {
     if (width < 1 || height < 1) {
       throw failure("declares a size of " + width + " x " + height, null);
     }
     long pixels = (long) width * height;
+    String declares = "declares " + width + " x " + height + " pixels";
     if (pixels > options.maxPixels()) {
-      throw failure("declares " + width + " x " + height + " pixels, more than the limit of " + options.maxPixels()
+      throw failure(declares + ", more than the limit of " + options.maxPixels()
           + "; raise ImageOptions.maxPixels if the source is trusted", null);
     }
-    if (pixels > MAX_PIXELS_PER_BYTE * bytes) {
-      throw failure("declares " + width + " x " + height + " pixels but has only " + bytes + " bytes", null);
+    long most = options.pixels(bytes);
+    if (pixels * weight > most) {
+      throw failure(declares + " but has only " + bytes + " bytes, in which there may be " + most / weight
+          + "; raise ImageOptions.pixelsPerByte if the source is trusted", null);
+    }
+    if (pixels * scans > PAINTINGS * most) {
+      throw failure(declares + " in " + scans + " scans but has only " + bytes + " bytes, in which there may be "
+          + PAINTINGS * most / pixels + "; raise ImageOptions.pixelsPerByte if the source is trusted", null);
     }
   }
 
-  private String format(byte[] encoded) {
+  /**
+   * The format a file begins as.
+   *
+   * @throws ImageException if it is none that is read
+   */
+  String format(byte[] encoded) {
     if (encoded.length == 0) {
       throw failure("is empty", null);
     }

@@ -25,6 +25,7 @@ final class JpegSegments {
   private int orientation = 1;
   private int components;
   private int adobeTransform = -1;
+  private int scans;
 
   JpegSegments(byte[] jpeg) {
     this.jpeg = jpeg;
@@ -50,6 +51,15 @@ final class JpegSegments {
       }
       at = end;
     }
+    // A scan's data hold no such marker: after 0xFF comes 0, or the number of a restart.
+    for (; at + 1 < jpeg.length; at++) {
+      scans += jpeg[at] == (byte) 0xFF && jpeg[at + 1] == (byte) START_OF_SCAN ? 1 : 0;
+    }
+  }
+
+  /** Scans of the image data, each of which may be of the whole image. */
+  int scans() {
+    return scans;
   }
 
   /** The file without its colour profile, which ImageIO would convert by. */

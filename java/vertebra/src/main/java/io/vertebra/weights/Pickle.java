@@ -250,7 +250,8 @@ final class Pickle {
       if (map.containsKey(key)) {
         throw bad("has the key '" + key + "' twice");
       }
-      map.put(key, items.get(i + 1));
+      // Names alone are looked up. Other keys are only told apart: of their hash codes a file could choose equal ones.
+      map.put(key instanceof String ? key : new Tuple(Collections.singletonList(key)), items.get(i + 1));
     }
   }
 
