@@ -21,6 +21,8 @@ constexpr Resize<vtb_adaptive_average_pool_args> resize = {vtb_adaptive_average_
 
 TEST(AdaptiveAveragePool, EverySizeToEverySize) { check_every_size_to_every_size(resize); }
 
+TEST(AdaptiveAveragePool, RandomArguments) { check_random_sizes(resize); }
+
 TEST(AdaptiveAveragePool, TheSameSizeIsACopy) { check_that_the_same_size_is_a_copy(resize); }
 
 }  // namespace

@@ -55,6 +55,14 @@ TEST(Affine, PartsAndOddShapes) {
   }
 }
 
+TEST(Affine, RandomArguments) {
+  for_random_cases([](Random& random) {
+    const Parts parts = {random.coin(), random.coin(), random.coin()};
+    check(Pool(random.between(1, 4)), random.between(1, 3), random.between(1, 80), random.between(1, 300), parts,
+          random.coin(), random.edge());
+  });
+}
+
 TEST(Affine, ActivationFollows) {
   Pool pool(1);
   const auto in = random_floats(5 * 21, 1, Edge::back, 4);

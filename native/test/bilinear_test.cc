@@ -22,6 +22,8 @@ constexpr Resize<vtb_bilinear_args> resize = {vtb_bilinear, bilinear};
 
 TEST(Bilinear, EverySizeToEverySize) { check_every_size_to_every_size(resize); }
 
+TEST(Bilinear, RandomArguments) { check_random_sizes(resize); }
+
 TEST(Bilinear, TheSameSizeIsACopy) { check_that_the_same_size_is_a_copy(resize); }
 
 }  // namespace

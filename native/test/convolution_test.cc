@@ -70,10 +70,9 @@ void check(const Pool& pool, int32_t tile, Sizes s, bool biased, int32_t activat
                                in.data(),     packed.data(), biased ? bias.data() : nullptr,
                                out.data(),    nullptr};
   const int64_t bytes = convolution_scratch(tile, args) * vtb_pool_threads(pool);
-  args.scratch = vtb_alloc(bytes);
-  ASSERT_NE(args.scratch, nullptr);
+  Guarded<char> scratch(bytes);
+  args.scratch = scratch.data();
   ASSERT_EQ(convolution(tile, pool, args), VTB_OK);
-  vtb_free(args.scratch);
   // The transforms amplify roundings: in each dimension their variance by sum over i of |a_i|^2 |g_i|^2 |b_i|^2 /
   // (3 tile), a_i being columns of A^T, g_i and b_i rows of G and B^T: 1.67 for tile 2 and 4.78, 2.9 times as much,
   // for tile 4.
@@ -104,6 +103,16 @@ TEST(Convolution, OddShapes) {
       }
     }
   }
+}
+
+TEST(Convolution, RandomArguments) {
+  for_random_cases([](Random& random) {
+    constexpr int32_t activations[] = {VTB_IDENTITY, VTB_RELU, VTB_SILU};
+    const Sizes s = {random.between(1, 2), random.between(1, 25), random.between(1, 25), random.between(1, 50),
+                     random.between(1, 50)};
+    check(Pool(random.between(1, 4)), random.coin() ? 2 : 4, s, random.coin(), activations[random.below(3)],
+          random.edge());
+  });
 }
 
 // The bits that the GEMM packs of the taps transformed one by one, of all types of weights and from an odd address.

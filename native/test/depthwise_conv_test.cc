@@ -54,23 +54,6 @@ std::vector<double> expected_of(const vtb_depthwise_conv_args& a) {
   return out;
 }
 
-// A 64-byte aligned block whose end is checked: the 64 bytes behind it keep their value.
-class Scratch {
- public:
-  explicit Scratch(int64_t bytes) : bytes_(bytes), memory_(static_cast<uint8_t*>(vtb_alloc(bytes + 64))) {
-    std::memset(memory_, 0xff, bytes + 64);  // NaN where nothing was written
-  }
-  ~Scratch() {
-    for (int64_t i = 0; i < 64; ++i) EXPECT_EQ(memory_[bytes_ + i], 0xff) << "scratch overrun";
-    vtb_free(memory_);
-  }
-  void* data() { return memory_; }
-
- private:
-  int64_t bytes_;
-  uint8_t* memory_;
-};
-
 void check(vtb_pool* pool, const Case& c, bool biased, Edge edge) {
   const int64_t in_positions = int64_t{c.batch} * c.time.length * c.height.length * c.width.length;
   const int64_t out_positions = int64_t{c.batch} * c.time.out() * c.height.out() * c.width.out();
@@ -93,7 +76,7 @@ void check(vtb_pool* pool, const Case& c, bool biased, Edge edge) {
       out.data(), nullptr};
   const int64_t thread_bytes = vtb_depthwise_conv_scratch(&args);
   ASSERT_EQ(thread_bytes % 64, 0);
-  Scratch scratch(thread_bytes * vtb_pool_threads(pool));
+  Guarded<char> scratch(thread_bytes * vtb_pool_threads(pool));
   args.scratch = scratch.data();
   ASSERT_EQ(vtb_depthwise_conv(pool, &args), VTB_OK);
   const std::vector<double> expected = expected_of(args);
@@ -186,6 +169,37 @@ TEST(DepthwiseConv, Activations) {
       check({2, no_time, same(6, size, 1), same(17, size, 1), 37, 0, 37, 1, activation});
     }
   }
+}
+
+Axis random_axis(Random& random) {
+  const int32_t size = random.between(1, 8), padding = random.between(0, size);
+  return {random.between(std::max(1, size - 2 * padding), 30), size, random.between(1, 3), padding};
+}
+
+// Half of them of the sizes that have kernels of their own.
+TEST(DepthwiseConv, RandomArguments) {
+  for_random_cases([](Random& random) {
+    const bool usual = random.coin(), video = random.below(4) == 0;
+    const auto axis = [&] {
+      return usual ? same(random.between(1, 30), 2 * random.between(1, 3) + 1, random.between(1, 2))
+                   : random_axis(random);
+    };
+    Axis time = no_time;
+    if (video) time = {random.between(1, 4), 3, random.between(1, 2), 1};
+    const Axis height = axis(), width = axis();
+    const int32_t multiplier = random.below(4) == 0 ? random.between(2, 4) : 1, inputs = random.between(1, 80);
+    const int32_t first = random.below(9), in_channels = first + inputs + random.below(9);
+    const Case c = {random.between(1, 2),
+                    time,
+                    height,
+                    width,
+                    in_channels,
+                    first,
+                    inputs * multiplier,
+                    multiplier,
+                    random.between(VTB_IDENTITY, VTB_TANH)};
+    check(Pool(random.between(1, 4)), c, random.coin(), random.edge());
+  });
 }
 
 TEST(DepthwiseConv, ThreadsAndManyTasks) {

@@ -375,6 +375,25 @@ TEST_P(Gemm, LongRows) {
   }
 }
 
+TEST_P(Gemm, RandomArguments) {
+  for_random_cases([](Random& random) {
+    const int32_t groups = random.below(5), segments = std::max(groups, 1);
+    Problem p = {&kernel(), random.between(1, 120), random.between(1, 120),
+                 segments * random.between(1, 200 / segments)};
+    p.groups = groups;
+    p.norm = random.coin();
+    p.bias = random.coin();
+    p.activation = activations[random.below(6)];
+    p.activation_last = random.coin();
+    p.gate = random.coin();
+    p.residual = static_cast<Residual>(random.below(4));
+    p.rows = static_cast<Rows>(random.below(3));
+    p.threads = random.between(1, 4);
+    p.edge = random.edge();
+    check(p);
+  });
+}
+
 // Enough rows and columns for a grid of tasks; the sum of an element does not depend on who computes it.
 TEST_P(Gemm, EveryNumberOfThreadsGivesTheSameBits) {
   for (const int32_t m : {3, 211, 1007}) {

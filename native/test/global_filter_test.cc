@@ -153,6 +153,15 @@ TEST(GlobalFilter, ChannelsBatchAndThreads) {
   }
 }
 
+TEST(GlobalFilter, RandomArguments) {
+  for_random_cases([](Random& random) {
+    const int32_t channels = random.between(1, 40), first = random.below(6);
+    check({random.between(1, 2), random.between(1, 18), random.between(1, 18), first + channels + random.below(6),
+           first, channels},
+          random.between(1, 4), random.edge());
+  });
+}
+
 TEST(GlobalFilter, NaNStaysInItsImage) {
   Pool pool(1);
   const Shape shape = {2, 4, 5, 3, 0, 3};

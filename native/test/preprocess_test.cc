@@ -193,26 +193,25 @@ TEST(Preprocess, EqualsThePlainLoop) {
   }
 }
 
-TEST(Preprocess, EqualsThePlainLoopOnRandomShapes) {
-  Random random(7);
-  for (int i = 0; i < 200; i++) {
+TEST(Preprocess, RandomArguments) {
+  for_random_cases([](Random& random) {
     Case c = {};
-    c.width = 1 + random.below(90);
-    c.height = 1 + random.below(90);
-    c.pixel_stride = 1 + random.below(4);
+    c.width = random.between(1, 90);
+    c.height = random.between(1, 90);
+    c.pixel_stride = random.between(1, 4);
     c.red = random.below(c.pixel_stride);
     c.green = random.below(c.pixel_stride);
     c.blue = random.below(c.pixel_stride);
     c.row_gap = random.below(3);
-    c.resized_width = 1 + random.below(120);
-    c.resized_height = 1 + random.below(120);
+    c.resized_width = random.between(1, 120);
+    c.resized_height = random.between(1, 120);
     c.left = random.below(c.resized_width);
     c.top = random.below(c.resized_height);
-    c.out_width = 1 + random.below(c.resized_width - c.left);
-    c.out_height = 1 + random.below(c.resized_height - c.top);
-    c.filter = random.below(2) ? Filter::bicubic : Filter::bilinear;
-    check(c, 1 + random.below(3), i % 2 ? Edge::back : Edge::front, i % 5 == 0);
-  }
+    c.out_width = random.between(1, c.resized_width - c.left);
+    c.out_height = random.between(1, c.resized_height - c.top);
+    c.filter = random.coin() ? Filter::bicubic : Filter::bilinear;
+    check(c, random.between(1, 3), random.edge(), random.below(5) == 0);
+  });
 }
 
 }  // namespace

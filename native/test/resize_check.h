@@ -60,6 +60,15 @@ void check_every_size_to_every_size(const Resize<Args>& resize) {
 }
 
 template <typename Args>
+void check_random_sizes(const Resize<Args>& resize) {
+  for_random_cases([&](Random& random) {
+    const Size size = {random.between(1, 16), random.between(1, 16)},
+               out = {random.between(1, 30), random.between(1, 30)};
+    check(resize, Pool(random.between(1, 4)), random.between(1, 3), size, out, random.between(1, 40), random.edge());
+  });
+}
+
+template <typename Args>
 void check_that_the_same_size_is_a_copy(const Resize<Args>& resize) {
   const auto in = random_floats(int64_t{6} * 5 * 19, 3);
   Guarded<float> out(in.size());

@@ -18,21 +18,30 @@ std::vector<double> softmax(const Guarded<float>& in, int32_t channels) {
   return out;
 }
 
+void check(const Pool& pool, int32_t rows, int32_t channels, float scale, Edge edge) {
+  const auto in = random_floats(int64_t{rows} * channels, channels, edge, scale);
+  Guarded<float> out(in.size(), edge);
+  const vtb_softmax_args args = {rows, channels, in.data(), out.data()};
+  ASSERT_EQ(vtb_softmax(pool, &args), VTB_OK);
+  // The rounding of x - max is an absolute error of the exponent, up to 160 * 2^-24; else a few ulp.
+  const double tolerance = (4 + scale) * 0x1p-23;
+  ASSERT_LE(difference(out, softmax(in, channels)).max_abs, tolerance) << rows << " x " << channels;
+}
+
+TEST(Softmax, RandomArguments) {
+  for_random_cases([](Random& random) {
+    check(Pool(random.between(1, 4)), random.between(1, 80), random.between(1, 300), random.coin() ? 1 : 80,
+          random.edge());
+  });
+}
+
 TEST(Softmax, OddShapes) {
   for (int32_t threads : {1, 2, 3}) {
     Pool pool(threads);
     for (int32_t rows : {1, 5, 100}) {
       for (int32_t channels : {1, 2, 3, 7, 8, 9, 15, 16, 17, 49, 1000, 1001}) {
         for (float scale : {1.0f, 80.0f}) {
-          for (Edge edge : both_edges) {
-            const auto in = random_floats(int64_t{rows} * channels, channels, edge, scale);
-            Guarded<float> out(in.size(), edge);
-            const vtb_softmax_args args = {rows, channels, in.data(), out.data()};
-            ASSERT_EQ(vtb_softmax(pool, &args), VTB_OK);
-            // The rounding of x - max is an absolute error of the exponent, up to 160 * 2^-24; else a few ulp.
-            const double tolerance = (4 + scale) * 0x1p-23;
-            ASSERT_LE(difference(out, softmax(in, channels)).max_abs, tolerance) << rows << " x " << channels;
-          }
+          for (Edge edge : both_edges) check(pool, rows, channels, scale, edge);
         }
       }
     }

@@ -78,6 +78,14 @@ TEST(Sum, TermsMapsAndOddShapes) {
   }
 }
 
+TEST(Sum, RandomArguments) {
+  for_random_cases([](Random& random) {
+    const int32_t terms = random.between(1, 3);
+    check(Pool(random.between(1, 4)), random.between(1, 80), random.between(1, 300), terms, random.below(1 << terms),
+          random.between(VTB_IDENTITY, VTB_TANH), random.edge());
+  });
+}
+
 TEST(Sum, EveryActivation) {
   Pool pool(2);
   for (int32_t activation = VTB_IDENTITY; activation <= VTB_TANH; ++activation) {

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -81,9 +82,32 @@ class Random {
   // Uniform in [0, bound).
   int32_t below(int32_t bound) { return static_cast<int32_t>(next() % static_cast<uint64_t>(bound)); }
 
+  // Uniform in [least, most].
+  int32_t between(int32_t least, int32_t most) { return least + below(most - least + 1); }
+
+  bool coin() { return below(2) == 1; }
+  Edge edge() { return coin() ? Edge::back : Edge::front; }
+
  private:
   uint64_t state_;
 };
+
+inline int64_t setting(const char* name, int64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::atoll(text) : otherwise;
+}
+
+// Hands a check 200 sources of random arguments, or, for a longer search, VERTEBRA_CASES of them from VERTEBRA_SEED on.
+// A failure names the seed that repeats it.
+template <typename Check>
+void for_random_cases(const Check& check) {
+  const int64_t first = setting("VERTEBRA_SEED", 1), cases = setting("VERTEBRA_CASES", 200);
+  for (int64_t seed = first; seed < first + cases && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(testing::Message() << "VERTEBRA_SEED=" << seed << " VERTEBRA_CASES=1");
+    Random random(seed);
+    check(random);
+  }
+}
 
 // Uniform in [-scale, scale).
 inline Guarded<float> random_floats(int64_t count, uint64_t seed, Edge edge = Edge::back, float scale = 1) {

@@ -39,15 +39,20 @@ const Case cases[] = {{1, 1, 0},   {1, 1, 1},   {2, 2, 1},    {1, 3, 2},   {2, 9
 
 template <typename Check>
 void for_cases(const Check& check) {
+  const auto run = [&](const Pool& pool, const Case& c, Edge edge) {
+    SCOPED_TRACE(testing::Message() << c.kept << " of " << c.tokens << " tokens, batch " << c.batch);
+    check(pool, c, edge, random_scores(int64_t{c.batch} * c.tokens, c.tokens, edge));
+  };
   for (int32_t threads : {1, 3}) {
     Pool pool(threads);
     for (const Case& c : cases) {
-      for (Edge edge : both_edges) {
-        SCOPED_TRACE(testing::Message() << c.kept << " of " << c.tokens << " tokens, batch " << c.batch);
-        check(pool, c, edge, random_scores(int64_t{c.batch} * c.tokens, c.tokens, edge));
-      }
+      for (Edge edge : both_edges) run(pool, c, edge);
     }
   }
+  for_random_cases([&](Random& random) {
+    const int32_t tokens = random.between(1, 60);
+    run(Pool(random.between(1, 4)), {random.between(1, 3), tokens, random.between(0, tokens)}, random.edge());
+  });
 }
 
 TEST(TokenChoice, ShrinksToKeptTokensAndTheirRepresentative) {
@@ -157,36 +162,51 @@ TEST(TokenChoice, ScoresByTheClassTokensAttention) {
   });
 }
 
+void check_pooled_scores(const Pool& pool, const vtb_pool_scores_args& shape, Edge edge) {
+  const int32_t out_height = shape.height / 2, out_width = shape.width / 2;
+  const auto in = random_scores(int64_t{shape.batch} * shape.time * shape.height * shape.width, 5, edge);
+  Guarded<float> out(int64_t{shape.batch} * shape.time * out_height * out_width, edge);
+  vtb_pool_scores_args args = shape;
+  args.in = in.data();
+  args.out = out.data();
+  ASSERT_EQ(vtb_pool_scores(pool, &args), VTB_OK);
+  const int64_t image = in.size() / shape.batch, pooled_image = out.size() / shape.batch;
+  std::vector<double> expected;
+  for (int64_t b = 0; b < shape.batch; ++b) {
+    double sum = 0, pooled = 0;
+    for (int64_t i = 0; i < image; ++i) sum += in[b * image + i];
+    for (int64_t i = 0; i < pooled_image; ++i) {
+      const int64_t map = b * shape.time + i / out_width / out_height;
+      const int64_t y = i / out_width % out_height * 2, x = i % out_width * 2;
+      double mean = 0;
+      for (int corner = 0; corner < 4; ++corner) {
+        mean += in[(map * shape.height + y + corner / 2) * shape.width + x + corner % 2] / 4.0;
+      }
+      expected.push_back(mean);
+      pooled += mean;
+    }
+    for (int64_t i = 0; i < pooled_image; ++i) expected[b * pooled_image + i] *= sum / pooled;
+  }
+  ASSERT_LE(difference(out, expected).relative_l2, 2e-6) << shape.height << " x " << shape.width;
+}
+
 TEST(TokenChoice, PoolsScoresAndKeepsTheirSum) {
   Pool pool(2);
   for (int32_t height : {2, 3, 6, 7}) {
     for (int32_t width : {2, 5, 14}) {
       for (int32_t time : {1, 3}) {
-        const int32_t batch = 2, out_height = height / 2, out_width = width / 2;
-        const auto in = random_scores(int64_t{batch} * time * height * width, 5, Edge::back);
-        Guarded<float> out(int64_t{batch} * time * out_height * out_width);
-        const vtb_pool_scores_args args = {batch, time, height, width, in.data(), out.data()};
-        ASSERT_EQ(vtb_pool_scores(pool, &args), VTB_OK);
-        std::vector<double> expected;
-        for (int32_t b = 0; b < batch; ++b) {
-          double sum = 0, pooled = 0;
-          for (int64_t i = 0; i < in.size() / batch; ++i) sum += in[b * in.size() / batch + i];
-          for (int64_t i = 0; i < out.size() / batch; ++i) {
-            const int64_t map = b * time + i / out_width / out_height;
-            const int64_t y = i / out_width % out_height * 2, x = i % out_width * 2;
-            double mean = 0;
-            for (int corner = 0; corner < 4; ++corner) {
-              mean += in[(map * height + y + corner / 2) * width + x + corner % 2] / 4.0;
-            }
-            expected.push_back(mean);
-            pooled += mean;
-          }
-          for (int64_t i = 0; i < out.size() / batch; ++i) expected[b * out.size() / batch + i] *= sum / pooled;
-        }
-        ASSERT_LE(difference(out, expected).relative_l2, 2e-6) << height << " x " << width;
+        check_pooled_scores(pool, {2, time, height, width, nullptr, nullptr}, Edge::back);
       }
     }
   }
+}
+
+TEST(TokenChoice, PoolsScoresOfRandomShapes) {
+  for_random_cases([](Random& random) {
+    const vtb_pool_scores_args shape = {
+        random.between(1, 3), random.between(1, 4), random.between(2, 30), random.between(2, 30), nullptr, nullptr};
+    check_pooled_scores(Pool(random.between(1, 4)), shape, random.edge());
+  });
 }
 
 TEST(TokenChoice, KeepsExactlyAsManyTokensWhateverTheScores) {

@@ -130,9 +130,9 @@ Guarded<float> run(const Problem& p, int32_t threads = 1) {
   return out;
 }
 
-void check(const Problem& p) {
+void check(const Problem& p, int32_t threads = 1) {
   const Expected expected = attend(p);
-  EXPECT_LT(difference(run(p), expected.out).relative_l2, expected.tolerance) << p.text();
+  EXPECT_LT(difference(run(p, threads), expected.out).relative_l2, expected.tolerance) << p.text();
 }
 
 TEST(WindowAttention, ShapesAndTails) {
@@ -145,6 +145,19 @@ TEST(WindowAttention, ShapesAndTails) {
       check(p);
     }
   }
+}
+
+TEST(WindowAttention, RandomArguments) {
+  for_random_cases([](Random& random) {
+    const int32_t rows = random.between(1, 9), columns = random.between(1, 9);
+    Problem p(random.between(1, 2), random.between(1, 4), rows * columns, random.between(1, 4), random.between(1, 70),
+              random.edge());
+    const int32_t bias = random.below(3);
+    if (bias == 1) p.add_bias();
+    if (bias == 2) p.add_bias_table(columns);
+    if (random.coin()) p.add_regions([&](int64_t) { return random.below(3); });
+    check(p, random.between(1, 4));
+  });
 }
 
 TEST(WindowAttention, BiasAndRegionsAreOptional) {

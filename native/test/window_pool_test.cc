@@ -79,6 +79,20 @@ TEST(WindowPool, SizesAndStrides) {
 
 TEST(WindowPool, Video) { check(2, {5, 3, 2, 1}, {6, 3, 2, 1}, {7, 2, 1, 0}, 21); }
 
+// Every window has to touch the map: padding is less than a window.
+Axis random_axis(Random& random) {
+  const int32_t size = random.between(1, 5), padding = random.below(size);
+  return {random.between(std::max(1, size - 2 * padding), 14), size, random.between(1, 3), padding};
+}
+
+TEST(WindowPool, RandomArguments) {
+  for_random_cases([](Random& random) {
+    const Axis time = random.below(3) == 0 ? random_axis(random) : no_time;
+    const Axis height = random_axis(random), width = random_axis(random);
+    check(random.between(1, 2), time, height, width, random.between(1, 70));
+  });
+}
+
 TEST(WindowPool, NaNAndInfinityAreSeen) {
   Pool pool(1);
   constexpr float infinity = std::numeric_limits<float>::infinity();
