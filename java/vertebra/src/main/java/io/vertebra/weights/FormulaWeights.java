@@ -57,7 +57,8 @@ public final class FormulaWeights implements ParameterSource {
   /**
    * @param scale regular expressions and factors: a parameter is multiplied by the factor of every expression found in
    *   its name
-   * @throws java.util.regex.PatternSyntaxException for a malformed expression
+   * @throws java.util.regex.PatternSyntaxException for a malformed expression; one that takes too long on a name is a
+   *   {@link WeightsException} when that parameter is read
    */
   public FormulaWeights(Map<String, Double> scale) {
     scale.forEach((expression, factor) -> this.scale.put(Pattern.compile(expression), factor.floatValue()));
@@ -129,11 +130,48 @@ public final class FormulaWeights implements ParameterSource {
   private float scale(String name) {
     float product = 1;
     for (Map.Entry<Pattern, Float> entry : scale.entrySet()) {
-      if (entry.getKey().matcher(name).find()) {
+      if (entry.getKey().matcher(new Watched(name, entry.getKey())).find()) {
         product *= entry.getValue();
       }
     }
     return product;
+  }
+
+  /** A name for a regular expression to look at, but not for ever: some expressions go back and forth in it. */
+  private static final class Watched implements CharSequence {
+    private static final int MAX_LOOKS = 1 << 14;
+
+    private final String name;
+    private final Pattern expression;
+    private int looks;
+
+    Watched(String name, Pattern expression) {
+      this.name = name;
+      this.expression = expression;
+    }
+
+    @Override
+    public char charAt(int index) {
+      if (++looks > MAX_LOOKS) {
+        throw new WeightsException("the regular expression " + expression + " takes too long on " + name);
+      }
+      return name.charAt(index);
+    }
+
+    @Override
+    public int length() {
+      return name.length();
+    }
+
+    @Override
+    public CharSequence subSequence(int start, int end) {
+      return name.subSequence(start, end);
+    }
+
+    @Override
+    public String toString() {
+      return name;
+    }
   }
 
   private static ByteBuffer allocate(Shape shape, DType dtype) {
