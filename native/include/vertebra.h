@@ -68,12 +68,6 @@ const char* vtb_kernel_names(void);
 void* vtb_alloc(int64_t bytes);
 void vtb_free(void* memory);
 
-/*
- * Takes a mapping of a file, shared and read-only, out of this process's memory; whoever reads it next finds it again.
- * [mapping, mapping + bytes) is all of the mapping.
- */
-void vtb_release_pages(void* mapping, int64_t bytes);
-
 /* ---- threads --------------------------------------------------------------------------------------------------- */
 
 typedef struct vtb_pool vtb_pool;

@@ -17,6 +17,4 @@ void* vtb_alloc(int64_t bytes) {
 
 void vtb_free(void* memory) { std::free(memory); }
 
-void vtb_release_pages(void* mapping, int64_t bytes) { madvise(mapping, bytes, MADV_DONTNEED); }
-
 }  // extern "C"

@@ -76,6 +76,8 @@ public final class Model implements AutoCloseable {
     private String name;
     private Architecture architecture;
     private Supplier<? extends ParameterSource> weights;
+    /** Whether {@link #build} opens a file, and so closes it. */
+    private boolean opens;
     private int threads;
     private Device device = Device.CPU;
     private Precision precision = Precision.FP32;
@@ -98,11 +100,13 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * A checkpoint as published, which {@link #build} opens (see {@link Checkpoint#open(Path)}) and maps into memory;
-     * the file must not be changed meanwhile.
+     * A checkpoint as published, which {@link #build} opens (see {@link Checkpoint#open(Path)}), reads and closes. What
+     * is cut off meanwhile is a {@link WeightsException}.
      */
     public Builder weights(Path file) {
-      return weights(() -> Checkpoint.open(file));
+      weights(() -> Checkpoint.open(file));
+      opens = true;
+      return this;
     }
 
     public Builder weights(ParameterSource source) {
@@ -112,6 +116,7 @@ public final class Model implements AutoCloseable {
     /** Weights that {@link #build} asks for once, while the device starts. */
     public Builder weights(Supplier<? extends ParameterSource> source) {
       weights = source;
+      opens = false;
       return this;
     }
 
@@ -165,6 +170,16 @@ public final class Model implements AutoCloseable {
       }
       device.preload();
       ParameterSource source = weights.get();
+      try {
+        return build(source);
+      } finally {
+        if (opens) {
+          source.close();
+        }
+      }
+    }
+
+    private Model build(ParameterSource source) {
       Architecture adapted = architecture == null ? Families.recognise(source) : architecture.adaptTo(source);
       String title = name != null ? name : Families.variantOf(adapted).map(Variant::name).orElse(adapted.family());
       Backend backend = device.open(threads, precision);

@@ -83,21 +83,21 @@ public final class Matrix {
 
   private static Matrix stored(Parameter weight, Supplier<double[]> bias) {
     int in = weight.shape().dim(1);
-    Supplier<FloatBuffer> floats = new Supplier<>() {
-      private FloatBuffer opened;
+    Supplier<float[]> floats = new Supplier<>() {
+      private float[] read;
 
       @Override
-      public synchronized FloatBuffer get() {
-        if (opened == null) {
-          opened = weight.floats();
+      public synchronized float[] get() {
+        if (read == null) {
+          read = weight.toFloats();
         }
-        return opened;
+        return read;
       }
     };
     Rows rows = (row, into) -> {
-      FloatBuffer values = floats.get();
+      float[] values = floats.get();
       for (int i = 0; i < in; i++) {
-        into[i] = values.get(row * in + i);
+        into[i] = values[row * in + i];
       }
     };
     return new Matrix(weight.name(), weight.shape().dim(0), in, rows, bias, weight);

@@ -8,7 +8,6 @@ import io.vertebra.program.op.Weights;
 import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Shape;
 import io.vertebra.weights.Parameter;
-import java.nio.MappedByteBuffer;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
 
@@ -49,13 +48,6 @@ public interface Backend extends AutoCloseable {
   default Weights packValues(Shape shape, Supplier<float[]> values) {
     return packValues(shape, values.get());
   }
-
-  /**
-   * Takes pages of a file out of this process's memory if it can: whoever reads them next gets them again.
-   *
-   * @param mapping all of a read-only mapping; other memory would lose what is in it
-   */
-  default void release(MappedByteBuffer mapping) {}
 
   /**
    * Binds a recording to a program that takes raw input.

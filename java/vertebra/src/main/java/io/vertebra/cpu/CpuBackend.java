@@ -17,7 +17,6 @@ import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.VertebraException;
 import io.vertebra.weights.Parameter;
 import io.vertebra.weights.WeightsException;
-import java.nio.MappedByteBuffer;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.IntFunction;
@@ -196,7 +195,7 @@ public final class CpuBackend implements Backend {
   }
 
   /**
-   * fp32 and the 16-bit types are packed from where they lie in a file; anything else is put together in fp32 first.
+   * fp32 and the 16-bit types are packed as they are in a file; anything else is put together in fp32 first.
    */
   private Block packed(Parameter matrix, long packedBytes, Packer packer) {
     int dtype = switch (matrix.dtype()) {
@@ -206,9 +205,11 @@ public final class CpuBackend implements Backend {
       default -> -1;
     };
     if (dtype >= 0 && !matrix.isComputed()) {
-      try (BytePointer bytes = new BytePointer(matrix.data())) {
-        return packed(matrix.name(), bytes.address(), dtype, packedBytes, packer);
-      }
+      return matrix.read(data -> {
+        try (BytePointer bytes = new BytePointer(data)) {
+          return packed(matrix.name(), bytes.address(), dtype, packedBytes, packer);
+        }
+      });
     }
     long bytes = matrix.shape().elements() * Float.BYTES;
     try (NativeMemory floats = new NativeMemory(bytes)) {
@@ -235,13 +236,6 @@ public final class CpuBackend implements Backend {
   public Weights packValues(Shape shape, float[] values) {
     Backend.requireSize(shape, values);
     return store.pack(Form.VALUES, shape, () -> NativeMemory.of(values));
-  }
-
-  @Override
-  public void release(MappedByteBuffer mapping) {
-    try (BytePointer bytes = new BytePointer(mapping)) {
-      Native.vtb_release_pages(bytes.address(), mapping.capacity());
-    }
   }
 
   @Override

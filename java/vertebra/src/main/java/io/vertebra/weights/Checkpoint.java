@@ -2,11 +2,9 @@ package io.vertebra.weights;
 
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
-import java.nio.MappedByteBuffer;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -45,8 +43,13 @@ public final class Checkpoint {
       return withoutModulePrefix(ShardedSafetensors.open(file));
     }
     FileBytes bytes = FileBytes.open(file);
-    return withoutModulePrefix(
-        isSafetensors(bytes) ? safetensors(bytes, file, entry) : new TorchCheckpoint(bytes, entry));
+    try {
+      return withoutModulePrefix(
+          isSafetensors(bytes) ? safetensors(bytes, file, entry) : new TorchCheckpoint(bytes, entry));
+    } catch (RuntimeException | Error e) {
+      bytes.close();
+      throw e;
+    }
   }
 
   private static ParameterSource safetensors(FileBytes bytes, Path file, String entry) {
@@ -113,8 +116,8 @@ public final class Checkpoint {
     }
 
     @Override
-    public List<MappedByteBuffer> mappings() {
-      return source.mappings();
+    public void close() {
+      source.close();
     }
   }
 }

@@ -3,32 +3,35 @@ package io.vertebra.weights;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.MappedByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.function.IntFunction;
 
-/** A checkpoint file's contents, of any size, mapped into memory or held in a buffer. Immutable and thread-safe. */
-final class FileBytes {
-  /**
-   * Longest piece that can be had at once: it lies in the window, almost twice as long, that begins at the multiple
-   * before it.
-   */
+/**
+ * A checkpoint file's contents, of any size: read from the file as they are asked for, or held in a buffer.
+ * Thread-safe.
+ *
+ * <p>Nothing is mapped into memory: where a mapped file is cut off, reading ends the process, while here it is an
+ * exception.
+ */
+final class FileBytes implements AutoCloseable {
+  /** Longest piece that can be had at once. */
   static final long MAX_SLICE = 1 << 30;
 
   private final String name;
   private final long size;
-  private final List<? extends ByteBuffer> windows;
-  private final List<MappedByteBuffer> mappings;
+  /** Null if the contents are in {@link #held}. Closed with the last reference to it, too. */
+  private final FileChannel channel;
+  private final ByteBuffer held;
 
-  private FileBytes(String name, long size, List<? extends ByteBuffer> windows, List<MappedByteBuffer> mappings) {
+  private FileBytes(String name, long size, FileChannel channel, ByteBuffer held) {
     this.name = name;
     this.size = size;
-    this.windows = windows;
-    this.mappings = mappings;
+    this.channel = channel;
+    this.held = held;
   }
 
   /** @throws WeightsException if there is no such file, or it cannot be read */
@@ -36,13 +39,9 @@ final class FileBytes {
     if (!Files.isRegularFile(file)) {
       throw new WeightsException(file + (Files.exists(file) ? ": is not a file" : ": there is no such file"));
     }
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      long size = channel.size();
-      List<MappedByteBuffer> windows = new ArrayList<>();
-      for (long start = 0; start <= size; start += MAX_SLICE) {
-        windows.add(channel.map(FileChannel.MapMode.READ_ONLY, start, Math.min(size - start, Integer.MAX_VALUE)));
-      }
-      return new FileBytes(file.toString(), size, windows, List.copyOf(windows));
+    try {
+      FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
+      return new FileBytes(file.toString(), channel.size(), channel, null);
     } catch (IOException e) {
       throw new WeightsException(file + ": cannot be read: " + e, e);
     }
@@ -55,12 +54,8 @@ final class FileBytes {
    */
   static FileBytes of(String name, ByteBuffer bytes) {
     int size = bytes.remaining();
-    ByteBuffer direct = bytes.isDirect() ? bytes.slice() : ByteBuffer.allocateDirect(size).put(bytes.duplicate());
-    List<ByteBuffer> windows = new ArrayList<>();
-    for (long start = 0; start <= size; start += MAX_SLICE) {
-      windows.add(direct.slice((int) start, size - (int) start));
-    }
-    return new FileBytes(name, size, windows, List.of());
+    ByteBuffer direct = bytes.isDirect() ? bytes : ByteBuffer.allocateDirect(size).put(bytes.duplicate()).flip();
+    return new FileBytes(name, size, null, direct.slice());
   }
 
   /** For messages. */
@@ -72,14 +67,47 @@ final class FileBytes {
     return size;
   }
 
-  /** All of the file, if it is mapped; see {@link ParameterSource#mappings}. */
-  List<MappedByteBuffer> mappings() {
-    return mappings;
+  /** A direct little-endian buffer with at most {@link #MAX_SLICE} bytes inside the file. */
+  ByteBuffer slice(long position, long bytes) {
+    return slice(position, bytes, ByteBuffer::allocateDirect);
   }
 
-  /** A direct little-endian buffer over at most {@link #MAX_SLICE} bytes inside the file. */
-  ByteBuffer slice(long position, long bytes) {
-    return windows.get((int) (position / MAX_SLICE)).slice((int) (position % MAX_SLICE), Math.toIntExact(bytes))
-        .order(ByteOrder.LITTLE_ENDIAN);
+  /**
+   * As {@link #slice(long, long)}.
+   *
+   * @param memory gives direct memory of a size, for what lies in a file
+   * @throws WeightsException if the file is shorter than it was, or cannot be read
+   */
+  ByteBuffer slice(long position, long bytes, IntFunction<ByteBuffer> memory) {
+    int length = Math.toIntExact(bytes);
+    if (channel == null) {
+      return held.slice(Math.toIntExact(position), length).order(ByteOrder.LITTLE_ENDIAN);
+    }
+    ByteBuffer into = memory.apply(length);
+    try {
+      while (into.hasRemaining()) {
+        if (channel.read(into, position + into.position()) < 0) {
+          throw new WeightsException(name + ": was cut off while it was read: byte " + (position + into.position())
+              + " of " + size + " is gone");
+        }
+      }
+    } catch (ClosedChannelException e) {
+      throw new WeightsException(
+          name + ": is closed, or the thread that read it was interrupted; open the checkpoint anew", e);
+    } catch (IOException e) {
+      throw new WeightsException(name + ": cannot be read: " + e, e);
+    }
+    return into.flip().order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  @Override
+  public void close() {
+    if (channel != null) {
+      try {
+        channel.close();
+      } catch (IOException e) {
+        throw new WeightsException(name + ": cannot be closed: " + e, e);
+      }
+    }
   }
 }

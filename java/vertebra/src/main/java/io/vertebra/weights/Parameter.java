@@ -8,6 +8,8 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 
 /**
@@ -18,10 +20,20 @@ public final class Parameter {
   private final String name;
   private final Shape shape;
   private final DType dtype;
-  private final Supplier<ByteBuffer> data;
+  private final Data data;
   private final Consumer<FloatBuffer> writer;
 
-  private Parameter(String name, Shape shape, DType dtype, Supplier<ByteBuffer> data, Consumer<FloatBuffer> writer) {
+  /** Where bytes come from. */
+  @FunctionalInterface
+  interface Data {
+    /**
+     * @param memory gives a direct buffer of so many bytes, for what does not lie in memory yet
+     * @return a direct buffer with the parameter's bytes remaining
+     */
+    ByteBuffer read(IntFunction<ByteBuffer> memory);
+  }
+
+  private Parameter(String name, Shape shape, DType dtype, Data data, Consumer<FloatBuffer> writer) {
     this.name = name;
     this.shape = shape;
     this.dtype = dtype;
@@ -31,14 +43,17 @@ public final class Parameter {
 
   /** @param data gives a direct buffer with {@code shape.elements() * dtype.bytes()} bytes remaining */
   public Parameter(String name, Shape shape, DType dtype, Supplier<ByteBuffer> data) {
-    this(name, shape, dtype, data, null);
+    this(name, shape, dtype, memory -> data.get(), null);
+  }
+
+  static Parameter of(String name, Shape shape, DType dtype, Data data) {
+    return new Parameter(name, shape, dtype, data, null);
   }
 
   /** fp32 values that {@code writer} computes, and puts one after the other. */
   public static Parameter computed(String name, Shape shape, Consumer<FloatBuffer> writer) {
-    return new Parameter(name, shape, DType.F32, () -> {
-      ByteBuffer bytes
-          = ByteBuffer.allocateDirect(Math.toIntExact(shape.elements() * Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
+    return new Parameter(name, shape, DType.F32, memory -> {
+      ByteBuffer bytes = memory.apply(Math.toIntExact(shape.elements() * Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
       writer.accept(bytes.asFloatBuffer());
       return bytes;
     }, writer);
@@ -71,17 +86,8 @@ public final class Parameter {
     if (writer != null) {
       writer.accept(into);
     } else {
-      into.put(floats());
+      into.put(toFloats());
     }
-  }
-
-  /**
-   * The values in fp32, to be read: of a file that holds fp32, as they lie there.
-   *
-   * @throws WeightsException for integer types, by name
-   */
-  public FloatBuffer floats() {
-    return dtype == DType.F32 && writer == null ? data().asFloatBuffer() : FloatBuffer.wrap(toFloats());
   }
 
   public String name() {
@@ -98,10 +104,26 @@ public final class Parameter {
 
   /**
    * The bytes, as a direct read-only little-endian buffer from position 0. Its memory lives as long as the buffer is
-   * reachable.
+   * reachable; {@link #read} does without memory of its own.
+   *
+   * @throws WeightsException if the file they lie in was changed or cut off meanwhile, or cannot be read
    */
   public ByteBuffer data() {
-    ByteBuffer bytes = data.get().slice().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    return checked(data.read(ByteBuffer::allocateDirect));
+  }
+
+  /**
+   * Lets {@code reader} look at the bytes, in a buffer as {@link #data}'s, which it must not keep.
+   *
+   * @return what the reader returns
+   * @throws WeightsException as {@link #data}
+   */
+  public <T> T read(Function<ByteBuffer, T> reader) {
+    return Scratch.lend(memory -> reader.apply(checked(data.read(memory))));
+  }
+
+  private ByteBuffer checked(ByteBuffer given) {
+    ByteBuffer bytes = given.slice().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
     if (!bytes.isDirect() || bytes.remaining() != shape.elements() * dtype.bytes()) {
       throw new IllegalStateException(name + ": the source gave " + bytes + " for " + dtype + " " + shape);
     }
@@ -119,7 +141,10 @@ public final class Parameter {
       writer.accept(FloatBuffer.wrap(values));
       return values;
     }
-    ByteBuffer bytes = data();
+    return read(bytes -> widen(bytes, values));
+  }
+
+  private float[] widen(ByteBuffer bytes, float[] values) {
     switch (dtype) {
       case F32 -> bytes.asFloatBuffer().get(values);
       case F64 -> {
@@ -152,7 +177,7 @@ public final class Parameter {
   public double[] toDoubles() {
     double[] values = new double[elements()];
     if (dtype == DType.F64) {
-      data().asDoubleBuffer().get(values);
+      read(bytes -> bytes.asDoubleBuffer().get(values));
       return values;
     }
     float[] floats = toFloats();

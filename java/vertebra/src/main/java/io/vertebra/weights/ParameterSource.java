@@ -2,15 +2,14 @@ package io.vertebra.weights;
 
 import io.vertebra.tensor.DType;
 import io.vertebra.tensor.Shape;
-import java.nio.MappedByteBuffer;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
 
-/** Where a model's parameters come from: a checkpoint file, or a formula. Immutable and thread-safe. */
+/** Where a model's parameters come from: a checkpoint file, or a formula. Thread-safe. */
 @FunctionalInterface
-public interface ParameterSource {
+public interface ParameterSource extends AutoCloseable {
   /** What this is, for messages: a file's name, or, as here, that parameters are made on demand. */
   default String describe() {
     return "parameters made on demand";
@@ -48,10 +47,9 @@ public interface ParameterSource {
   }
 
   /**
-   * The whole mappings of the files behind this, whose pages may be taken out of memory once they were read: whoever
-   * reads them next gets them again. None, as here, of what is not mapped.
+   * Closes the files behind this, after which {@link #find} still tells what is there, but its data cannot be read.
+   * Nothing, as here, of what is no file. Idempotent.
    */
-  default List<MappedByteBuffer> mappings() {
-    return List.of();
-  }
+  @Override
+  default void close() {}
 }

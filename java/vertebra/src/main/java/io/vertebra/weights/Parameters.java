@@ -3,13 +3,11 @@ package io.vertebra.weights;
 import io.vertebra.tensor.DType;
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
-import java.nio.MappedByteBuffer;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
@@ -25,30 +23,20 @@ public final class Parameters {
    */
   private static final long MAX_ZEROS = 1 << 24;
 
-  /** Bytes of mapped files that may be in memory, and one parameter more. */
-  private static final long MAX_RESIDENT = 1 << 24;
-
   private final Naming naming;
-  private final Consumer<MappedByteBuffer> release;
   private final Set<String> used = new HashSet<>();
   private final Set<String> missing = new LinkedHashSet<>();
   private final Set<String> unfit = new LinkedHashSet<>();
   private Predicate<String> ignored = name -> name.endsWith(".num_batches_tracked");
   private long zeros;
-  private long resident;
 
   /** Of a source with the model's own names. */
   public Parameters(ParameterSource source) {
-    this(Naming.of("model", source), mapping -> {});
+    this(Naming.of("model", source));
   }
 
-  /**
-   * @param release takes a file's mapping out of memory, which happens now and then: loading reads everything once, and
-   *   packed weights take its place
-   */
-  public Parameters(Naming naming, Consumer<MappedByteBuffer> release) {
+  public Parameters(Naming naming) {
     this.naming = naming;
-    this.release = release;
   }
 
   /** Whether the source lists the parameter. A source that makes parameters on demand lists none. */
@@ -73,7 +61,6 @@ public final class Parameters {
       String type = parameter.dtype().isFloat() ? "" : " of a floating point type";
       unfit.add(parameter + ", should be " + expected + type);
     } else {
-      releaseWhatWasRead(expected.elements() * parameter.dtype().bytes());
       return parameter;
     }
     zeros += expected.elements();
@@ -82,14 +69,6 @@ public final class Parameters {
     }
     return new Parameter(sourceName, expected, DType.F32,
         () -> ByteBuffer.allocateDirect(Math.toIntExact(expected.elements() * Float.BYTES)));
-  }
-
-  private void releaseWhatWasRead(long next) {
-    resident += next;
-    if (resident > MAX_RESIDENT) {
-      resident = next;
-      naming.source().mappings().forEach(release);
-    }
   }
 
   /**

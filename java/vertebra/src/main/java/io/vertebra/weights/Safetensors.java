@@ -2,11 +2,9 @@ package io.vertebra.weights;
 
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
-import java.nio.MappedByteBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -28,11 +26,9 @@ public final class Safetensors implements ParameterSource {
   private final long dataStart;
 
   /**
-   * Opens a file and maps it into memory, whatever its size; the heap is not used. The mapping lasts until this object,
-   * its parameters and their buffers are all unreachable; the file may be deleted or replaced (by renaming another over
-   * it) meanwhile. Cutting it off or writing into it while it is in use is a mistake that cannot be guarded against:
-   * the system answers access to a part that no longer exists with a fault, which ends the process when native code
-   * meets it.
+   * Opens a file, whatever its size: its tensors are read as they are asked for. It stays open until {@link #close}, or
+   * until this object and its parameters are unreachable; it may be deleted or replaced (by renaming another over it)
+   * meanwhile. What is cut off or written into meanwhile is lost, with an exception or in numbers.
    *
    * @throws WeightsException if the file cannot be read or is no valid safetensors file; the message names the file and
    *   the tensor
@@ -92,8 +88,8 @@ public final class Safetensors implements ParameterSource {
           + Arrays.toString(entry.dims()) + " " + problem);
     }
     int[] dims = Arrays.stream(entry.dims()).mapToInt(Math::toIntExact).toArray();
-    return new Parameter(name, dims.length == 0 ? Shape.of(1) : Shape.of(dims), entry.dtype(),
-        () -> file.slice(dataStart + entry.begin(), bytes));
+    return Parameter.of(name, dims.length == 0 ? Shape.of(1) : Shape.of(dims), entry.dtype(),
+        memory -> file.slice(dataStart + entry.begin(), bytes, memory));
   }
 
   @Override
@@ -103,8 +99,8 @@ public final class Safetensors implements ParameterSource {
   }
 
   @Override
-  public List<MappedByteBuffer> mappings() {
-    return file.mappings();
+  public void close() {
+    file.close();
   }
 
   @Override

@@ -2,14 +2,12 @@ package io.vertebra.weights;
 
 import io.vertebra.tensor.Shape;
 import java.io.IOException;
-import java.nio.MappedByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -82,8 +80,8 @@ final class ShardedSafetensors implements ParameterSource {
   }
 
   @Override
-  public List<MappedByteBuffer> mappings() {
-    return shards.values().stream().distinct().flatMap(shard -> shard.mappings().stream()).toList();
+  public void close() {
+    shards.values().forEach(Safetensors::close);
   }
 
   @Override

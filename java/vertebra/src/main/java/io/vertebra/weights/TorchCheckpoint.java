@@ -4,7 +4,6 @@ import io.vertebra.tensor.DType;
 import io.vertebra.tensor.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.MappedByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -15,7 +14,7 @@ import java.util.TreeSet;
 
 /**
  * A checkpoint written by {@code torch.save} of PyTorch 1.6 or later: a zip archive with a pickle of the names and
- * shapes, and an entry for each storage. Nothing in it is executed; the tensors are mapped into memory as
+ * shapes, and an entry for each storage. Nothing in it is executed; the tensors are read as those of
  * {@link Safetensors} are, and the same holds for changing the file meanwhile.
  *
  * <p>The parameters are the tensors of the dictionary under {@code model}, {@code state_dict}, {@code model_state_dict}
@@ -185,8 +184,8 @@ final class TorchCheckpoint implements ParameterSource {
     Shape shape = sizes.length == 0 ? Shape.of(1) : Shape.of(sizes);
     long start
         = archive.entries().get(folder + "data/" + tensor.storage().key()).start() + tensor.offset() * dtype.bytes();
-    return new Parameter(name, shape, dtype, () -> {
-      ByteBuffer bytes = file.slice(start, span);
+    return Parameter.of(name, shape, dtype, memory -> {
+      ByteBuffer bytes = file.slice(start, span, memory);
       return isContiguous(tensor) ? bytes : gather(bytes, tensor, Math.toIntExact(elements));
     });
   }
@@ -229,8 +228,8 @@ final class TorchCheckpoint implements ParameterSource {
   }
 
   @Override
-  public List<MappedByteBuffer> mappings() {
-    return file.mappings();
+  public void close() {
+    file.close();
   }
 
   @Override

@@ -25,21 +25,13 @@ import io.vertebra.tensor.Precision;
 import io.vertebra.tensor.Shape;
 import io.vertebra.tensor.Tensor;
 import io.vertebra.weights.Parameter;
-import io.vertebra.weights.Safetensors;
-import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 class CpuBackendTest {
   private static final List<String> LEVELS = List.of("generic", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx");
@@ -67,43 +59,6 @@ class CpuBackendTest {
         .hasMessageContaining("-2");
     assertThatThrownBy(() -> new CpuBackend(Integer.MAX_VALUE)).isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("4096");
-  }
-
-  /** Kilobytes of files that are in this process's memory. */
-  private static int residentFiles() throws IOException {
-    String line = Files.readAllLines(Path.of("/proc/self/status")).stream().filter(any -> any.startsWith("RssFile"))
-        .findFirst().orElseThrow();
-    return Integer.parseInt(line.replaceAll("\\D", ""));
-  }
-
-  /** Loading gives mapped pages back as it goes on; what is read again has to come again. */
-  @Test
-  void mappedFilesLeaveMemoryAndCanBeReadAgain(@TempDir Path folder) throws IOException {
-    int elements = 3 << 20;
-    long bytes = (long) elements * Float.BYTES;
-    String header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[%1$d],\"data_offsets\":[0,%2$d]},".formatted(elements, bytes)
-        + "\"b\":{\"dtype\":\"F32\",\"shape\":[%d],\"data_offsets\":[%d,%d]}}".formatted(elements, bytes, 2 * bytes);
-    ByteBuffer file
-        = ByteBuffer.allocate(Math.toIntExact(Long.BYTES + header.length() + 2 * bytes)).order(ByteOrder.LITTLE_ENDIAN);
-    file.putLong(header.length()).put(header.getBytes(StandardCharsets.US_ASCII));
-    for (int i = 0; i < 2 * elements; i++) {
-      file.putFloat(i);
-    }
-    Path path = Files.write(folder.resolve("large.safetensors"), file.array());
-    try (CpuBackend backend = new CpuBackend(1)) {
-      Safetensors checkpoint = Safetensors.open(path);
-      ByteBuffer held = checkpoint.find("a", null).data();
-      for (String name : List.of("a", "b", "a", "b")) {
-        float[] values = checkpoint.find(name, null).toFloats();
-        int first = name.equals("a") ? 0 : elements;
-        assertThat(IntStream.range(0, elements).allMatch(i -> values[i] == first + i)).isTrue();
-        int resident = residentFiles();
-        checkpoint.mappings().forEach(backend::release);
-        assertThat(resident - residentFiles()).as("kilobytes of the file's 25 MB").isGreaterThan(11_000);
-      }
-      assertThat(held.asFloatBuffer().get(elements - 1)).isEqualTo(elements - 1);
-      assertThat(backend.describe()).startsWith("cpu");
-    }
   }
 
   @Test

@@ -74,7 +74,7 @@ class NamingTest {
   @Test
   void aSecondNameForAParameterIsRefused() {
     Naming naming = Naming.of("net", source("gamma", "gamma.weight")).renamed(name -> name + ".weight");
-    Parameters parameters = new Parameters(naming, mapping -> {});
+    Parameters parameters = new Parameters(naming);
     parameters.get("gamma", 6, 1);
     assertThatThrownBy(parameters::finish).isInstanceOf(WeightsException.class)
         .hasMessageContaining("unexpected (1): gamma");

@@ -5,20 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.tensor.DType;
 import io.vertebra.tensor.Shape;
-import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.MappedByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 class ParametersTest {
 
@@ -67,7 +59,7 @@ class ParametersTest {
     ParameterSource source = source(vector("net.a", 1, 2), vector("net.left", 1), index, vector("net.over", 2),
         vector("net.buffer", 3), vector("net.bn.num_batches_tracked", 4), vector("neck.a", 5));
     Naming naming = Naming.of("model", source, "a").renamed(name -> name.replace("model.", ""));
-    Parameters parameters = new Parameters(naming, mapping -> {});
+    Parameters parameters = new Parameters(naming);
     assertThat(parameters.values("model.a", 3, 1)).containsExactly(0, 0, 0);
     assertThat(parameters.get("model.b", 2, 2).shape()).isEqualTo(Shape.of(2, 2));
     assertThat(parameters.values("model.index", 2)).containsExactly(0, 0);
@@ -78,36 +70,6 @@ class ParametersTest {
           missing (1): net.b [2, 2]
           unexpected (2): net.left; net.over
           misshapen (2): net.a F32 [2], should be [3, 1]; net.index I32 [2], should be [2] of a floating point type""");
-  }
-
-  @Test
-  void takesMappedFilesOutOfMemoryNowAndThen(@TempDir Path folder) throws IOException {
-    Path file = Files.write(folder.resolve("two.safetensors"), new byte[1]);
-    try (FileChannel channel = FileChannel.open(file)) {
-      MappedByteBuffer mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, 1);
-      ParameterSource source = new ParameterSource() {
-        @Override
-        public String describe() {
-          return "mapped";
-        }
-
-        @Override
-        public Parameter find(String name, Shape expected) {
-          return new FormulaWeights().find(name, expected);
-        }
-
-        @Override
-        public List<MappedByteBuffer> mappings() {
-          return List.of(mapping);
-        }
-      };
-      List<MappedByteBuffer> released = new ArrayList<>();
-      Parameters parameters = new Parameters(Naming.of("model", source), released::add);
-      for (int i = 0; i < 9; i++) {
-        parameters.get("eight.megabytes." + i, 1 << 21);
-        assertThat(released).hasSize(i / 2).allMatch(mapping::equals);
-      }
-    }
   }
 
   @Test

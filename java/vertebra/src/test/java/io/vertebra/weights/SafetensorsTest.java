@@ -9,9 +9,11 @@ import io.vertebra.tensor.Shape;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -83,7 +85,7 @@ class SafetensorsTest {
   }
 
   @Test
-  void mapsAFileWhoseMappingOutlivesIt() throws IOException {
+  void readsAFileThatWasDeletedMeanwhile() throws IOException {
     Path path = folder.resolve("m.safetensors");
     Files.write(path, SafetensorsBytes.goldenBytes("preprocess/40x64.safetensors"));
     Safetensors mapped = Safetensors.open(path);
@@ -98,6 +100,32 @@ class SafetensorsTest {
   }
 
   /** A sparse file: it takes no room on disk. */
+  /** Whenever a file is cut off, what is gone is an exception, and never a fault of the process. */
+  @Test
+  void saysWhatWasCutOffWhileItWasOpen() throws IOException {
+    byte[] whole = SafetensorsBytes.goldenBytes("preprocess/40x64.safetensors");
+    for (int length : new int[] {0, 1, 8, 100, whole.length / 2, whole.length - 1}) {
+      Path file = Files.write(folder.resolve(length + ".safetensors"), whole);
+      try (Safetensors open = Safetensors.open(file)) {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+          channel.truncate(length);
+        }
+        assertRefused(() -> open.names().forEach(name -> open.find(name, null).data()), file.toString(), "cut off");
+      }
+    }
+  }
+
+  @Test
+  void saysThatItWasClosed() throws IOException {
+    Path file = Files.write(folder.resolve("closed.safetensors"),
+        SafetensorsBytes.goldenBytes("preprocess/40x64.safetensors"));
+    Safetensors closed = Safetensors.open(file);
+    closed.close();
+    closed.close();
+    Parameter parameter = closed.find(closed.names().iterator().next(), null);
+    assertRefused(parameter::data, file.toString(), "is closed");
+  }
+
   @Test
   void readsTensorsBeyondTwoGigabytes() throws IOException {
     Path path = folder.resolve("large.safetensors");

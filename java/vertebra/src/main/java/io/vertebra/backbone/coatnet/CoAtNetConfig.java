@@ -118,7 +118,7 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
 
   @Override
   public CoAtNet load(ParameterSource source, Backend backend) {
-    return new CoAtNet(this, new Parameters(CoAtNetCheckpoint.naming(source), backend::release), backend);
+    return new CoAtNet(this, new Parameters(CoAtNetCheckpoint.naming(source)), backend);
   }
 
   @Override

@@ -81,7 +81,7 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
 
   @Override
   public Conformer load(ParameterSource source, Backend backend) {
-    return new Conformer(this, new Parameters(ConformerCheckpoint.naming(source), backend::release), backend);
+    return new Conformer(this, new Parameters(ConformerCheckpoint.naming(source)), backend);
   }
 
   /** Stage of a step, counted from 0; steps are numbered from 1. */

@@ -81,7 +81,7 @@ public record HorFpnConfig(List<Integer> in, int out, int outputs, int startLeve
   @Override
   public HorFpn load(ParameterSource source, Backend backend) {
     Naming naming = Naming.ofPart("HorFPN", source, "neck.", "lateral_convs.0.conv.weight");
-    return new HorFpn(this, new Parameters(naming, backend::release), backend);
+    return new HorFpn(this, new Parameters(naming), backend);
   }
 
   /** Levels that have a convolution of their own. */

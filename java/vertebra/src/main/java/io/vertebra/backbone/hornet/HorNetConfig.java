@@ -70,7 +70,7 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
 
   @Override
   public HorNet load(ParameterSource source, Backend backend) {
-    return new HorNet(this, new Parameters(HorNetCheckpoint.naming(source), backend::release), backend);
+    return new HorNet(this, new Parameters(HorNetCheckpoint.naming(source)), backend);
   }
 
   public int stages() {

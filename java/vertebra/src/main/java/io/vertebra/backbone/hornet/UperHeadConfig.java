@@ -65,6 +65,6 @@ public record UperHeadConfig(List<Integer> in, int channels, List<Integer> poolS
   @Override
   public UperHead load(ParameterSource source, Backend backend) {
     Naming naming = Naming.ofPart("UPerNet", source, "decode_head.", "conv_seg.weight");
-    return new UperHead(this, new Parameters(naming, backend::release), backend);
+    return new UperHead(this, new Parameters(naming), backend);
   }
 }

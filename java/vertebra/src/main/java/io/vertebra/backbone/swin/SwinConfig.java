@@ -76,7 +76,7 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
 
   @Override
   public Swin load(ParameterSource source, Backend backend) {
-    return new Swin(this, new Parameters(SwinCheckpoint.naming(source), backend::release), backend);
+    return new Swin(this, new Parameters(SwinCheckpoint.naming(source)), backend);
   }
 
   @Override

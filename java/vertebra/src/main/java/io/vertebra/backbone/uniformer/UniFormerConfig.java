@@ -107,7 +107,7 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
 
   @Override
   public UniFormer load(ParameterSource source, Backend backend) {
-    return new UniFormer(this, new Parameters(UniFormerCheckpoint.naming(source), backend::release), backend);
+    return new UniFormer(this, new Parameters(UniFormerCheckpoint.naming(source)), backend);
   }
 
   int heads(int stage) {
