@@ -60,7 +60,7 @@ public final class CpuBackend implements Backend {
           "the CPU computes in fp32, bf16 and int8; " + precision + " needs device cuda");
     }
     NativeRuntime.require();
-    this.threads = threads == 0 ? Native.vtb_cpu_limit() : threads;
+    this.threads = threads == 0 ? cpuLimit() : threads;
     this.precision = precision;
     this.pool = Native.vtb_pool_create(this.threads);
     if (pool == 0) {
@@ -87,10 +87,13 @@ public final class CpuBackend implements Backend {
     return Machine.processor();
   }
 
-  /** CPUs this process may use: the affinity mask and the container's quota, rounded up. */
+  /**
+   * CPUs this process may use: the affinity mask and the container's quota, rounded up, or fewer if the JVM was told so
+   * ({@code -XX:ActiveProcessorCount}).
+   */
   public static int cpuLimit() {
     NativeRuntime.require();
-    return Native.vtb_cpu_limit();
+    return Math.min(Native.vtb_cpu_limit(), Runtime.getRuntime().availableProcessors());
   }
 
   /**
@@ -123,7 +126,7 @@ public final class CpuBackend implements Backend {
   /** The folder that the native library was loaded from. */
   public static Path nativeFolder() {
     NativeRuntime.require();
-    return NativeConfig.LIBRARY.folder().orElseThrow();
+    return NativeConfig.LIBRARY.folder();
   }
 
   /** Bytes of native memory that weights, programs and sessions of this process hold. */

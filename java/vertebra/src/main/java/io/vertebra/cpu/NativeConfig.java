@@ -2,7 +2,6 @@ package io.vertebra.cpu;
 
 import io.vertebra.natives.JavaCpp;
 import io.vertebra.natives.NativeLibrary;
-import java.util.List;
 import org.bytedeco.javacpp.ClassProperties;
 import org.bytedeco.javacpp.LoadEnabled;
 import org.bytedeco.javacpp.annotation.Platform;
@@ -18,7 +17,8 @@ import org.bytedeco.javacpp.tools.InfoMapper;
 @Properties(value = @Platform(value = "linux-x86_64", include = "vertebra.h", library = "jnivertebra"),
     target = "io.vertebra.cpu", global = "io.vertebra.cpu.Native")
 public class NativeConfig implements InfoMapper, LoadEnabled {
-  static final NativeLibrary LIBRARY = new NativeLibrary("vertebra", "libjnivertebra.so", NativeConfig.class);
+  static final NativeLibrary LIBRARY
+      = new NativeLibrary("vertebra", NativeLibrary.RESOURCES + "libjnivertebra.so", NativeConfig.class);
 
   /** Operations: functions of a pool and their argument struct. */
   private static final String[] OPERATIONS = {"gemm", "layer_norm", "window_attention", "mean_pool", "softmax", "sum",
@@ -41,10 +41,9 @@ public class NativeConfig implements InfoMapper, LoadEnabled {
     map.putFirst(new Info("char").valueTypes("char").pointerTypes("@Cast(\"const char*\") String"));
   }
 
-  /** Called by JavaCPP's loader before it looks for the library: tells it where that is, and whether it has it. */
+  /** Called by JavaCPP's loader before it looks for the library: tells it where that is. */
   @Override
   public void init(ClassProperties properties) {
-    JavaCpp.keepCopy(properties, "jnivertebra");
-    LIBRARY.folder().ifPresent(folder -> properties.addAll("platform.linkpath", List.of(folder.toString())));
+    JavaCpp.findIn(properties, LIBRARY);
   }
 }

@@ -2,7 +2,6 @@ package io.vertebra.cpu;
 
 import io.vertebra.natives.JavaCpp;
 import io.vertebra.tensor.VertebraException;
-import java.util.Locale;
 
 /** Loads the native library and fills its dispatch table, once, and says clearly why when that fails. */
 final class NativeRuntime {
@@ -18,16 +17,14 @@ final class NativeRuntime {
   }
 
   private static VertebraException tryLoad() {
-    String os = System.getProperty("os.name");
-    String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
-    if (!os.equals("Linux") || !(arch.equals("amd64") || arch.equals("x86_64"))) {
-      return new VertebraException("the CPU kernels are built for Linux on x86-64; this is " + os + " on " + arch
-          + ". The reference backend runs anywhere, slowly");
-    }
     try {
       JavaCpp.requireLoaderOf(NativeRuntime.class);
+      NativeConfig.LIBRARY.link(Native.class);
       return switch (Native.vtb_init()) {
-        case Native.VTB_OK -> null;
+        case Native.VTB_OK -> {
+          warnIfSlow();
+          yield null;
+        }
         case Native.VTB_UNKNOWN_ISA -> new VertebraException("VERTEBRA_ISA=" + System.getenv("VERTEBRA_ISA")
             + " is no instruction set level; use generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx");
         case Native.VTB_UNSUPPORTED_ISA -> new VertebraException("VERTEBRA_ISA=" + System.getenv("VERTEBRA_ISA")
@@ -37,8 +34,17 @@ final class NativeRuntime {
       };
     } catch (VertebraException e) {
       return e;
-    } catch (LinkageError e) {
+    } catch (LinkageError | IllegalCallerException e) {
       return NativeConfig.LIBRARY.failure(e);
+    }
+  }
+
+  private static void warnIfSlow() {
+    if (Native.vtb_isa_level() == Native.VTB_ISA_GENERIC) {
+      boolean able = Native.vtb_isa_detected() != Native.VTB_ISA_GENERIC;
+      System.getLogger("io.vertebra").log(System.Logger.Level.WARNING,
+          "The kernels run without vector instructions, ten times slower and more: "
+              + (able ? "VERTEBRA_ISA=generic asks for it." : "this CPU has no AVX2, or the hypervisor hides it."));
     }
   }
 }

@@ -1,6 +1,8 @@
 package io.vertebra.natives;
 
 import io.vertebra.tensor.VertebraException;
+import java.nio.file.Path;
+import java.util.List;
 import org.bytedeco.javacpp.ClassProperties;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
@@ -28,18 +30,25 @@ public final class JavaCpp {
   }
 
   /**
-   * Keeps to the copy that this class loader has. JavaCPP loads a copy of another name where another loader has the
-   * library. Every class of a binding asks anew, though, and once that loader is gone it would get the library itself
-   * besides: some native methods in the one, some in the other, which nobody initialised.
+   * Tells where a library lies. JavaCPP asks its class loader to load it from there, which has it already: nothing is
+   * left for JavaCPP to extract.
    *
    * @param properties of a class that is to be linked
-   * @param library its name, without what makes it a file's
    */
-  public static void keepCopy(ClassProperties properties, String library) {
-    for (String loaded : Loader.getLoadedLibraries().keySet()) {
-      if (loaded.matches(library + "[0-9]*")) {
-        properties.setProperty("platform.library", loaded);
-      }
+  public static void findIn(ClassProperties properties, NativeLibrary library) {
+    if (Loader.isLoadLibraries()) { // The build asks without it, before there is a library.
+      properties.addAll("platform.linkpath", List.of(library.folder().toString()));
+    }
+  }
+
+  /**
+   * JavaCPP makes a cache folder below {@code user.home}, though it has nothing to put there. A relative one would be
+   * in the folder that the process happens to run in: gives it another, before a library first calls it.
+   */
+  static void keepOutOfWorkingFolder(Path other) {
+    if (!System.getProperty("user.home", "").startsWith("/")
+        && System.getProperty("org.bytedeco.javacpp.cachedir") == null) {
+      System.setProperty("org.bytedeco.javacpp.cachedir", other.toString());
     }
   }
 }

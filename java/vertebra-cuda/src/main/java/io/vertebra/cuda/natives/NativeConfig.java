@@ -2,7 +2,6 @@ package io.vertebra.cuda.natives;
 
 import io.vertebra.natives.JavaCpp;
 import io.vertebra.natives.NativeLibrary;
-import java.util.List;
 import org.bytedeco.javacpp.ClassProperties;
 import org.bytedeco.javacpp.LoadEnabled;
 import org.bytedeco.javacpp.annotation.Platform;
@@ -19,7 +18,7 @@ import org.bytedeco.javacpp.tools.InfoMapper;
     library = "jnivertebra_cuda"), target = "io.vertebra.cuda.natives", global = "io.vertebra.cuda.natives.Native")
 public class NativeConfig implements InfoMapper, LoadEnabled {
   public static final NativeLibrary LIBRARY
-      = new NativeLibrary("vertebra-cuda", "libjnivertebra_cuda.so", NativeConfig.class);
+      = new NativeLibrary("vertebra-cuda", NativeLibrary.RESOURCES + "libjnivertebra_cuda.so", NativeConfig.class);
 
   @Override
   public void map(InfoMap map) {
@@ -40,10 +39,9 @@ public class NativeConfig implements InfoMapper, LoadEnabled {
             + " @Cast(\"const void*\") byte[] args);"));
   }
 
-  /** Called by JavaCPP's loader before it looks for the library: tells it where that is, and whether it has it. */
+  /** Called by JavaCPP's loader before it looks for the library: tells it where that is. */
   @Override
   public void init(ClassProperties properties) {
-    JavaCpp.keepCopy(properties, "jnivertebra_cuda");
-    LIBRARY.folder().ifPresent(folder -> properties.addAll("platform.linkpath", List.of(folder.toString())));
+    JavaCpp.findIn(properties, LIBRARY);
   }
 }

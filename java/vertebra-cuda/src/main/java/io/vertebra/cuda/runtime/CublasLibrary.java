@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import jcuda.jcublas.JCublas2;
 
 /**
  * Finds and loads cuBLAS. JCublas asks the dynamic loader for libcublas.so.12, which is content with one of that name
@@ -34,7 +35,7 @@ final class CublasLibrary {
 
   private CublasLibrary() {}
 
-  /** Once it returns, {@link jcuda.jcublas.JCublas2} may be used. */
+  /** Once it returns, {@link JCublas2} may be used. */
   static synchronized void load() {
     if (loaded) {
       return;
@@ -48,16 +49,14 @@ final class CublasLibrary {
       }
       System.load(library.toRealPath().toString());
       if (library.endsWith(FILE_13)) {
-        NativeLibrary forwarder = new NativeLibrary("vertebra-cuda", FILE_12, CublasLibrary.class);
-        System.load(forwarder.folder()
-            .orElseThrow(() -> new VertebraException("the class path lacks vertebra-cuda with classifier linux-x86_64"))
-            .resolve(FILE_12).toString());
+        NativeLibrary forwarder = new NativeLibrary("vertebra-cuda", NativeLibrary.RESOURCES + FILE_12, CublasLibrary.class);
+        forwarder.folder();
       }
     } catch (IOException | UnsatisfiedLinkError e) {
       throw new VertebraException(
           "cuBLAS cannot be loaded from " + library + ": " + e.getMessage() + ". Name another with " + VARIABLE, e);
     }
-    JCudaLibrary.extract("JCublas2");
+    JCudaLibrary.link("JCublas2", "jcublas-natives", JCublas2.class);
     loaded = true;
   }
 

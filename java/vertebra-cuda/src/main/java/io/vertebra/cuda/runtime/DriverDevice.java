@@ -46,12 +46,12 @@ record DriverDevice(CUdevice handle, int ordinal, String name, int capability, l
     if (started) {
       return;
     }
-    JCudaLibrary.extract("JCudaDriver");
     try {
-      JCudaDriver.setExceptionsEnabled(true);
-    } catch (LinkageError e) {
-      throw noDriver(e);
+      JCudaLibrary.link("JCudaDriver", "jcuda-natives", JCudaDriver.class);
+    } catch (VertebraException e) {
+      throw e.getMessage().contains("libcuda.so.1") ? noDriver(e) : e;
     }
+    JCudaDriver.setExceptionsEnabled(true);
     CudaStatus.driver("starting CUDA", () -> JCudaDriver.cuInit(0));
     if (count() == 0) {
       throw CudaStatus.failure("looking for a GPU", CUresult.stringFor(CUresult.CUDA_ERROR_NO_DEVICE));
@@ -59,19 +59,11 @@ record DriverDevice(CUdevice handle, int ordinal, String name, int capability, l
     started = true;
   }
 
-  private static VertebraException noDriver(LinkageError error) {
-    // The first attempt in a JVM tells why; later ones tell that there was one.
-    String message = String.valueOf(error.getMessage());
-    if (message.contains("libcuda.so.1") || error instanceof NoClassDefFoundError) {
-      return new VertebraException(
-          "there is no NVIDIA driver: libcuda.so.1 cannot be found or loaded. Install the driver (it brings nvidia-smi"
-              + " along); in a container, start it with --gpus all",
-          error);
-    }
+  private static VertebraException noDriver(VertebraException cause) {
     return new VertebraException(
-        "JCuda's native library cannot be loaded (it needs the artifact jcuda-natives with classifier linux-x86_64 on"
-            + " the class path, and a writable java.io.tmpdir): " + message,
-        error);
+        "there is no NVIDIA driver: libcuda.so.1 cannot be found or loaded. Install the driver (it brings nvidia-smi"
+            + " along); in a container, start it with --gpus all",
+        cause);
   }
 
   private static int count() {

@@ -29,9 +29,12 @@ public final class EmulatedRuntime implements GpuRuntime {
 
   private static VertebraException tryLoad() {
     try {
+      NativeConfig.LIBRARY.link(Native.class);
       Native.vtbe_memory_total();
       return null;
-    } catch (LinkageError e) {
+    } catch (VertebraException e) {
+      return e;
+    } catch (LinkageError | IllegalCallerException e) {
       return NativeConfig.LIBRARY.failure(e);
     }
   }

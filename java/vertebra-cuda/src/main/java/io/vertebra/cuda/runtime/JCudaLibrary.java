@@ -2,40 +2,34 @@ package io.vertebra.cuda.runtime;
 
 import io.vertebra.natives.NativeLibrary;
 import io.vertebra.tensor.VertebraException;
-import java.io.IOException;
-import java.net.URL;
-import java.net.URLConnection;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import jcuda.JCudaVersion;
 import jcuda.LibUtils;
 
 /**
- * Puts JCuda's native libraries where JCuda puts them itself, the folder {@code java.io.tmpdir}, but whole: JCuda loads
- * whatever file of the name it finds there, and so what another process is still writing, or was when it ended.
+ * Loads JCuda's native libraries as our own. JCuda itself would load whatever file of the name it finds in the folder
+ * {@code java.io.tmpdir}, where anybody may have put it.
  */
 final class JCudaLibrary {
+  private static final String TEMPORARY = "java.io.tmpdir";
+
   private JCudaLibrary() {}
 
-  /** @param name {@code JCudaDriver} or {@code JCublas2} */
-  static void extract(String name) {
+  /**
+   * @param name {@code JCudaDriver} or {@code JCublas2}
+   * @param artifact whose jar has it
+   * @param binding loads the library when it is initialised
+   * @throws VertebraException if it cannot be loaded
+   */
+  static synchronized void link(String name, String artifact, Class<?> binding) {
     String file = LibUtils.createLibraryFileName(LibUtils.createPlatformLibraryName(name + "-" + JCudaVersion.get()));
-    Path folder = Path.of(System.getProperty("java.io.tmpdir"));
-    // By the loader: on the module path the resource is another module's than the class's.
-    URL resource = LibUtils.class.getClassLoader().getResource("lib/" + file);
-    if (resource == null) {
-      return; // it may lie in a folder of its own, where JCuda looks first
-    }
+    NativeLibrary library = new NativeLibrary(artifact, "lib/" + file, LibUtils.class);
+    String folder = library.folder().toString();
+    // JCuda knows no other way to be told where to look.
+    String temporary = System.setProperty(TEMPORARY, folder);
     try {
-      URLConnection packaged = resource.openConnection();
-      Path target = folder.resolve(file);
-      if (Files.exists(target) && Files.size(target) == packaged.getContentLengthLong()) {
-        return;
-      }
-      NativeLibrary.write(packaged::getInputStream, target);
-    } catch (IOException e) {
-      throw new VertebraException("JCuda's " + file + " cannot be written to " + folder + " (" + e
-          + "); name a writable folder with" + " -Djava.io.tmpdir=FOLDER", e);
+      library.link(binding);
+    } finally {
+      System.setProperty(TEMPORARY, temporary);
     }
   }
 }

@@ -1,10 +1,10 @@
 package io.vertebra.cuda.runtime;
 
 import io.vertebra.cuda.natives.Native;
+import io.vertebra.cuda.natives.NativeConfig;
 import io.vertebra.program.Observer;
 import io.vertebra.program.op.Call;
 import jcuda.driver.JCudaDriver;
-import org.bytedeco.javacpp.Loader;
 
 /**
  * What NVIDIA's profilers, Nsight Systems and Nsight Compute, are told of a run. Without one of them around the process
@@ -12,7 +12,7 @@ import org.bytedeco.javacpp.Loader;
  */
 public final class Nsight {
   static {
-    Loader.load(Native.class);
+    NativeConfig.LIBRARY.link(Native.class);
   }
 
   private Nsight() {}
