@@ -9,11 +9,18 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** Typed reading of a reference's constructor arguments, as a checkpoint's or a golden file's metadata give them. */
+/**
+ * Typed reading of a reference's constructor arguments, as a checkpoint's or a golden file's metadata give them. Far
+ * beyond every published model there are bounds, below which sizes that follow from a configuration do not overflow:
+ * integers up to 2^24, other numbers up to 1024, sides and lists' integers up to 8192, 64 stages of 256 blocks. A model
+ * within them still has to have its weights in the file, or it is refused.
+ */
 public final class Arguments {
   // Far beyond any published model: a damaged configuration must not ask for all memory there is.
   private static final int MAX_INTEGER = 1 << 24;
   private static final double MAX_NUMBER = 1 << 10;
+  /** Of an image, a window or a filter; pixels or positions. */
+  public static final int MAX_SIDE = 1 << 13;
   private static final int MAX_STAGES = 64;
   private static final int MAX_WIDTH = 1 << 13;
   private static final int MAX_DEPTH = 1 << 8;
@@ -59,21 +66,19 @@ public final class Arguments {
     throw wrong(name, "true or false");
   }
 
-  /** A height and width, or one number for both. */
+  /** A height and width, or one number for both, of at most {@link #MAX_SIDE}. */
   public Size size(String name, int fallback) {
     return size(name, get(name, fallback));
   }
 
   /** As {@link #size(String, int)} of an entry of the argument. */
   public Size size(String name, Object value) {
-    if (value instanceof Integer side) {
-      return Size.square(side);
-    }
-    if (value instanceof List<?> pair && pair.size() == 2 && pair.get(0) instanceof Integer rows
-        && pair.get(1) instanceof Integer columns) {
+    List<?> sides = value instanceof Integer ? List.of(value, value) : value instanceof List<?> list ? list : List.of();
+    if (sides.size() == 2 && sides.get(0) instanceof Integer rows && sides.get(1) instanceof Integer columns
+        && Math.max(rows, columns) <= MAX_SIDE) {
       return new Size(rows, columns);
     }
-    throw wrong(name, "a number or two");
+    throw wrong(name, "a number or two, of at most " + MAX_SIDE);
   }
 
   /** Index of the alternative given; the first is the default. */

@@ -14,7 +14,6 @@ import java.util.Map;
 public final class StatedPreprocessing {
   /** timm's share of the resized image that is kept, where nothing else is said. */
   private static final double TIMM_CROP = 0.875;
-  private static final int MAX_INPUT_SIDE = 1 << 13;
 
   private StatedPreprocessing() {}
 
@@ -51,11 +50,11 @@ public final class StatedPreprocessing {
       List<?> sides
           = value instanceof List<?> list && list.size() == 3 ? list.subList(1, 3) : Arrays.asList(value, value);
       if (sides.get(0) instanceof Integer height && sides.get(1) instanceof Integer width && Math.min(height, width) > 0
-          && Math.max(height, width) <= MAX_INPUT_SIDE) {
+          && Math.max(height, width) <= Arguments.MAX_SIDE) {
         return new InputSize(height, width);
       }
       throw unusable(metadata, "input_size",
-          "a side, or channels, height and width, of at most " + MAX_INPUT_SIDE + " pixels");
+          "a side, or channels, height and width, of at most " + Arguments.MAX_SIDE + " pixels");
     }
   }
 

@@ -22,6 +22,8 @@ public final class Parameters {
    * Zeros made in place of what is missing, all together: a file that claims an absurd model must not cost its memory.
    */
   private static final long MAX_ZEROS = 1 << 24;
+  /** Parameters that do not fit, after which the others are not looked for. */
+  private static final int MAX_MISFITS = 1 << 10;
 
   private final Naming naming;
   private final Set<String> used = new HashSet<>();
@@ -64,7 +66,7 @@ public final class Parameters {
       return parameter;
     }
     zeros += expected.elements();
-    if (zeros > MAX_ZEROS) {
+    if (zeros > MAX_ZEROS || missing.size() + unfit.size() > MAX_MISFITS) {
       throw misfit(List.of(), "\n  and perhaps more: the rest of the model was not looked for");
     }
     return new Parameter(sourceName, expected, DType.F32,

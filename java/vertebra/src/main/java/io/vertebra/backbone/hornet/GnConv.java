@@ -44,19 +44,23 @@ public final class GnConv {
    * @param in channels of each part of the input
    * @param dim channels of the last step of the recursion, divisible by {@code 2^(order - 1)}
    * @param out channels of the output
-   * @param kernel side of the depthwise convolution, odd, if there is no filter
-   * @param filter height and half-spectrum width of the stored global filter; null: a depthwise convolution
+   * @param kernel side of the depthwise convolution, odd, up to 127, if there is no filter
+   * @param filter height and half-spectrum width of the stored global filter, up to 2048; null: a depthwise convolution
    * @param scale multiplies the spatial part's result
    * @param projectsOut whether there is a projection at the end; without one {@code out} is {@code dim}
    */
   public record Config(List<Integer> in, int dim, int out, int order, int kernel, Size filter, double scale,
       boolean projectsOut) {
+    private static final int MAX_KERNEL = 127;
+    private static final int MAX_FILTER = 1 << 11;
+
     /** @throws WeightsException for sizes that fit no gnConv */
     public Config {
       in = List.copyOf(in);
-      boolean positive
-          = in.stream().allMatch(channels -> channels > 0) && dim > 0 && out > 0 && kernel > 0 && kernel % 2 == 1
-              && order > 0 && order <= 16 && (filter == null || filter.rows() > 0 && filter.columns() > 0);
+      boolean positive = in.stream().allMatch(channels -> channels > 0) && dim > 0 && out > 0 && kernel > 0
+          && kernel <= MAX_KERNEL && kernel % 2 == 1 && order > 0 && order <= 16
+          && (filter == null || Math.min(filter.rows(), filter.columns()) > 0
+              && Math.max(filter.rows(), filter.columns()) <= MAX_FILTER);
       int parts = 1 << Math.min(order, 16);
       // The filter halves every part once more.
       if (!positive || dim % (filter == null ? parts / 2 : parts) != 0 || !projectsOut && out != dim) {

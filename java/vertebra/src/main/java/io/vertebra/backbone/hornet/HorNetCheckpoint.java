@@ -17,12 +17,14 @@ import java.util.stream.IntStream;
 /** Checkpoints of HorNets: their parameter names, official or open-mmlab's, and what they tell about the model. */
 final class HorNetCheckpoint {
   private static final String FIRST = "downsample_layers.0.0.weight";
+  /** Times as many values that a filter may be resized to; from 14x8 to an input of 1024 pixels it is 19. */
+  private static final long MAX_ENLARGEMENT = 32;
 
   private HorNetCheckpoint() {}
 
   /**
    * The official names, or mmpretrain's if the source has its layout: its classifier stands beside the backbone. Global
-   * filters of another size than the model's are resized to it, as the official loader does.
+   * filters of another size than the model's are resized to it, as the official loader does, unless it is far larger.
    */
   static Naming naming(ParameterSource source) {
     Naming official = Naming.of("HorNet", source, FIRST);
@@ -47,7 +49,8 @@ final class HorNetCheckpoint {
   private static Parameter resized(Parameter filter, Shape expected) {
     Shape shape = filter.shape();
     boolean resizable = filter.name().endsWith("complex_weight") && shape.rank() == 4 && expected.rank() == 4
-        && shape.dim(0) == expected.dim(0) && shape.dim(3) == 2 && filter.dtype().isFloat() && !shape.equals(expected);
+        && shape.dim(0) == expected.dim(0) && shape.dim(3) == 2 && filter.dtype().isFloat() && !shape.equals(expected)
+        && expected.elements() / MAX_ENLARGEMENT <= shape.elements();
     return !resizable ? filter : Parameter.computed(filter.name(), expected, into -> {
       Table stored = GlobalLocalFilter.spectrum(filter.toFloats(), new Size(shape.dim(1), shape.dim(2)));
       Table table = TableResize.alignedBilinear(stored, expected.dim(1), expected.dim(2));

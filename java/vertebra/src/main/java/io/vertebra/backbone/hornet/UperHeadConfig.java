@@ -21,11 +21,14 @@ import java.util.Map;
  */
 public record UperHeadConfig(List<Integer> in, int channels, List<Integer> poolScales, int classes,
     GnConv.Config gnconv) implements NeckArchitecture {
+  private static final int MAX_POOL_SCALE = 1 << 6;
+
   /** @throws WeightsException for sizes that make no head */
   public UperHeadConfig {
     in = List.copyOf(in);
     poolScales = List.copyOf(poolScales);
-    boolean positive = in.stream().allMatch(width -> width > 0) && poolScales.stream().allMatch(scale -> scale > 0);
+    boolean positive = in.stream().allMatch(width -> width > 0)
+        && poolScales.stream().allMatch(scale -> scale > 0 && scale <= MAX_POOL_SCALE);
     if (!positive || in.size() < 2 || channels < 1 || classes < 1) {
       throw new WeightsException("UPerNet configuration: " + in + " input channels, " + channels
           + " channels, pool scales " + poolScales + " and " + classes + " classes make no head");

@@ -33,7 +33,6 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
     List<Integer> featureStages) implements Architecture {
 
   /** Limits far beyond every published model, below which no size that follows from a configuration overflows. */
-  private static final int MAX_IMAGE = 1 << 13;
   private static final int MAX_PATCH = 1 << 8;
   private static final int MAX_WIDTH = 1 << 12;
   private static final int MAX_STAGES = 8;
@@ -200,7 +199,7 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
 
   private void check(Arguments args) {
     int stages = stages();
-    boolean usable = isSize(image, MAX_IMAGE) && within(patch, 1, MAX_PATCH) && within(channels, 1, MAX_PATCH)
+    boolean usable = isSize(image, Arguments.MAX_SIDE) && within(patch, 1, MAX_PATCH) && within(channels, 1, MAX_PATCH)
         && within(width, 1, MAX_WIDTH) && mlpRatio <= MAX_MLP_RATIO && (int) (width * mlpRatio) > 0
         && within(headDim, 0, MAX_WIDTH) && Double.isFinite(qkScale) && within(classes, 0, MAX_CLASSES)
         && within(stages, 1, MAX_STAGES) && depths.stream().allMatch(depth -> within(depth, 1, MAX_DEPTH))

@@ -70,6 +70,8 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
   public record Light(List<List<Double>> kept, List<List<Double>> tradeOff) {}
 
   private static final int STAGES = 4;
+  private static final int MAX_FRAMES = 1 << 10;
+  private static final int MAX_WINDOW = 1 << 7;
 
   /** Constructor arguments that do nothing at inference. */
   private static final List<String> TRAINING = List.of("drop_rate", "attn_drop_rate", "drop_path_rate", "init_value",
@@ -189,12 +191,14 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
   }
 
   private void check(Arguments args) {
-    boolean positive = image.area() > 0 && frames >= 0 && headDim > 0 && window > 0 && classes >= 0
-        && depths.stream().allMatch(depth -> depth > 0)
-        && widths.stream().allMatch(width -> width > 1 && width <= 1 << 14)
-        && mlpRatios.stream().allMatch(ratio -> ratio > 0 && ratio <= 64);
+    boolean positive
+        = image.rows() > 0 && image.rows() <= Arguments.MAX_SIDE && frames >= 0 && frames <= MAX_FRAMES && headDim > 0
+            && window > 0 && window <= MAX_WINDOW && classes >= 0 && depths.stream().allMatch(depth -> depth > 0)
+            && widths.stream().allMatch(width -> width > 1 && width <= 1 << 14)
+            && mlpRatios.stream().allMatch(ratio -> ratio > 0 && ratio <= 64);
     args.require(positive && depths.size() == STAGES && widths.size() == STAGES && mlpRatios.size() == STAGES,
-        "sizes must be positive and each of four stages needs a depth, a width and an MLP ratio: ", this);
+        "sizes must be positive and not absurd, and each of four stages needs a depth, a width and an MLP ratio: ",
+        this);
     boolean windows = attention != Attention.GLOBAL && kind != Kind.DENSE && kind != Kind.POSE;
     boolean times = (split || overlappingTime) && kind != Kind.VIDEO || convStem && kind == Kind.VIDEO;
     args.require(!windows && !times,
