@@ -24,6 +24,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
@@ -40,8 +41,14 @@ public final class GoldenFile {
   private static final Pattern RESIZE = Pattern.compile("(\\d{1,4})to(\\d{1,4})x(\\d{1,4})\\.(bicubic|timm)");
   /** Some images of the largest published input; a file that claims more lies, and must not cost its memory. */
   private static final long MAX_INPUT = 1 << 23;
-  /** Twice those of the largest published model. */
-  private static final long MAX_PARAMETERS = 1 << 30;
+  /** A few more than the largest published model with a golden file has, which is 229 million. */
+  private static final long MAX_PARAMETERS = 1 << 28;
+  /** Several times those of the largest published model. */
+  private static final int MAX_TENSORS = 1 << 12;
+  /** Twice those of the largest published model and input. */
+  private static final long MAX_MACS = 1L << 38;
+  /** Of one operation's result. */
+  private static final long MAX_ELEMENTS = 1 << 27;
   private static final double WHOLE_TOLERANCE = 1e-5;
   private static final double DIGEST_TOLERANCE = 1e-4;
   /** Of 11 bits, by fp16 or TF32. */
@@ -95,6 +102,14 @@ public final class GoldenFile {
    * @throws WeightsException if the file describes nothing this version can run
    */
   public List<Row> verify(Backend backend, double tolerance) {
+    try {
+      return rows(backend, tolerance);
+    } catch (IllegalArgumentException e) {
+      throw new WeightsException(file.describe() + ": describes what no model is: " + e.getMessage(), e);
+    }
+  }
+
+  private List<Row> rows(Backend backend, double tolerance) {
     if ("resize".equals(metadata.get("behaviour"))) {
       return verifyResize(tolerance);
     }
@@ -116,6 +131,7 @@ public final class GoldenFile {
       }
     }
     Recording recording = Recording.of(shapes.stream().map(GoldenFile::channelsLast).toList(), wanted, forward);
+    requireModest(recording);
     try (Program program = backend.compile(recording)) {
       for (int i = 0; i < inputs.size(); i++) {
         program.input(i).put(channelsLast(inputs.get(i), shapes.get(i)));
@@ -126,6 +142,15 @@ public final class GoldenFile {
       }
     }
     return rows;
+  }
+
+  private void requireModest(Recording recording) {
+    long largest = recording.calls().stream().mapToLong(call -> call.out().shape().elements()).max().orElse(0);
+    if (recording.macs() > MAX_MACS || largest > MAX_ELEMENTS) {
+      throw new WeightsException(
+          file.describe() + ": its model takes " + recording.macs() + " multiply-accumulates and results of " + largest
+              + " values, more than the " + MAX_MACS + " and " + MAX_ELEMENTS + " allowed");
+    }
   }
 
   private GoldenModel model() {
@@ -219,10 +244,11 @@ public final class GoldenFile {
   /** Formula weights, but not without end, as a formula has. */
   private static ParameterSource limited(ParameterSource formula) {
     AtomicLong elements = new AtomicLong();
+    AtomicInteger tensors = new AtomicInteger();
     return (name, expected) -> {
-      if (elements.addAndGet(expected.elements()) > MAX_PARAMETERS) {
-        throw new WeightsException(
-            "the golden file's model has more than the " + MAX_PARAMETERS + " parameters allowed");
+      if (elements.addAndGet(expected.elements()) > MAX_PARAMETERS || tensors.incrementAndGet() > MAX_TENSORS) {
+        throw new WeightsException("the golden file's model has more than the " + MAX_PARAMETERS + " parameters in "
+            + MAX_TENSORS + " tensors allowed");
       }
       return formula.find(name, expected);
     };

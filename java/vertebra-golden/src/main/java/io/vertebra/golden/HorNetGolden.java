@@ -82,7 +82,7 @@ record HorNetGolden(Loader loader, Tensors tensors) implements GoldenModel {
   }
 
   private static HorNetGolden gnConv(Metadata metadata, Map<String, Object> config) {
-    Size filter = config.get("gf") instanceof List<?> size
+    Size filter = config.get("gf") instanceof List<?> size && size.size() == 2
         ? new Size(integer(metadata, size.get(0)), integer(metadata, size.get(1)))
         : null;
     double scale = config.get("scale") instanceof Number number ? number.doubleValue() : 1;

@@ -2,6 +2,7 @@ package io.vertebra.weights;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import io.vertebra.tensor.DType;
 import io.vertebra.tensor.Shape;
@@ -13,9 +14,11 @@ import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +47,16 @@ class TorchCheckpointTest {
   private static byte[] resource(String name) throws IOException {
     try (InputStream in = TorchCheckpointTest.class.getResourceAsStream("/torch/" + name)) {
       return in.readAllBytes();
+    }
+  }
+
+  /** Keys of one hash code, which would make a table of them a list. */
+  @Test
+  void keysThatAreNoNamesAreNotHashedByWhatTheyAre() throws IOException {
+    try (InputStream in = TorchCheckpointTest.class.getResourceAsStream("/attack/collide_10000.pth")) {
+      byte[] bytes = in.readAllBytes();
+      assertTimeoutPreemptively(Duration.ofSeconds(5),
+          () -> IntStream.range(0, 20).forEach(i -> assertRefused(bytes, "has no tensors")));
     }
   }
 

@@ -49,7 +49,8 @@ final class CublasLibrary {
       }
       System.load(library.toRealPath().toString());
       if (library.endsWith(FILE_13)) {
-        NativeLibrary forwarder = new NativeLibrary("vertebra-cuda", NativeLibrary.RESOURCES + FILE_12, CublasLibrary.class);
+        NativeLibrary forwarder
+            = new NativeLibrary("vertebra-cuda", NativeLibrary.RESOURCES + FILE_12, CublasLibrary.class);
         forwarder.folder();
       }
     } catch (IOException | UnsatisfiedLinkError e) {
