@@ -326,7 +326,7 @@ public final class ConformanceCases {
   }
 
   /** The transform of a random real kernel. */
-  private static Weights filter(Fixture fixture, int height, int width, int channels) {
+  static Weights filter(Fixture fixture, int height, int width, int channels) {
     int columns = width / 2 + 1;
     float[] kernel = fixture.values(height * width * channels, 1 / Math.sqrt(height * width));
     float[] filter = new float[height * columns * channels * 2];
