@@ -1,13 +1,13 @@
 package io.vertebra.natives;
 
 import java.io.ByteArrayInputStream;
+import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -107,13 +107,9 @@ final class CacheFolder {
 
   /** The effective user; -1, which owns nothing, if the system does not tell. */
   private static long user() {
-    try {
-      for (String line : Files.readAllLines(Path.of("/proc/self/status"), StandardCharsets.ISO_8859_1)) {
-        if (line.startsWith("Uid:")) {
-          return Long.parseLong(line.split("\\s+")[2]);
-        }
-      }
-      return -1;
+    try (InputStream in = new FileInputStream("/proc/self/status")) {
+      String status = new String(in.readAllBytes(), StandardCharsets.ISO_8859_1);
+      return Long.parseLong(status.substring(status.indexOf("\nUid:")).strip().split("\\s+", 4)[2]);
     } catch (IOException e) {
       return -1;
     }
@@ -207,22 +203,28 @@ final class CacheFolder {
   private boolean isIntact(Path file, Path sum, long length) throws IOException {
     try {
       return flaw(file, REGULAR) == null && flaw(sum, REGULAR) == null && Files.size(file) == length
-          && Files.size(sum) <= Long.BYTES && Files.readString(sum, StandardCharsets.ISO_8859_1).equals(checksum(file));
+          && text(sum).equals(checksum(file));
     } catch (NoSuchFileException e) {
       return false;
     }
   }
 
+  // By plain streams, here and above: a cold start need not load the classes of channels.
   private static String checksum(Path file) throws IOException {
     CRC32 crc = new CRC32();
-    ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16);
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      while (channel.read(buffer) >= 0) {
-        crc.update(buffer.flip());
-        buffer.clear();
+    byte[] buffer = new byte[1 << 16];
+    try (InputStream in = new FileInputStream(file.toFile())) {
+      for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
+        crc.update(buffer, 0, read);
       }
     }
     return Long.toHexString(crc.getValue());
+  }
+
+  private static String text(Path file) throws IOException {
+    try (InputStream in = new FileInputStream(file.toFile())) {
+      return new String(in.readNBytes(Long.BYTES), StandardCharsets.ISO_8859_1);
+    }
   }
 
   /** Makes a file appear whole: no process ever finds a part of it, whoever else writes it. */
@@ -271,7 +273,7 @@ final class CacheFolder {
           delete(entry.path);
         }
       }
-    } catch (IOException | UncheckedIOException e) {
+    } catch (IOException | DirectoryIteratorException e) {
       // Somebody else tidies at the same time, or may do so later.
     }
   }
@@ -283,7 +285,7 @@ final class CacheFolder {
         Files.deleteIfExists(file);
       }
       Files.deleteIfExists(folder);
-    } catch (IOException e) {
+    } catch (IOException | DirectoryIteratorException e) {
       // It is in nobody's way.
     }
   }

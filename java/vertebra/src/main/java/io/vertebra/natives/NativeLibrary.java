@@ -182,10 +182,6 @@ public final class NativeLibrary {
   }
 
   private Packaged packaged() {
-    if (loader.getResource(resource) == null) {
-      throw refused("the class path or module path lacks " + artifact + "-<version>-linux-x86_64.jar, which has it; add"
-          + " it, or name the library's folder with -Dvertebra.native=FOLDER", null);
-    }
     // Beside our own libraries: digest and length, so that a start neither reads nor digests what is in the cache.
     try (InputStream key = loader.getResourceAsStream(resource + ".key")) {
       String[] words = key == null ? digest() : new String(key.readAllBytes(), StandardCharsets.US_ASCII).split(" ");
@@ -196,7 +192,12 @@ public final class NativeLibrary {
   }
 
   private InputStream open() {
-    return loader.getResourceAsStream(resource);
+    InputStream library = loader.getResourceAsStream(resource);
+    if (library == null) {
+      throw refused("the class path or module path lacks " + artifact + "-<version>-linux-x86_64.jar, which has it; add"
+          + " it, or name the library's folder with -Dvertebra.native=FOLDER", null);
+    }
+    return library;
   }
 
   private String[] digest() throws IOException {
