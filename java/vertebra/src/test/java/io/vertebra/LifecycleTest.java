@@ -5,12 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.vertebra.cpu.CpuBackend;
 import io.vertebra.image.Image;
-import io.vertebra.program.Observer;
-import io.vertebra.program.op.Call;
 import io.vertebra.tensor.Shape;
 import java.lang.reflect.Field;
 import java.time.Duration;
-import java.util.concurrent.CountDownLatch;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -89,26 +86,7 @@ class LifecycleTest {
     long before = CpuBackend.allocatedBytes();
     Model model = TinyModels.swin().threads(1).build();
     Session session = model.newSession();
-    CountDownLatch inside = new CountDownLatch(1);
-    CountDownLatch leave = new CountDownLatch(1);
-    Thread runner = new Thread(() -> session.observe(INPUT, RAW, new Observer() {
-      @Override
-      public void before(int index, Call call) {
-        inside.countDown();
-        try {
-          leave.await();
-        } catch (InterruptedException e) {
-          throw new IllegalStateException(e);
-        }
-      }
-
-      @Override
-      public void after(int index, Call call) {
-        // Nothing to see.
-      }
-    }));
-    runner.start();
-    inside.await();
+    BusySession busy = new BusySession(session, INPUT, RAW);
     assertThat(session.close(Duration.ZERO)).isFalse();
     assertThatThrownBy(() -> session.embed(image)).isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("closed");
@@ -116,8 +94,7 @@ class LifecycleTest {
     assertThat(model.close(Duration.ofMillis(20))).isFalse();
     assertThat(Thread.interrupted()).as("interrupt kept").isTrue();
     assertThatThrownBy(model::newSession).isInstanceOf(IllegalStateException.class).hasMessageContaining("closed");
-    leave.countDown();
-    runner.join();
+    busy.leave();
     assertThat(model.close(Duration.ofSeconds(5))).isTrue();
     assertThat(CpuBackend.allocatedBytes()).isEqualTo(before);
     assertThatThrownBy(() -> model.close(Duration.ofMillis(-1))).isInstanceOf(IllegalArgumentException.class)

@@ -36,7 +36,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -195,30 +194,9 @@ class MisuseTest {
 
   private static String call(Executable member, Receiver receiver, Object[] arguments) throws Exception {
     try (Model model = TinyModels.swin().threads(1).build(); Session session = model.newSession()) {
-      CountDownLatch leave = new CountDownLatch(1);
-      Thread runner = null;
+      BusySession busy = receiver == Receiver.BUSY ? new BusySession(session, INPUT, RAW) : null;
       if (receiver == Receiver.CLOSED) {
         model.close(Duration.ofSeconds(1));
-      } else if (receiver == Receiver.BUSY) {
-        CountDownLatch inside = new CountDownLatch(1);
-        runner = new Thread(() -> session.observe(INPUT, RAW, new Observer() {
-          @Override
-          public void before(int index, Call call) {
-            inside.countDown();
-            try {
-              leave.await();
-            } catch (InterruptedException e) {
-              throw new IllegalStateException(e);
-            }
-          }
-
-          @Override
-          public void after(int index, Call call) {
-            // Nothing to see.
-          }
-        }));
-        runner.start();
-        inside.await();
       }
       try {
         return fault(() -> {
@@ -233,9 +211,8 @@ class MisuseTest {
           return null;
         });
       } finally {
-        leave.countDown();
-        if (runner != null) {
-          runner.join();
+        if (busy != null) {
+          busy.leave();
         }
       }
     }

@@ -26,7 +26,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -142,34 +141,14 @@ class SessionTest {
   void aSecondThreadInOneSessionIsRefusedAndCloseWaits() throws InterruptedException {
     try (Model model = TinyModels.swin().build()) {
       Session session = model.newSession();
-      CountDownLatch inside = new CountDownLatch(1);
-      CountDownLatch finish = new CountDownLatch(1);
-      Thread runner = new Thread(() -> session.observe(INPUT, RAW, new Observer() {
-        @Override
-        public void before(int index, Call call) {
-          inside.countDown();
-          try {
-            finish.await();
-          } catch (InterruptedException e) {
-            throw new IllegalStateException(e);
-          }
-        }
-
-        @Override
-        public void after(int index, Call call) {
-          // Nothing to see.
-        }
-      }));
-      runner.start();
-      inside.await();
+      BusySession busy = new BusySession(session, INPUT, RAW);
       assertThatThrownBy(() -> session.embed(image)).isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("another thread");
       Thread closer = new Thread(session::close);
       closer.start();
       closer.join(100);
       assertThat(closer.isAlive()).isTrue();
-      finish.countDown();
-      runner.join();
+      busy.leave();
       closer.join();
       assertThatThrownBy(() -> session.embed(image)).hasMessageContaining("closed");
     }
