@@ -152,7 +152,7 @@ class Trial {
   // magnitudes, with an allowance for normalising, bias, activation (5e-7, or that of the bf16 form; slope below 1.13),
   // gate (below 1 in magnitude) and residual. Of bf16 and int8 the operands are rounded as the kernel rounds them,
   // which leaves the same bound, and of int8, whose sums are exact, that of a sum rounded to fp32, times two scales,
-  // plus bias.
+  // plus bias; where that sum is zero, the one below is a few roundings in double precision.
   void check() const {
     SCOPED_TRACE(describe(p));
     const bool rounds = p.kernel->k_per_word > 1, exact = has_scales(*p.kernel);
@@ -180,7 +180,7 @@ class Trial {
           sum += values[c] * w[c];
           size += sizes[c] * std::fabs(w[c]);
         }
-        const double error = exact ? 4 * (std::fabs(sum) + 2 * std::fabs(start)) : (p.k + 16) * size;
+        const double error = exact ? 4 * (std::fabs(sum) + 2 * std::fabs(start)) + 0x1p-26 * size : (p.k + 16) * size;
         const int64_t from = args.residual_map ? residual_map[row] : row;
         const double added = args.residual && from >= 0 ? residual[from * p.n + j] : 0;
         const double factor = args.gate ? gate[row * gate_stride + j] : 1;

@@ -187,7 +187,9 @@ void check_pooled_scores(const Pool& pool, const vtb_pool_scores_args& shape, Ed
     }
     for (int64_t i = 0; i < pooled_image; ++i) expected[b * pooled_image + i] *= sum / pooled;
   }
-  ASSERT_LE(difference(out, expected).relative_l2, 2e-6) << shape.height << " x " << shape.width;
+  // The roundings of two sums, which walk randomly: of up to 300 values, or of more.
+  const double tolerance = 2e-6 * std::max(1.0, std::sqrt(static_cast<double>(image) / 300));
+  ASSERT_LE(difference(out, expected).relative_l2, tolerance) << shape.height << " x " << shape.width;
 }
 
 TEST(TokenChoice, PoolsScoresAndKeepsTheirSum) {
