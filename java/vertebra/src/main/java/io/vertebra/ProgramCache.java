@@ -7,6 +7,7 @@ import io.vertebra.program.Recording;
 import io.vertebra.tensor.Closing;
 import io.vertebra.tensor.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntFunction;
 
@@ -138,6 +139,7 @@ final class ProgramCache implements AutoCloseable {
         frees.add(entry.program::close);
       }
     }
+    Arrays.fill(entries, null); // What they recorded holds weights for their sizes.
     frees.add(preprocessor::close);
     Closing.all(frees);
   }
