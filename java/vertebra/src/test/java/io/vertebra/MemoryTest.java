@@ -46,31 +46,41 @@ class MemoryTest {
 
   /** Other tests' weights may be garbage that is still to be freed. */
   private static long settled() throws InterruptedException {
-    long before = -1;
-    for (long now = CpuBackend.allocatedBytes(); now != before; now = CpuBackend.allocatedBytes()) {
-      before = now;
+    long held = -1;
+    for (int same = 0; same < 3; Thread.sleep(50)) {
       System.gc();
-      Thread.sleep(100);
+      same = CpuBackend.allocatedBytes() == held ? same + 1 : 0;
+      held = CpuBackend.allocatedBytes();
     }
-    return before;
+    return held;
+  }
+
+  /** Waits until weights for a size that nobody runs any more are freed. */
+  private static void await(long held) throws InterruptedException {
+    for (int tries = 0; CpuBackend.allocatedBytes() != held && tries < 200; tries++) {
+      System.gc();
+      Thread.sleep(50);
+    }
+    assertThat(CpuBackend.allocatedBytes()).isEqualTo(held);
   }
 
   private static void check(Model.Builder builder, int... batches) throws InterruptedException {
     long none = settled();
     try (Model model = builder.threads(2).build()) {
-      assertThat(model.weightBytes()).isCloseTo(CpuBackend.allocatedBytes() - none, within(1L << 12));
+      long weights = settled();
+      assertThat(model.weightBytes()).isCloseTo(weights - none, within(1L << 12));
       int side = model.preprocessing().height();
       for (int batch : batches) {
         Shape shape = Shape.of(batch, 3, side, side);
-        long weights = settled();
         long expected = model.sessionBytes(shape);
-        assertThat(settled()).as("what asking allocates").isEqualTo(weights);
+        await(weights);
         try (Session session = model.newSession()) {
           session.run(new float[(int) shape.elements()], shape, Set.of("probabilities"));
           // A session has a few KB for the pixels' values, whatever it runs.
           assertThat((double) CpuBackend.allocatedBytes() - weights).as("%s of %s", model.describe(), shape)
               .isCloseTo(expected + 3500, Percentage.withPercentage(1));
         }
+        await(weights);
       }
     }
   }

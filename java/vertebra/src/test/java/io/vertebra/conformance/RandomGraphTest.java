@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
  * {@code -Dvertebra.graphs=100000} tries that many, rather than a few hundred.
  */
 class RandomGraphTest {
-  private static final int GRAPHS = Integer.getInteger("vertebra.graphs", 300);
+  private static final int GRAPHS = Integer.getInteger("vertebra.graphs", 200);
   private static final double SMALL = 1e-2;
 
   private static void check(Precision precision, boolean tokens, int most, double tolerance) {
