@@ -12,8 +12,8 @@ import java.util.TreeSet;
 /**
  * Typed reading of a reference's constructor arguments, as a checkpoint's or a golden file's metadata give them. Far
  * beyond every published model there are bounds, below which sizes that follow from a configuration do not overflow:
- * integers up to 2^24, other numbers up to 1024, sides and lists' integers up to 8192, 64 stages of 256 blocks. A model
- * within them still has to have its weights in the file, or it is refused.
+ * integers up to 2^24, other numbers up to 1024, sides and lists' integers up to 8192, 64 stages of 256 blocks, 2^17
+ * classes. A model within them still has to have its weights in the file, or it is refused.
  */
 public final class Arguments {
   // Far beyond any published model: a damaged configuration must not ask for all memory there is.
@@ -22,6 +22,7 @@ public final class Arguments {
   /** Of an image, a window or a filter; pixels or positions. */
   public static final int MAX_SIDE = 1 << 13;
   private static final int MAX_STAGES = 64;
+  private static final int MAX_CLASSES = 1 << 17;
   private static final int MAX_WIDTH = 1 << 13;
   private static final int MAX_DEPTH = 1 << 8;
 
@@ -50,6 +51,15 @@ public final class Arguments {
       return value;
     }
     throw wrong(name, "an integer of at most " + MAX_INTEGER);
+  }
+
+  /** {@code num_classes}: 0 for none, up to 2^17; the published models have up to 21841. */
+  public int classes(int fallback) {
+    int classes = integer("num_classes", fallback);
+    if (classes < 0 || classes > MAX_CLASSES) {
+      throw wrong("num_classes", "from 0 to " + MAX_CLASSES);
+    }
+    return classes;
   }
 
   public double number(String name, double fallback) {

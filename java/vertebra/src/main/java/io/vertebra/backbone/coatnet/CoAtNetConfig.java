@@ -196,7 +196,7 @@ public record CoAtNetConfig(Size image, int channels, List<Integer> stem, boolea
     CoAtNetConfig config = new CoAtNetConfig(args.size("img_size", 224), args.integer("in_chans", 3),
         List.of(stem.rows(), stem.columns()), args.flag("stem_bias", false), args.integers("embed_dim"),
         blocks(args, depths), conv(args.nested("conv_cfg")), transformer(args.nested("transformer_cfg")),
-        args.integer("head_hidden_size", 0), args.integer("num_classes", 1000));
+        args.integer("head_hidden_size", 0), args.classes(1000));
     args.choice("global_pool", "avg");
     args.ignore(UNUSED);
     args.finish();

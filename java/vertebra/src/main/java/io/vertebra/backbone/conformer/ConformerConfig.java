@@ -134,7 +134,7 @@ public record ConformerConfig(Classifiers classifiers, int patch, int channels, 
     List<Integer> widths = List.of((int) width, (int) (width * 2), (int) (width * 4));
     Classifiers classifiers
         = !detection ? Classifiers.BOTH : args.flag("return_cls_token", false) ? Classifiers.TOKENS : Classifiers.NONE;
-    int classes = args.integer("num_classes", 1000);
+    int classes = args.classes(1000);
     ConformerConfig config
         = new ConformerConfig(classifiers, args.integer("patch_size", 16), args.integer("in_chans", 3),
             classifiers == Classifiers.NONE ? 0 : classes, widths, args.integer("num_med_block", 0),

@@ -117,7 +117,7 @@ public record HorNetConfig(int channels, int width, List<Integer> depths, List<S
     List<Integer> depths = args.depths("depths");
     List<Integer> stages = IntStream.range(0, depths.size()).boxed().toList();
     List<Spatial> spatial = arguments.containsKey("gnconv") ? stageByStage(args) : uniform(args, depths.size());
-    int classes = args.integer("num_classes", 1000);
+    int classes = args.classes(1000);
     HorNetConfig config = new HorNetConfig(args.integer("in_chans", 3), args.integer("base_dim", 96), depths, spatial,
         args.flag("layer_scale", true), dense ? 0 : classes, dense, args.integers("out_indices", stages));
     args.ignore(TRAINING);

@@ -58,7 +58,7 @@ public record UperHeadConfig(List<Integer> in, int channels, List<Integer> poolS
     GnConv.Config gnconv = GnConvModule.Options.of(args.nested("conv_cfg"), 3)
         .config(Collections.nCopies(in.size(), channels), channels);
     List<Integer> scales = args.integers("pool_scales", List.of(1, 2, 3, 6));
-    UperHeadConfig config = new UperHeadConfig(in, channels, scales, args.integer("num_classes", 150), gnconv);
+    UperHeadConfig config = new UperHeadConfig(in, channels, scales, args.classes(150), gnconv);
     args.require(!args.flag("align_corners", false), "align_corners is not supported");
     args.ignore(List.of("dropout_ratio"));
     args.finish();

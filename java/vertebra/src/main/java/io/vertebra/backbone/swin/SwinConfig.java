@@ -40,7 +40,6 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
   private static final int MAX_HEADS = 1 << 12;
   private static final int MAX_WINDOW = 1 << 7;
   private static final int MAX_MLP_RATIO = 1 << 6;
-  private static final int MAX_CLASSES = 1 << 24;
 
   /** Constructor arguments that do nothing at inference. */
   private static final List<String> TRAINING = List.of("drop_rate", "attn_drop_rate", "proj_drop_rate",
@@ -176,7 +175,7 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
     SwinConfig config = new SwinConfig(behaviour, image, args.integer("patch_size", 4), args.integer("in_chans", 3),
         args.integer("embed_dim", 96), depths, args.integers("num_heads"), windows, args.integer("head_dim", 0),
         args.number("mlp_ratio", 4), args.flag("qkv_bias", true), args.number("qk_scale", 0), args.flag("ape", false),
-        args.flag("patch_norm", true), behaviour == Behaviour.DENSE ? 0 : args.integer("num_classes", 1000),
+        args.flag("patch_norm", true), behaviour == Behaviour.DENSE ? 0 : args.classes(1000),
         args.flag("always_partition", false), !strict, List.copyOf(args.integers("out_indices", stages)));
     args.ignore(TRAINING);
     args.finish();
@@ -201,8 +200,8 @@ public record SwinConfig(Behaviour behaviour, Size image, int patch, int channel
     int stages = stages();
     boolean usable = isSize(image, Arguments.MAX_SIDE) && within(patch, 1, MAX_PATCH) && within(channels, 1, MAX_PATCH)
         && within(width, 1, MAX_WIDTH) && mlpRatio <= MAX_MLP_RATIO && (int) (width * mlpRatio) > 0
-        && within(headDim, 0, MAX_WIDTH) && Double.isFinite(qkScale) && within(classes, 0, MAX_CLASSES)
-        && within(stages, 1, MAX_STAGES) && depths.stream().allMatch(depth -> within(depth, 1, MAX_DEPTH))
+        && within(headDim, 0, MAX_WIDTH) && Double.isFinite(qkScale) && within(stages, 1, MAX_STAGES)
+        && depths.stream().allMatch(depth -> within(depth, 1, MAX_DEPTH))
         && heads.stream().allMatch(count -> within(count, 1, MAX_HEADS))
         && windows.stream().allMatch(window -> isSize(window, MAX_WINDOW))
         && featureStages.stream().allMatch(stage -> within(stage, 0, stages - 1));

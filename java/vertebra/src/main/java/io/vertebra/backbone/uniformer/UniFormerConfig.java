@@ -176,7 +176,7 @@ public record UniFormerConfig(Kind kind, int frames, Size image, List<Integer> d
         Size.square(args.integer("img_size", 224)), args.depths("depth"), args.integers("embed_dim"),
         args.integer("head_dim", 64), List.copyOf(ratios), args.flag("qkv_bias", true), args.number("qk_scale", 0),
         args.flag("conv_stem", false), scale, attention, args.integer("window_size", 14), args.flag("split", false),
-        args.flag("std", false), kind.isDense() ? 0 : args.integer("num_classes", 1000), light);
+        args.flag("std", false), kind.isDense() ? 0 : args.classes(1000), light);
     args.ignore(TRAINING);
     args.finish();
     config.check(args);
