@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(value = 1, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class HostileGoldenFilesTest {
   @ParameterizedTest
-  @CsvSource({"bigclasses, describes what no model is", "swin_deep, 4096 tensors", "redos, takes too long on",
+  @CsvSource({"bigclasses, num_classes must be", "swin_deep, 4096 tensors", "redos, takes too long on",
     "golden_1_37, not absurd", "golden_1_1997, no gated convolution"})
   void areRefusedByAStatedBound(String name, String message) throws URISyntaxException {
     Path path = Path.of(HostileGoldenFilesTest.class.getResource("/attack/" + name + ".safetensors").toURI());
